@@ -1,0 +1,161 @@
+"""The sessions of the workspace; `./dev test` runs the default ones.
+
+The wheels are built once, by `wheels`; every other session installs those, so that a
+file or a dependency that the wheel lacks shows.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "uv"
+nox.options.error_on_missing_interpreters = False
+nox.options.stop_on_first_error = False
+nox.options.sessions = [
+    "wheels", "lint", "types", "rust", "tests", "integration", "docs", "compat",
+]  # fmt: skip
+
+ROOT = Path(__file__).parent
+DIST = ROOT / "dist"
+PACKAGES = ("storage", "delta-policy", "cache", "obs", "native")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+TRIPLE = f"{platform.machine()}-unknown-linux-gnu"
+# glibc 2.17 is manylinux2014. The tests of the crates use the same linker and target as the
+# wheel: every dependency is compiled once for both.
+TARGET = f"{TRIPLE}.2.17"
+
+
+def _install(session: nox.Session, *requirements: str) -> None:
+    if not any(DIST.glob("dfd_native-*.whl")):
+        session.error("There are no wheels in dist/: run `nox -s wheels` first.")
+    session.install("--find-links", str(DIST), *requirements)
+
+
+def _pytest(session: nox.Session, *paths: str) -> None:
+    session.chdir(session.create_tmp())
+    session.run(
+        "pytest",
+        "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT),
+        *(str(ROOT / path) for path in paths),
+        *session.posargs,
+        env={"DFD_WHEELS": str(DIST), "AWS_METADATA_ENDPOINT": "http://127.0.0.1:9"},
+    )  # fmt: skip
+
+
+@nox.session(venv_backend="none")
+def wheels(session: nox.Session) -> None:
+    """Build the six wheels into dist/."""
+    shutil.rmtree(DIST, ignore_errors=True)
+    for package in ("storage", "delta-policy", "cache", "obs", None):
+        name = f"dfd-{package}" if package else "dfd"
+        session.run("uv", "build", "--quiet", "--wheel", "--package", name, "-o", str(DIST))
+    session.log("Compiling dfd-native: about 10 minutes from cold, seconds when warm.")
+    session.chdir(ROOT / "packages/dfd-native")
+    session.run(
+        "maturin", "build", "--release", "--zig", "--target", TRIPLE,
+        "--compatibility", "manylinux2014", "--out", str(DIST),
+    )  # fmt: skip
+    session.chdir(ROOT)
+    session.run("python", "tools/check_bounds.py")
+    session.run("python", "tools/check_wheels.py", str(DIST))
+
+
+def _package_session(package: str) -> None:
+    @nox.session(name=f"tests-{package}", python="3.10", tags=["tests"])
+    def tests(session: nox.Session) -> None:
+        _install(session, f"dfd-{package}[test]")
+        _pytest(session, f"packages/dfd-{package}/tests")
+
+
+for _package in PACKAGES:
+    _package_session(_package)
+
+
+@nox.session(name="tests-dfd", python="3.10", tags=["tests"])
+def tests_dfd(session: nox.Session) -> None:
+    """The meta-package's own tests."""
+    _install(session, "dfd[test]")
+    _pytest(session, "packages/dfd/tests")
+
+
+@nox.session(venv_backend="none")
+def tests(session: nox.Session) -> None:
+    """The tests of every package, each from its wheel in an environment of its own."""
+    for package in (*PACKAGES, "dfd"):
+        session.notify(f"tests-{package}", session.posargs)
+
+
+@nox.session(python="3.12")
+def integration(session: nox.Session) -> None:
+    """What crosses packages: reference tables, the demo, the wheels in empty environments."""
+    _install(session, "dfd[demo,test]")
+    _pytest(session, "tests")
+
+
+@nox.session(python=PYTHONS)
+def compat(session: nox.Session) -> None:
+    """The installed wheels on every supported Python."""
+    _install(session, "dfd[test]")
+    session.run("python", "-m", "dfd", "doctor")
+    _pytest(session, "packages/dfd/tests/test_runtime.py", "packages/dfd-native/tests/test_handshake.py")
+
+
+@nox.session(venv_backend="none")
+def lint(session: nox.Session) -> None:
+    """ruff, import-linter, rustfmt and clippy."""
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    paths = ":".join(str(path) for path in sorted(ROOT.glob("packages/*/src")))
+    session.run("lint-imports", "--no-cache", env={"PYTHONPATH": paths})
+    session.run("cargo", "fmt", "--all", "--check", external=True)
+    session.run(
+        "cargo-zigbuild", "clippy", "--release", "--target", TARGET, "--workspace", "--all-targets",
+        "--", "-D", "warnings",
+    )  # fmt: skip
+
+
+@nox.session(python="3.12")
+def types(session: nox.Session) -> None:
+    """Mypy (strict) and pyright over the sources and the typing tests."""
+    _install(session, "dfd[test]", "mypy", "pyright[nodejs]", "pandas-stubs", "polars", "hypothesis")
+    for package in sorted(path.parent for path in ROOT.glob("packages/*/src")):
+        session.run("mypy", str(package / "src"), str(package / "tests/typing"))
+    session.run("pyright", "--pythonpath", str(Path(session.bin) / "python"))
+
+
+@nox.session(venv_backend="none")
+def rust(session: nox.Session) -> None:
+    """The crates' own tests."""
+    session.run(
+        "cargo-zigbuild", "test", "--release", "--target", TARGET,
+        "--workspace", "--exclude", "dfd-native",
+    )  # fmt: skip
+
+
+@nox.session(python="3.12")
+def docs(session: nox.Session) -> None:
+    """Doctests, and the links between the documents."""
+    _install(session, "dfd[test]")
+    sources = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("packages/*/src"))]
+    session.run("python", "tools/check_docs.py")
+    _pytest(session, "--doctest-modules", *[s for s in sources if s])
+
+
+@nox.session(venv_backend="none")
+def bench(session: nox.Session) -> None:
+    """Benchmarks: candidates in turn, in one go. Not part of the tests."""
+    session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session(python="3.12")
+def demo(session: nox.Session) -> None:
+    """Build the wheels, install them, and run `dfd demo`."""
+    if not any(DIST.glob("dfd_native-*.whl")):
+        session.log("Building the wheels; compiling takes about 10 minutes from cold.")
+        session.run("nox", "-s", "wheels", external=True)
+    _install(session, "dfd[demo]")
+    session.run("dfd", "demo", *session.posargs)

@@ -1,0 +1,6 @@
+"""`python -m dfd`."""
+
+from dfd.cli import run
+
+if __name__ == "__main__":
+    run()

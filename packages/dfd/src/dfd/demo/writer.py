@@ -1,0 +1,55 @@
+"""One of the demo's writer processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Sequence
+from functools import partial
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+from dfd.demo import source
+from dfd.runtime import connect
+
+
+def app_id(table: str) -> str:
+    """The application id under which a piece of the source is appended once."""
+    return f"dfd-demo/{table}"
+
+
+def write_months(root: Path, rows: int, months: Sequence[int], done: Any) -> None:
+    """Append each month once; put `(month, status, rows)` for each into the queue `done`.
+
+    A failure is put as `(None, message, 0)`. The process ends when its parent is gone.
+    """
+    _end_with_parent()
+    try:
+        with connect() as runtime:
+            for month in months:
+                outcome = runtime.write(
+                    root / "flights",
+                    partial(source.flights, rows, month),
+                    partition_by=["origin"],
+                    app_id=app_id(f"flights/2013-{month:02}"),
+                    app_version=1,
+                )
+                done.put((month, str(outcome.status), None))
+    except Exception as error:
+        done.put((None, f"{type(error).__name__}: {error}", 0))
+        raise SystemExit(1) from None
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    sentinel = parent.sentinel
+
+    def watch() -> None:
+        wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,76 @@
+"""The one place where configuration enters."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from dfd_cache import CacheConfig
+from dfd_delta_policy import DeltaRetryPolicy
+from dfd_obs import ObservabilityConfig
+from dfd_storage import StorageProfile
+
+from dfd.errors import ConfigurationError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+class DataFusionRuntimeProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything a runtime is made from. Frozen; each part checks its own fields.
+
+    - `storage`: profiles by location; the longest matching prefix wins, and local
+      paths need none. Default: none.
+    - `cache`: DataFusion's caches. Default: `CacheConfig()`.
+    - `retry`: policy of every mutation. Default: `DeltaRetryPolicy()`.
+    - `observability`: Default: `ObservabilityConfig()`.
+    - `session`: DataFusion settings by their full name
+      (`datafusion.execution.batch_size`), as text. Default: the library's own.
+    """
+
+    storage: tuple[StorageProfile, ...] = ()
+    cache: CacheConfig = msgspec.field(default_factory=CacheConfig)
+    retry: DeltaRetryPolicy = msgspec.field(default_factory=DeltaRetryPolicy)
+    observability: ObservabilityConfig = msgspec.field(default_factory=ObservabilityConfig)
+    session: dict[str, str] = {}
+
+    @classmethod
+    def from_toml(cls, source: str | Path | Mapping[str, Any]) -> DataFusionRuntimeProfile:
+        """Build from a TOML file or an already parsed mapping.
+
+        Tables: `[[storage]]` (see `StorageProfile.from_toml`), `[cache]`, `[retry]`,
+        `[observability]`, `[session]`.
+
+        Raises:
+            ConfigurationError: the file can't be read, isn't TOML, or a field is
+                unknown or of the wrong kind.
+            dfd_storage.StorageError: a storage profile is refused.
+        """
+        if isinstance(source, Mapping):
+            fields = dict(source)
+        else:
+            try:
+                fields = tomllib.loads(Path(source).read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+                raise ConfigurationError(f"The profile {source} can't be read: {error}.") from error
+        storage = fields.pop("storage", [])
+        if not isinstance(storage, (list, tuple)):
+            raise ConfigurationError("`storage` is a list of tables: write [[storage]].")
+        profiles = tuple(StorageProfile.from_toml(entry) for entry in storage)
+        try:
+            profile = msgspec.convert(fields, cls)
+        except msgspec.ValidationError as error:
+            raise ConfigurationError(f"The profile is refused: {error}.") from error
+        return msgspec.structs.replace(profile, storage=profiles)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> DataFusionRuntimeProfile:
+        """Read `DFD_PROFILE`, the path of a TOML profile; the default profile without it."""
+        path = (os.environ if environ is None else environ).get("DFD_PROFILE")
+        return cls.from_toml(path) if path else cls()

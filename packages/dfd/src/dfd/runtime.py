@@ -1,0 +1,298 @@
+"""`connect()` and the runtime: the parts put together, and no rule of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import dfd_cache
+import dfd_native
+import dfd_obs
+import msgspec
+from datafusion import DataFrame, SessionConfig, SessionContext
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from dfd_delta_policy import GuardedTable, MergeBuilder, Outcome
+from dfd_obs import DiagnosticsReport, Observer
+from dfd_storage import StorageResolver
+
+from dfd.errors import ConfigurationError, QueryError
+from dfd.profile import DataFusionRuntimeProfile
+from dfd.query import Query
+from dfd.reads import SnapshotDataset
+
+
+class _Registered(msgspec.Struct):
+    table: DeltaTable
+    pinned: bool
+
+
+class Runtime:
+    """One DataFusion session with Delta tables, mutations under policy, and observation.
+
+    Made by `connect()`. A context manager: its block is one run (`dfd_obs.run`).
+    """
+
+    def __init__(self, profile: DataFusionRuntimeProfile) -> None:
+        dfd_native.ensure_compatible()
+        self.profile = profile
+        config = SessionConfig().with_information_schema(True)
+        for key, value in profile.session.items():
+            config = config.set(key, value)
+        self.session = SessionContext(config)
+        self.cache = dfd_cache.apply(self.session, profile.cache)
+        dfd_native.register_functions(self.session)
+        self.observer = Observer(profile.observability)
+        self._resolver = StorageResolver(profile.storage)
+        self._tables: dict[str, _Registered] = {}
+        self._stack = contextlib.ExitStack()
+        if profile.observability.delta_tracing:
+            dfd_obs.init_delta_tracing()
+
+    def __enter__(self) -> Runtime:
+        self._stack.enter_context(dfd_obs.run())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the runtime's run. Calling it twice is harmless."""
+        self._stack.close()
+
+    def register(
+        self,
+        name: str,
+        uri: str | Path,
+        version: int | None = None,
+        timestamp: datetime | None = None,
+        pinned: bool = False,
+    ) -> None:
+        """Make the Delta table at `uri` a table of the session.
+
+        Without `version`, `timestamp` or `pinned` each query reads the newest version there
+        is when the query is made; with one of them every query reads the same version.
+
+        Raises:
+            QueryError: there is no such table or version.
+            dfd_storage.StorageError: the URI or its profile is refused.
+        """
+        if version is not None and timestamp is not None:
+            raise ConfigurationError("Give `version` or `timestamp`, not both.")
+        storage = self._resolver.resolve(str(uri))
+        location = storage.canonical_uri(str(uri))
+        try:
+            table = DeltaTable(
+                location, version=version, storage_options=storage.to_deltalake_options()
+            )
+            if timestamp is not None:
+                table.load_as_version(timestamp)
+        except (TableNotFoundError, DeltaError, OSError) as error:
+            raise QueryError(f"No Delta table could be read at {location}: {error}") from error
+        self._tables[name] = _Registered(
+            table, pinned=pinned or version is not None or timestamp is not None
+        )
+        self._expose(name, table)
+
+    def _expose(self, name: str, table: DeltaTable) -> None:
+        if self.session.table_exist(name):
+            self.session.deregister_table(name)
+        self.session.register_dataset(name, SnapshotDataset(table))
+
+    def _refresh(self) -> None:
+        """Bring the unpinned tables to their newest version, one look at the log each."""
+        for name, registered in self._tables.items():
+            if registered.pinned:
+                continue
+            before = registered.table.version()
+            registered.table.update_incremental()
+            if registered.table.version() != before:
+                self._expose(name, registered.table)
+
+    def sql(self, sql: str, params: Mapping[str, Any] | None = None) -> Query:
+        """Plan a query over the registered tables; `$name` takes its value from `params`.
+
+        Raises:
+            QueryError: the text doesn't parse, or names what isn't there.
+        """
+        self._refresh()
+        try:
+            dataframe = self.session.sql(sql, param_values=dict(params) if params else None)
+        except Exception as error:
+            raise QueryError(f"The query can't be planned: {error}") from error
+        return Query(dataframe, self.observer, sql)
+
+    def query(self, dataframe: DataFrame) -> Query:
+        """Observe any DataFrame of `session` as a `Query`."""
+        return Query(dataframe, self.observer, str(dataframe.logical_plan()))
+
+    def table(self, uri: str | Path) -> GuardedTable:
+        """The table at `uri` under this runtime's policy, its commits with run and query ids."""
+        storage = self._resolver.resolve(str(uri))
+        return GuardedTable(
+            storage.canonical_uri(str(uri)),
+            storage=storage,
+            policy=self.profile.retry,
+            commit_metadata=dfd_obs.current_ids,
+        )
+
+    def write(
+        self,
+        uri: str | Path,
+        data: Any,
+        mode: Literal["append", "overwrite"] = "append",
+        partition_by: list[str] | None = None,
+        predicate: str | None = None,
+        schema_mode: Literal["merge", "overwrite"] | None = None,
+        app_id: str | None = None,
+        app_version: int | None = None,
+    ) -> Outcome:
+        """Append to or overwrite a table from anything with `__arrow_c_stream__`, or a callable giving one.
+
+        With `app_id` and `app_version` an append lands once, however often it is sent.
+        """
+        table = self.table(uri)
+        if mode == "append":
+            if predicate is not None:
+                raise ConfigurationError("`predicate` belongs to mode='overwrite'.")
+            return self._observed(
+                "append",
+                uri,
+                lambda: table.append(
+                    data,
+                    app_id=app_id,
+                    app_version=app_version,
+                    partition_by=partition_by,
+                    schema_mode=schema_mode,
+                ),
+            )
+        if mode != "overwrite":
+            raise ConfigurationError(f"mode is 'append' or 'overwrite', not {mode!r}.")
+        if app_id is not None or app_version is not None:
+            raise ConfigurationError("`app_id` and `app_version` belong to mode='append'.")
+        return self._observed(
+            "overwrite",
+            uri,
+            lambda: table.overwrite(
+                data, predicate=predicate, partition_by=partition_by, schema_mode=schema_mode
+            ),
+        )
+
+    def delete(self, uri: str | Path, predicate: str | None = None) -> Outcome:
+        """Delete the rows that match `predicate`, or all."""
+        return self._observed("delete", uri, lambda: self.table(uri).delete(predicate))
+
+    def update(
+        self, uri: str | Path, updates: Mapping[str, str], predicate: str | None = None
+    ) -> Outcome:
+        """Set columns to SQL expressions where `predicate` holds."""
+        return self._observed("update", uri, lambda: self.table(uri).update(updates, predicate))
+
+    def merge(
+        self,
+        uri: str | Path,
+        source: Any,
+        predicate: str,
+        source_alias: str = "s",
+        target_alias: str = "t",
+    ) -> MergeBuilder:
+        """A MERGE with deltalake's verbs; it runs at `.execute()`."""
+        return self.table(uri).merge(
+            source, predicate, source_alias=source_alias, target_alias=target_alias
+        )
+
+    def optimize(self, uri: str | Path) -> Outcome:
+        """Compact small files."""
+        return self._observed("optimize", uri, lambda: self.table(uri).optimize())
+
+    def vacuum(
+        self, uri: str | Path, retention_hours: int | None = None, dry_run: bool = True
+    ) -> Outcome:
+        """Remove files no version within the retention needs; only list them by default."""
+        return self._observed(
+            "vacuum", uri, lambda: self.table(uri).vacuum(retention_hours, dry_run=dry_run)
+        )
+
+    def restore(self, uri: str | Path, version: int) -> Outcome:
+        """Make an earlier version the newest."""
+        return self._observed("restore", uri, lambda: self.table(uri).restore(version))
+
+    def _observed(self, name: str, uri: str | Path, work: Callable[[], Outcome]) -> Outcome:
+        with self._observing(name, uri) as scope:
+            outcome = work()
+            scope.finish(
+                {
+                    "version": outcome.version,
+                    "status": str(outcome.status),
+                    "attempts": outcome.attempts,
+                    "operation_id": outcome.operation_id,
+                }
+            )
+        return outcome
+
+    @contextlib.contextmanager
+    def _observing(self, name: str, uri: str | Path) -> Iterator[dfd_obs.OperationScope]:
+        scope = self.observer.start_operation(name, str(uri))
+        try:
+            with scope.activate():
+                yield scope
+        except BaseException as error:
+            scope.finish({}, error=error)
+            raise
+
+    def report(self) -> DiagnosticsReport:
+        """What is installed, what is set, what ran, and the plans of slow queries."""
+        return DiagnosticsReport.build(
+            observer=self.observer,
+            capabilities=dfd_native.capabilities_snapshot(),
+            settings={
+                "session": dict(self.profile.session),
+                "retry": msgspec.to_builtins(self.profile.retry),
+                "observability": msgspec.to_builtins(self.profile.observability),
+                "storage": [
+                    {"uri": p.canonical_uri(), "fingerprint": p.fingerprint}
+                    for p in self.profile.storage
+                ],
+            },
+            caches=msgspec.to_builtins(self.cache),
+            tables=[
+                {
+                    "name": name,
+                    "uri": r.table.table_uri,
+                    "version": r.table.version(),
+                    "pinned": r.pinned,
+                }
+                for name, r in sorted(self._tables.items())
+            ],
+        )
+
+
+def connect(
+    profile: str | Path | DataFusionRuntimeProfile | None = None, **overrides: Any
+) -> Runtime:
+    """A runtime from a profile, a TOML file, `DFD_PROFILE`, or the safe defaults.
+
+    `overrides` replace fields of the profile (`cache=...`, `observability=...`).
+
+    Raises:
+        dfd_native.IncompatibleInstallation: the installed libraries don't fit together.
+        ConfigurationError: the profile or an override is refused.
+    """
+    if profile is None:
+        profile = DataFusionRuntimeProfile.from_env()
+    elif not isinstance(profile, DataFusionRuntimeProfile):
+        profile = DataFusionRuntimeProfile.from_toml(profile)
+    try:
+        profile = msgspec.structs.replace(profile, **overrides)
+    except TypeError as error:
+        raise ConfigurationError(f"connect(): {error}.") from error
+    return Runtime(profile)
