@@ -132,7 +132,7 @@ def rust(session: nox.Session) -> None:
     """The crates' own tests."""
     session.run(
         "cargo-zigbuild", "test", "--release", "--target", TARGET,
-        "--workspace", "--exclude", "dfd-native",
+        "--workspace",
     )  # fmt: skip
 
 
