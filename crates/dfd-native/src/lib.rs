@@ -1,5 +1,20 @@
+//! The Python face of dfd's Rust half: pyo3 only, everything else is in the other crates.
+
+mod build_info;
+mod functions;
+mod gate;
+mod streams;
+
 use pyo3::prelude::*;
+
 #[pymodule]
-fn _native(_m: &Bound<'_, PyModule>) -> PyResult<()> {
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(build_info::build_info, module)?)?;
+    module.add_function(wrap_pyfunction!(functions::functions, module)?)?;
+    module.add_function(wrap_pyfunction!(streams::adapt_stream, module)?)?;
+    module.add_function(wrap_pyfunction!(streams::arrow_stream_to_batches, module)?)?;
+    module.add_class::<functions::NativeFunction>()?;
+    module.add_class::<streams::AdaptedStream>()?;
+    module.add_class::<streams::Batch>()?;
     Ok(())
 }

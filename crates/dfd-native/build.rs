@@ -1,0 +1,29 @@
+//! Hands the versions of the lock file, which are what is compiled in, to the code.
+
+use std::path::Path;
+
+const CRATES: [&str; 4] = ["arrow", "datafusion-expr", "datafusion-ffi", "pyo3"];
+
+fn main() {
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
+    println!("cargo::rerun-if-changed={}", lock.display());
+    let text = std::fs::read_to_string(&lock).unwrap_or_default();
+    for name in CRATES {
+        let version = text
+            .split("[[package]]")
+            .find(|package| package.contains(&format!("name = \"{name}\"\n")))
+            .and_then(|package| package.split("version = \"").nth(1))
+            .and_then(|rest| rest.split('"').next());
+        match version {
+            Some(version) => {
+                let key = name.replace('-', "_").to_uppercase();
+                println!("cargo::rustc-env=DFD_{key}_VERSION={version}");
+            }
+            None => println!("cargo::error=Cargo.lock has no version of {name}"),
+        }
+    }
+    for (key, variable) in [("TARGET", "TARGET"), ("PROFILE", "PROFILE")] {
+        let value = std::env::var(variable).unwrap_or_default();
+        println!("cargo::rustc-env=DFD_{key}={value}");
+    }
+}

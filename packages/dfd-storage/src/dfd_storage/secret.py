@@ -1,0 +1,76 @@
+"""Values that never show."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from dfd_storage.errors import InvalidProfile, SecretExposed
+
+
+class Secret:
+    """Text that `repr`, `str`, formatting, logs and pickles never show; `reveal()` does.
+
+    >>> str(Secret("hunter2")), f"{Secret('hunter2')}"
+    ('***', '***')
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        if not isinstance(value, str) or not value:
+            raise InvalidProfile("A secret is a text that isn't empty.")
+        self._value = value
+
+    @classmethod
+    def from_reference(
+        cls, reference: object, field: str, environ: Mapping[str, str] | None = None
+    ) -> Secret:
+        """Take a secret from where a file refers to: `{env = "NAME"}` or `{file = "PATH"}`.
+
+        Raises:
+            InvalidProfile: it is no reference (a secret in the file itself included), or
+                the variable or file isn't there or is empty.
+        """
+        match reference:
+            case {"env": str(name), **rest} if not rest:
+                value = (os.environ if environ is None else environ).get(name, "")
+                where = f"the environment variable {name}"
+            case {"file": str(path), **rest} if not rest:
+                where = f"the file {path}"
+                try:
+                    value = Path(path).expanduser().read_text(encoding="utf-8").strip()
+                except (OSError, UnicodeDecodeError) as error:
+                    raise InvalidProfile(f"`{field}`: {where} can't be read.") from error
+            case _:
+                raise InvalidProfile(
+                    f"`{field}` takes a reference, {{env = NAME}} or {{file = PATH}}, "
+                    "never the secret itself."
+                )
+        if not value:
+            raise InvalidProfile(f"`{field}`: {where} is empty or not there.")
+        return cls(value)
+
+    def reveal(self) -> str:
+        """The text."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(
+            self._value.encode(), other._value.encode()
+        )
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __reduce__(self) -> NoReturn:
+        raise SecretExposed("A secret isn't pickled; send a reference to it instead.")
