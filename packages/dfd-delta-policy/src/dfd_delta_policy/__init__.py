@@ -1,0 +1,49 @@
+"""Serializable, exactly-once mutations of Delta tables."""
+
+import logging
+from importlib.metadata import version as _version
+
+from dfd_delta_policy.conflict import Action, Conflict, Verdict, classify
+from dfd_delta_policy.errors import (
+    ConflictError,
+    DeltaPolicyError,
+    InvalidOperation,
+    InvalidPolicy,
+    OperationRefused,
+    RetriesExhausted,
+    UnsupportedTable,
+)
+from dfd_delta_policy.hooks import AppendOnly, CommitHook, CommitPlan
+from dfd_delta_policy.loop import Clock
+from dfd_delta_policy.outcome import AttemptEvent, Outcome, Status
+from dfd_delta_policy.policy import DeltaRetryPolicy
+from dfd_delta_policy.source import plain_schema
+from dfd_delta_policy.table import GuardedTable, MergeBuilder
+
+__all__ = [
+    "Action",
+    "AppendOnly",
+    "AttemptEvent",
+    "Clock",
+    "CommitHook",
+    "CommitPlan",
+    "Conflict",
+    "ConflictError",
+    "DeltaPolicyError",
+    "DeltaRetryPolicy",
+    "GuardedTable",
+    "InvalidOperation",
+    "InvalidPolicy",
+    "MergeBuilder",
+    "OperationRefused",
+    "Outcome",
+    "RetriesExhausted",
+    "Status",
+    "UnsupportedTable",
+    "Verdict",
+    "classify",
+    "plain_schema",
+]
+__version__ = _version("dfd-delta-policy")
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -1,0 +1,49 @@
+"""What became of an operation."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from dfd_delta_policy.conflict import Conflict, Verdict
+
+
+class Status(str, Enum):
+    """How an operation ended that did not fail."""
+
+    COMMITTED = "committed"
+    ALREADY_COMMITTED = "already_committed"
+    LANDED_AFTER_ERROR = "landed_after_error"
+    NOTHING_TO_DO = "nothing_to_do"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """The version that holds the operation (None: not tied to one), and how it came there.
+
+    `conflicts` are those met on the way, `waited_s` the seconds spent waiting between attempts,
+    `metrics` what deltalake or the compaction counted.
+    """
+
+    version: int | None
+    attempts: int
+    status: Status
+    operation_id: str
+    conflicts: tuple[Conflict, ...] = ()
+    waited_s: float = 0.0
+    metrics: dict[str, Any] = {}
+
+
+class AttemptEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt that failed: for logs and spans."""
+
+    operation: str
+    operation_id: str
+    attempt: int
+    read_version: int | None
+    verdict: Verdict
+    landed: bool
