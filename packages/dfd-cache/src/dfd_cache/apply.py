@@ -1,0 +1,84 @@
+"""Settings into a session, and back out of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dfd_cache.config import KIB, CacheConfig
+from dfd_cache.errors import CacheNotApplied, UnsupportedCacheSetting
+
+if TYPE_CHECKING:
+    from datafusion import SessionContext
+
+_LIMITS = {
+    "list_files_limit_bytes": "datafusion.runtime.list_files_cache_limit",
+    "parquet_meta_limit_bytes": "datafusion.runtime.metadata_cache_limit",
+    "file_statistics_limit_bytes": "datafusion.runtime.file_statistics_cache_limit",
+}
+_LISTING_TTL = "datafusion.runtime.list_files_cache_ttl"
+
+
+class AppliedCache(msgspec.Struct, frozen=True):
+    """What a session says after `apply`: DataFusion's settings by name, as it shows them.
+
+    `read_back` is False where the session has no `information_schema` to ask.
+    """
+
+    config: CacheConfig
+    settings: dict[str, str | None]
+    read_back: bool
+
+
+def apply(session_context: SessionContext, config: CacheConfig) -> AppliedCache:
+    """Set the caches of a session and read back what took effect.
+
+    Raises:
+        UnsupportedCacheSetting: DataFusion can't do what a field asks for; nothing was set.
+        CacheNotApplied: the session says another value afterwards.
+    """
+    if config.parquet_meta_ttl_s is not None:
+        raise UnsupportedCacheSetting(
+            "DataFusion's cache of Parquet footers has no time to live; "
+            "leave `parquet_meta_ttl_s` out, or set `parquet_meta_limit_bytes` to 0."
+        )
+    wanted = {name: _render(getattr(config, field)) for field, name in _LIMITS.items()}
+    if config.list_files_ttl_s is not None:
+        wanted[_LISTING_TTL] = f"{config.list_files_ttl_s}s"
+    for name, value in wanted.items():
+        session_context.sql(f"SET {name} = '{value}'").collect()
+    found = _read(session_context)
+    if found is None:
+        return AppliedCache(config, dict(wanted), read_back=False)
+    for field, name in _LIMITS.items():
+        if _parse(found.get(name)) != getattr(config, field):
+            raise CacheNotApplied(f"{name} was set to {wanted[name]} and is {found.get(name)}.")
+    return AppliedCache(config, found, read_back=True)
+
+
+def _render(limit_bytes: int) -> str:
+    return "0" if limit_bytes == 0 else f"{limit_bytes // KIB}K"
+
+
+_UNITS = {"K": KIB, "M": KIB**2, "G": KIB**3}
+
+
+def _parse(text: str | None) -> int | None:
+    if text is None:
+        return None
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "")
+    return int(float(number) * _UNITS.get(unit, 1))
+
+
+def _read(session_context: SessionContext) -> dict[str, str | None] | None:
+    names = ", ".join(f"'{name}'" for name in (*_LIMITS.values(), _LISTING_TTL))
+    try:
+        batches = session_context.sql(
+            f"select name, value from information_schema.df_settings where name in ({names})"  # noqa: S608
+        ).collect()
+    except Exception as error:
+        if "information_schema" in str(error):
+            return None
+        raise
+    return {row["name"]: row["value"] for batch in batches for row in batch.to_pylist()}

@@ -1,0 +1,66 @@
+"""What the caches of a session may hold, and for how long."""
+
+from __future__ import annotations
+
+import msgspec
+
+from dfd_cache.errors import InvalidCacheConfig
+
+KIB = 1024
+MIB = 1024 * KIB
+_LARGEST = 1 << 62
+
+
+class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits in bytes (whole KiB; 0 switches a cache off) and times to live in whole seconds.
+
+    - `list_files_ttl_s`: how long a listing is believed; None for ever.
+    - `list_files_limit_bytes`: default 1 MiB, DataFusion's own.
+    - `parquet_meta_ttl_s`: no DataFusion so far can do this; only None can be applied.
+    - `parquet_meta_limit_bytes`: footers. Default 50 MiB, DataFusion's own.
+    - `file_statistics_limit_bytes`: default 20 MiB.
+
+    Raises:
+        InvalidCacheConfig: a value is out of range.
+    """
+
+    list_files_ttl_s: int | None = None
+    list_files_limit_bytes: int = MIB
+    parquet_meta_ttl_s: int | None = None
+    parquet_meta_limit_bytes: int = 50 * MIB
+    file_statistics_limit_bytes: int = 20 * MIB
+
+    def __post_init__(self) -> None:
+        for field in ("list_files_ttl_s", "parquet_meta_ttl_s"):
+            value = getattr(self, field)
+            if value is not None and not (type(value) is int and 1 <= value <= 1 << 31):
+                raise InvalidCacheConfig(f"`{field}` is whole seconds from 1, or None.")
+        for field in (
+            "list_files_limit_bytes",
+            "parquet_meta_limit_bytes",
+            "file_statistics_limit_bytes",
+        ):
+            value = getattr(self, field)
+            if type(value) is not int or not 0 <= value <= _LARGEST or value % KIB:
+                raise InvalidCacheConfig(f"`{field}` is whole KiB in bytes from 0, not {value!r}.")
+
+    @classmethod
+    def snapshot_pinned(cls) -> CacheConfig:
+        """For data that doesn't change, as under a pinned snapshot: larger, and believed for ever."""
+        return cls(
+            list_files_limit_bytes=16 * MIB,
+            parquet_meta_limit_bytes=256 * MIB,
+            file_statistics_limit_bytes=64 * MIB,
+        )
+
+    @classmethod
+    def always_latest(cls) -> CacheConfig:
+        """For directories that others write to: no listing is kept."""
+        return cls(list_files_limit_bytes=0)
+
+    @classmethod
+    def off(cls) -> CacheConfig:
+        """Nothing is kept."""
+        return cls(
+            list_files_limit_bytes=0, parquet_meta_limit_bytes=0, file_statistics_limit_bytes=0
+        )

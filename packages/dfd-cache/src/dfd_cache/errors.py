@@ -1,0 +1,27 @@
+"""What can be wrong with caches."""
+
+from __future__ import annotations
+
+
+class CacheError(Exception):
+    """Root of the errors of this package; `code` is stable across releases."""
+
+    code = "cache"
+
+
+class InvalidCacheConfig(CacheError):
+    """A field has a value that no cache takes; the message names it."""
+
+    code = "invalid_cache_config"
+
+
+class UnsupportedCacheSetting(CacheError):
+    """The installed DataFusion can't do what a field asks for; nothing was applied."""
+
+    code = "unsupported_cache_setting"
+
+
+class CacheNotApplied(CacheError):
+    """The session says another value than what was set."""
+
+    code = "cache_not_applied"
