@@ -269,9 +269,7 @@ def restore(uri: str, version: int, *, profile: Profile = None, json: JSON = Fal
 
 
 @app.command
-def report(
-    path: Path = Path("dfd-report"), *, profile: Profile = None, json: JSON = False
-) -> int:
+def report(path: Path = Path("dfd-report"), *, profile: Profile = None, json: JSON = False) -> int:
     """Write the diagnostics report (JSON, Markdown, HTML) into a directory."""
     with _connect(profile) as runtime:
         paths = [str(saved) for saved in runtime.report().save(path)]

@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 
-def print_stream(stream: Any, limit: int, title: str | None = None, console: Console | None = None) -> int:
+def print_stream(
+    stream: Any, limit: int, title: str | None = None, console: Console | None = None
+) -> int:
     """Print at most `limit` rows of an Arrow stream and return how many were printed.
 
     The stream is not read beyond what is printed.

@@ -22,7 +22,9 @@ else:
     import tomli as tomllib
 
 
-class DataFusionRuntimeProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DataFusionRuntimeProfile(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
     """Everything a runtime is made from. Frozen; each part checks its own fields.
 
     - `storage`: profiles by location; the longest matching prefix wins, and local

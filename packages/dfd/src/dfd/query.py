@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 from datafusion import DataFrame
-from dfd_obs import Observer
+from dfd_obs import Observer, OperatorMetrics, operator_metrics
 
 from dfd.errors import QueryError
 
@@ -66,6 +66,7 @@ class Query:
         self._id = scope.query_id
         rows = 0
         failure: BaseException | None = None
+        abandoned = False
         try:
             with scope.activate():
                 stream = self.dataframe.execute_stream()
@@ -75,6 +76,7 @@ class Query:
                 rows += out.num_rows
                 yield out
         except GeneratorExit:
+            abandoned = True
             raise
         except Exception as error:
             failure = error
@@ -83,11 +85,12 @@ class Query:
             failure = error
             raise
         finally:
-            scope.finish(rows=rows, plan=self._plan, error=failure)
+            scope.finish(rows=rows, plan=self._plan, error=failure, abandoned=abandoned)
 
     def to_arrow_table(self) -> pa.Table:
         """Run the query and hold the whole result in memory."""
-        return pa.table(self)
+        # Not through the C stream, which would turn a QueryError into text.
+        return self.reader().read_all()
 
     def to_pandas(self) -> pd.DataFrame:
         """Run the query into a pandas DataFrame."""
@@ -111,28 +114,8 @@ class Query:
             return self.dataframe.execution_plan().display_indent()
         for _ in self.reader():
             pass
-        if self._plan is None:
-            raise QueryError("The query ran without a plan.", self._id)
-        return "\n".join(f"{name.strip()}, metrics=[{values}]" for name, values in _metrics(self._plan))
+        return "\n".join(operator.line() for operator in self.metrics())
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """Operator metrics of the newest run, outermost first; empty before the first.
-
-        Each has `operator` (its line in the plan), `output_rows`, `elapsed_compute_ns`
-        and `spilled_bytes`, None where the operator doesn't measure it.
-        """
-        if self._plan is None:
-            return []
-        return [
-            {
-                "operator": name.strip(),
-                "output_rows": values.output_rows,
-                "elapsed_compute_ns": values.elapsed_compute,
-                "spilled_bytes": values.spilled_bytes,
-            }
-            for name, values in _metrics(self._plan)
-        ]
-
-
-def _metrics(plan: ExecutionPlan) -> list[tuple[str, Any]]:
-    return plan.collect_metrics()
+    def metrics(self) -> list[OperatorMetrics]:
+        """The operators of the newest run with their metrics, outermost first; empty before the first."""
+        return [] if self._plan is None else operator_metrics(self._plan)

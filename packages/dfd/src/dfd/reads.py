@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
+from dfd_delta_policy import plain_schema
 
 
 class SnapshotDataset(ds.Dataset):  # type: ignore[misc]
@@ -25,9 +26,7 @@ class SnapshotDataset(ds.Dataset):  # type: ignore[misc]
 
     def __init__(self, table: DeltaTable) -> None:
         self._table = table
-        self._schema = pa.schema(
-            [field.with_type(_plain(field.type)) for field in pa.schema(table.scan().schema)]
-        )
+        self._schema = plain_schema(pa.schema(table.scan().schema))
 
     @property
     def schema(self) -> pa.Schema:
@@ -78,20 +77,3 @@ class _Fragment(ds.Fragment):  # type: ignore[misc]
         **_: Any,
     ) -> Any:
         return self._dataset.stream(columns, filter)
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_string_view(kind):
-        return pa.string()
-    if pa.types.is_binary_view(kind):
-        return pa.binary()
-    if pa.types.is_struct(kind):
-        return pa.struct([f.with_type(_plain(f.type)) for f in kind])
-    if pa.types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_plain(kind.value_type)))
-    if pa.types.is_map(kind):
-        return pa.map_(
-            kind.key_field.with_type(_plain(kind.key_type)),
-            kind.item_field.with_type(_plain(kind.item_type)),
-        )
-    return kind

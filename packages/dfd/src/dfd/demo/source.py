@@ -40,7 +40,9 @@ def data_directory() -> Path:
 def flights(rows: int, month: int | None = None) -> pa.RecordBatchReader:
     """The first `rows` flights in the order of the source, of one month or of all; lazy."""
     directory = data_directory()
-    return pa.RecordBatchReader.from_batches(_flights_schema(directory), _flights(directory, rows, month))
+    return pa.RecordBatchReader.from_batches(
+        _flights_schema(directory), _flights(directory, rows, month)
+    )
 
 
 def lookup(name: str) -> pa.RecordBatchReader:

@@ -63,7 +63,9 @@ def run_demo(directory: Path, rows: int, console: Console) -> DemoResult:
     # Below this many flights even a series of HEAVY_ROWS / rows minutes stays one query.
     config = ObservabilityConfig(slow_query_ms=SLOW_QUERY_MS, record_sql="text")
     with connect(observability=config) as runtime:
-        _heading(console, 1, f"Load {rows:,} flights, month by month, with {WRITERS} writer processes")
+        _heading(
+            console, 1, f"Load {rows:,} flights, month by month, with {WRITERS} writer processes"
+        )
         appended = _load(root, rows, console)
         _load_lookups(runtime, root, console)
         runtime.register("flights", root / "flights")
@@ -150,7 +152,9 @@ def _load(root: Path, rows: int, console: Console) -> int:
                     month, status, _ = done.get(timeout=0.2)
                 except queue.Empty:
                     if all(w.exitcode is not None for w in workers) and done.empty():
-                        raise DemoError("A writer process ended before its work was done.") from None
+                        raise DemoError(
+                            "A writer process ended before its work was done."
+                        ) from None
                     continue
                 if month is None:
                     raise DemoError(f"A writer failed: {status}")
@@ -253,7 +257,9 @@ def expected(rows: int) -> Expected:
             pc.and_(pc.is_null(flown["arr_delay"]), pc.is_valid(flown["arr_time"]))
         )
         for row in diverted.select(["arr_time", "sched_arr_time"]).to_pylist():
-            arrival += (_minutes(row["arr_time"]) - _minutes(row["sched_arr_time"]) + 2160) % 1440 - 720
+            arrival += (
+                _minutes(row["arr_time"]) - _minutes(row["sched_arr_time"]) + 2160
+            ) % 1440 - 720
     return Expected(loaded_rows, loaded_delay, kept, arrival)
 
 

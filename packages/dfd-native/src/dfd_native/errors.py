@@ -1,0 +1,38 @@
+"""What the native half refuses."""
+
+from __future__ import annotations
+
+
+class NativeError(Exception):
+    """Root of the errors of this package; `code` is stable across releases."""
+
+    code = "native"
+
+
+class IncompatibleInstallation(NativeError):
+    """The installed libraries don't fit together; nothing native was touched.
+
+    - `installed`: what is there, like `datafusion 54.1.0`.
+    - `required`: what is needed, like `datafusion>=55,<56`.
+    - `command`: the command that mends it.
+    """
+
+    code = "incompatible_installation"
+
+    def __init__(self, installed: str, required: str, command: str) -> None:
+        super().__init__(
+            f"{installed} is installed and {required} is required; nothing was run. "
+            f"Mend it with: {command}"
+        )
+        self.installed = installed
+        self.required = required
+        self.command = command
+
+    def __reduce__(self) -> tuple[type[IncompatibleInstallation], tuple[str, str, str]]:
+        return type(self), (self.installed, self.required, self.command)
+
+
+class StreamError(NativeError):
+    """A stream can't be read on, or was given away before."""
+
+    code = "stream"

@@ -1,0 +1,27 @@
+"""What observation refuses."""
+
+from __future__ import annotations
+
+
+class ObservabilityError(Exception):
+    """Root of the errors of this package; `code` is stable across releases."""
+
+    code = "observability"
+
+
+class InvalidObservabilityConfig(ObservabilityError):
+    """A field has a value that can't be meant; the message names it."""
+
+    code = "invalid_observability_config"
+
+
+class InvalidRunId(ObservabilityError):
+    """A run id is empty, too long, or not printable ASCII without spaces."""
+
+    code = "invalid_run_id"
+
+
+class TracingUnavailable(ObservabilityError):
+    """delta-rs can't send spans from this process; the message says why and what to do."""
+
+    code = "tracing_unavailable"
