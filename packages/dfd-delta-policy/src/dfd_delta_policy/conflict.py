@@ -120,6 +120,10 @@ _ACTIONS = {
 _APPEND_RECOMMITS = {Conflict.CONCURRENT_DELETE_READ, Conflict.CONCURRENT_WRITE}
 
 
+# Waiting mends none of these: permission, file too large, disk full, read-only, quota (errno.h).
+_UNWRITABLE = re.compile(r"\(os error (13|27|28|30|122)\)")
+
+
 def classify(exception: BaseException, operation: str) -> Verdict:
     """Say what an exception of `operation` (`"append"`, `"merge"`, ...) means.
 
@@ -137,6 +141,8 @@ def classify(exception: BaseException, operation: str) -> Verdict:
             if operation == "append" and conflict in _APPEND_RECOMMITS:
                 action = Action.RECOMMIT
             return Verdict(conflict, action, reason)
+    if _UNWRITABLE.search(text):
+        return Verdict(Conflict.COMMIT_FAILED, Action.ABORT, "the location can't be written")
     return Verdict(
         Conflict.COMMIT_FAILED, Action.VERIFY, f"the outcome is unknown ({type(exception).__name__})"
     )

@@ -65,7 +65,7 @@ class Operation(NamedTuple):
     creates: bool = False
 
 
-class _TryAgain(Exception):  # noqa: N818
+class _TryAgain(Exception):
     """Carries what to raise when there is no further attempt."""
 
     def __init__(self, last: Exception) -> None:

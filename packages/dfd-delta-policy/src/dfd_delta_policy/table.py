@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Literal
 
 import pyarrow as pa
 from deltalake import DeltaTable, WriterProperties, write_deltalake
@@ -20,7 +22,7 @@ from dfd_delta_policy.outcome import AttemptEvent, Outcome
 from dfd_delta_policy.policy import DeltaRetryPolicy
 from dfd_delta_policy.source import replayable
 
-T = TypeVar("T")
+Observe = Callable[[str, str], AbstractContextManager[Callable[[Outcome], None]]]
 
 _WRITER = WriterProperties(compression="ZSTD")
 _TARGET_FILE_BYTES = 100 * 1024 * 1024
@@ -36,6 +38,8 @@ class GuardedTable:
     - `commit_metadata`: asked before each operation for text that goes into its commits (run and
       query ids).
     - `on_attempt`: told of every attempt that failed.
+    - `observe`: called with an operation's name and URI; the operation runs within what it gives,
+      and hands its outcome to what that yields.
     - `clock`: time and chance.
 
     Every mutation reads a fresh snapshot, commits at exactly the next version or not at all, and
@@ -50,6 +54,7 @@ class GuardedTable:
         hooks: Iterable[CommitHook] = (),
         commit_metadata: Callable[[], Mapping[str, str]] | None = None,
         on_attempt: Callable[[AttemptEvent], None] | None = None,
+        observe: Observe | None = None,
         clock: Clock | None = None,
     ) -> None:
         profile = StorageResolver().resolve(uri) if storage is None else storage
@@ -57,6 +62,7 @@ class GuardedTable:
         self._options = profile.to_deltalake_options()
         self._local = isinstance(profile, LocalProfile)
         self._commit_metadata = commit_metadata
+        self._observe = observe or _unobserved
         self._loop = Loop(
             uri=self.uri,
             open=self._open,
@@ -261,17 +267,25 @@ class GuardedTable:
         transaction: tuple[str, int] | None = None,
         creates: bool = False,
     ) -> Outcome:
-        return self._loop.run(
-            Operation(
-                name=name,
-                operation_id=uuid.uuid4().hex,
-                removes_rows=removes_rows,
-                attempt=attempt,
-                metadata={} if self._commit_metadata is None else dict(self._commit_metadata()),
-                transaction=transaction,
-                creates=creates,
+        with self._observe(name, self.uri) as done:
+            outcome = self._loop.run(
+                Operation(
+                    name=name,
+                    operation_id=uuid.uuid4().hex,
+                    removes_rows=removes_rows,
+                    attempt=attempt,
+                    metadata={} if self._commit_metadata is None else dict(self._commit_metadata()),
+                    transaction=transaction,
+                    creates=creates,
+                )
             )
-        )
+            done(outcome)
+        return outcome
+
+
+@contextlib.contextmanager
+def _unobserved(name: str, uri: str) -> Iterator[Callable[[Outcome], None]]:
+    yield lambda outcome: None
 
 
 class MergeBuilder:

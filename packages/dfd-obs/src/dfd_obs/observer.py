@@ -92,6 +92,18 @@ class Observer:
         """Begin an operation (`"append"`, `"merge"`, ...) on the table at `uri`."""
         return OperationScope(self, name, str(redact(uri)))
 
+    @contextlib.contextmanager
+    def operation(self, name: str, uri: str) -> Iterator[OperationScope]:
+        """An operation for as long as the block lasts; an error that leaves it is recorded."""
+        scope = self.start_operation(name, uri)
+        try:
+            with scope.activate():
+                yield scope
+        except BaseException as error:
+            scope.finish({}, error=error)
+            raise
+        scope.finish({})
+
     def keep(self, record: QueryRecord | OperationRecord) -> None:
         """Add a record, and count it."""
         if isinstance(record, QueryRecord):

@@ -112,7 +112,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-_MARKUP = re.compile(r"[\\`*_|<>\[\]&]")
+_MARKUP = re.compile(r"[\\`*|<>\[\]&]")
 
 
 def _cell(value: str) -> str:

@@ -143,6 +143,7 @@ class Runtime:
             storage=storage,
             policy=self.profile.retry,
             commit_metadata=dfd_obs.current_ids,
+            observe=self._observe,
         )
 
     def write(
@@ -164,38 +165,32 @@ class Runtime:
         if mode == "append":
             if predicate is not None:
                 raise ConfigurationError("`predicate` belongs to mode='overwrite'.")
-            return self._observed(
-                "append",
-                uri,
-                lambda: table.append(
-                    data,
-                    app_id=app_id,
-                    app_version=app_version,
-                    partition_by=partition_by,
-                    schema_mode=schema_mode,
-                ),
+            if schema_mode == "overwrite":
+                raise ConfigurationError("schema_mode='overwrite' belongs to mode='overwrite'.")
+            return table.append(
+                data,
+                app_id=app_id,
+                app_version=app_version,
+                partition_by=partition_by,
+                schema_mode=schema_mode,
             )
         if mode != "overwrite":
             raise ConfigurationError(f"mode is 'append' or 'overwrite', not {mode!r}.")
         if app_id is not None or app_version is not None:
             raise ConfigurationError("`app_id` and `app_version` belong to mode='append'.")
-        return self._observed(
-            "overwrite",
-            uri,
-            lambda: table.overwrite(
-                data, predicate=predicate, partition_by=partition_by, schema_mode=schema_mode
-            ),
+        return table.overwrite(
+            data, predicate=predicate, partition_by=partition_by, schema_mode=schema_mode
         )
 
     def delete(self, uri: str | Path, predicate: str | None = None) -> Outcome:
         """Delete the rows that match `predicate`, or all."""
-        return self._observed("delete", uri, lambda: self.table(uri).delete(predicate))
+        return self.table(uri).delete(predicate)
 
     def update(
         self, uri: str | Path, updates: Mapping[str, str], predicate: str | None = None
     ) -> Outcome:
         """Set columns to SQL expressions where `predicate` holds."""
-        return self._observed("update", uri, lambda: self.table(uri).update(updates, predicate))
+        return self.table(uri).update(updates, predicate)
 
     def merge(
         self,
@@ -212,24 +207,22 @@ class Runtime:
 
     def optimize(self, uri: str | Path) -> Outcome:
         """Compact small files."""
-        return self._observed("optimize", uri, lambda: self.table(uri).optimize())
+        return self.table(uri).optimize()
 
     def vacuum(
         self, uri: str | Path, retention_hours: int | None = None, dry_run: bool = True
     ) -> Outcome:
         """Remove files no version within the retention needs; only list them by default."""
-        return self._observed(
-            "vacuum", uri, lambda: self.table(uri).vacuum(retention_hours, dry_run=dry_run)
-        )
+        return self.table(uri).vacuum(retention_hours, dry_run=dry_run)
 
     def restore(self, uri: str | Path, version: int) -> Outcome:
         """Make an earlier version the newest."""
-        return self._observed("restore", uri, lambda: self.table(uri).restore(version))
+        return self.table(uri).restore(version)
 
-    def _observed(self, name: str, uri: str | Path, work: Callable[[], Outcome]) -> Outcome:
-        with self._observing(name, uri) as scope:
-            outcome = work()
-            scope.finish(
+    @contextlib.contextmanager
+    def _observe(self, name: str, uri: str) -> Iterator[Callable[[Outcome], None]]:
+        with self.observer.operation(name, uri) as scope:
+            yield lambda outcome: scope.finish(
                 {
                     "version": outcome.version,
                     "status": str(outcome.status),
@@ -237,17 +230,6 @@ class Runtime:
                     "operation_id": outcome.operation_id,
                 }
             )
-        return outcome
-
-    @contextlib.contextmanager
-    def _observing(self, name: str, uri: str | Path) -> Iterator[dfd_obs.OperationScope]:
-        scope = self.observer.start_operation(name, str(uri))
-        try:
-            with scope.activate():
-                yield scope
-        except BaseException as error:
-            scope.finish({}, error=error)
-            raise
 
     def report(self) -> DiagnosticsReport:
         """What is installed, what is set, what ran, and the plans of slow queries."""

@@ -7,9 +7,11 @@ import queue
 import shlex
 from pathlib import Path
 
+import dfd_obs
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+from dfd_delta_policy import Status
 from dfd_obs import ObservabilityConfig
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -70,7 +72,7 @@ def run_demo(directory: Path, rows: int, console: Console) -> DemoResult:
         _load_lookups(runtime, root, console)
         runtime.register("flights", root / "flights")
 
-        _heading(console, 2, "Correct, delete, compact, and look back")
+        _heading(console, 2, "Compact, correct, delete, and look back")
         corrected, cancelled, loaded_version = _mutate(runtime, root, console)
 
         _heading(console, 3, "Five questions")
@@ -86,7 +88,7 @@ def run_demo(directory: Path, rows: int, console: Console) -> DemoResult:
         slow = runtime.observer.slow_queries
         if not any(record.query_id == heavy.id for record in slow):
             raise DemoError("The heavy query was not recorded as a slow query.")
-        console.print(f"Query {heavy.id} was slow; its plan and metrics are in the report.")
+        console.print(f"Query {heavy.id} was slow: the report has its plan.", soft_wrap=True)
 
         _check(runtime, root, rows, loaded_version)
         console.print("Row counts and sums equal those of the source.")
@@ -136,9 +138,10 @@ def _claim(root: Path, rows: int) -> None:
 def _load(root: Path, rows: int, console: Console) -> int:
     context = multiprocessing.get_context("spawn")
     done = context.Queue()
+    run_id = dfd_obs.current_run().id
     workers = [
-        context.Process(target=write_months, args=(root, rows, source.MONTHS[i::WRITERS], done))
-        for i in range(WRITERS)
+        context.Process(target=write_months, args=(root, rows, months, run_id, done))
+        for months in (source.MONTHS[i::WRITERS] for i in range(WRITERS))
     ]
     statuses: dict[int, str] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -149,7 +152,7 @@ def _load(root: Path, rows: int, console: Console) -> int:
             task = progress.add_task("months", total=len(source.MONTHS))
             while len(statuses) < len(source.MONTHS):
                 try:
-                    month, status, _ = done.get(timeout=0.2)
+                    month, status = done.get(timeout=0.2)
                 except queue.Empty:
                     if all(w.exitcode is not None for w in workers) and done.empty():
                         raise DemoError(
@@ -189,6 +192,7 @@ def _load_lookups(runtime: Runtime, root: Path, console: Console) -> None:
 
 def _mutate(runtime: Runtime, root: Path, console: Console) -> tuple[int, int, int]:
     uri = root / "flights"
+    _optimize(runtime, uri, console)
     corrections = runtime.sql(CORRECTIONS).to_arrow_table()
     if corrections.num_rows:
         same = " and ".join(f"t.{column} = s.{column}" for column in KEY)
@@ -203,13 +207,21 @@ def _mutate(runtime: Runtime, root: Path, console: Console) -> tuple[int, int, i
     if count:
         outcome = runtime.delete(uri, "dep_time is null")
         console.print(f"DELETE: {count:,} cancelled flights gone, version {outcome.version}.")
-    outcome = runtime.optimize(uri)
-    console.print(f"OPTIMIZE: {outcome.status}, version {outcome.version}.")
+    _optimize(runtime, uri, console)
     loaded = _loaded_version(runtime, uri)
     runtime.register("flights_loaded", uri, version=loaded)
     before = runtime.sql("select count(*) as n from flights_loaded").to_arrow_table()["n"][0]
     console.print(f"At version {loaded}, as loaded, the table had {before.as_py():,} flights.")
     return corrections.num_rows, count, loaded
+
+
+def _optimize(runtime: Runtime, uri: Path, console: Console) -> None:
+    outcome = runtime.optimize(uri)
+    if outcome.status is Status.NOTHING_TO_DO:
+        console.print("OPTIMIZE: no small files.")
+    else:
+        before, after = outcome.metrics["numFilesRemoved"], outcome.metrics["numFilesAdded"]
+        console.print(f"OPTIMIZE: {before} files became {after}, version {outcome.version}.")
 
 
 def _loaded_version(runtime: Runtime, uri: Path) -> int:
@@ -274,7 +286,7 @@ def _goodbye(console: Console, root: Path, paths: list[str]) -> None:
         console.print(f"Report  {path}", soft_wrap=True)
     console.print("\nGo on with", soft_wrap=True)
     console.print(
-        f"  dfd sql -t flights={flights} 'select origin, count(*) from flights group by origin'",
+        f"  dfd sql -t flights={flights} 'select origin, count(*) from flights group by origin'",  # noqa: S608
         soft_wrap=True,
         markup=False,
     )
