@@ -74,7 +74,7 @@ def _pairs(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, ...]]
         if isinstance(value, Mapping) and value:
             rows += _pairs(value, f"{prefix}{key}.")
         else:
-            rows.append((f"{prefix}{key}", _text(value)))
+            rows.append((f"{prefix}{key}", _text(value) or "not set"))
     return rows
 
 
@@ -82,7 +82,7 @@ def _text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.3f}"
+        return f"{round(value, 3):g}" if abs(value) < 1e6 else f"{value:.0f}"
     if isinstance(value, (dict, list)):
         return json.dumps(value, ensure_ascii=False) if value else ""
     return str(value)
@@ -130,7 +130,7 @@ p, dt { color: var(--quiet); } nav a { margin-right: 1rem; white-space: nowrap; 
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { padding: .35rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 tr:last-child td { border-bottom: 0; } th { background: var(--soft); white-space: nowrap; }
-td { overflow-wrap: anywhere; min-width: 5rem; max-width: 32rem; }
+td { overflow-wrap: break-word; min-width: 5rem; max-width: 32rem; }
 .n { text-align: right; font-variant-numeric: tabular-nums; }
 pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; padding: .8rem; overflow-x: auto; font-size: .82rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: 0 0 .6rem; }

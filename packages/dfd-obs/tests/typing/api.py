@@ -1,0 +1,25 @@
+"""The public API as a user's type checker sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dfd_obs
+
+
+def use(directory: Path) -> None:
+    observer = dfd_obs.Observer(dfd_obs.ObservabilityConfig(slow_query_ms=10, record_sql="off"))
+    with dfd_obs.run("nightly") as run:
+        run_id: str = run.id
+        scope: dfd_obs.QueryScope = observer.start_query("select 1", route="session")
+        with scope.activate():
+            ids: dict[str, str] = dfd_obs.current_ids()
+        scope.finish(rows=1)
+        with observer.operation("append", "/t") as operation:
+            operation.finish({"version": 1})
+    slow: tuple[dfd_obs.QueryRecord, ...] = observer.slow_queries
+    paths: tuple[Path, Path, Path] = dfd_obs.DiagnosticsReport.build(observer=observer).save(
+        directory
+    )
+    tracing: dfd_obs.DeltaTracing = dfd_obs.init_delta_tracing("http://localhost:4318/v1/traces")
+    print(run_id, ids, slow, paths, tracing.pid)
