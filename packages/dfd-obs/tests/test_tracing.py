@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -31,19 +32,29 @@ if os.fork() == 0:
     os._exit(0)
 os.wait()
 deltalake.write_deltalake(table, pa.table({"n": [1]}))
-deltalake.DeltaTable(table)
+sys.stdin.read()
 """
 
 
+class Collector(NamedTuple):
+    """A loopback server that keeps what is posted to it."""
+
+    endpoint: str
+    received: list[bytes]
+    something: threading.Event
+
+
 @pytest.fixture
-def collector() -> Iterator[tuple[str, list[bytes]]]:
+def collector() -> Iterator[Collector]:
     received: list[bytes] = []
+    something = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             received.append(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(200)
             self.end_headers()
+            something.set()
 
         def log_message(self, *_: object) -> None:
             """Quiet."""
@@ -51,24 +62,31 @@ def collector() -> Iterator[tuple[str, list[bytes]]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/v1/traces", received
+    yield Collector(f"http://127.0.0.1:{server.server_port}/v1/traces", received, something)
     server.shutdown()
     thread.join()
     server.server_close()
 
 
-def test_once_per_process(collector: tuple[str, list[bytes]], tmp_path: Path) -> None:
-    endpoint, received = collector
-    ran = subprocess.run(
-        [sys.executable, "-c", SCRIPT, endpoint, str(tmp_path / "t")],
-        env={"OTEL_RESOURCE_ATTRIBUTES": "team=flights", "RUST_LOG": "info"},
-        capture_output=True,
+def test_once_per_process(collector: Collector, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, collector.endpoint, str(tmp_path / "t")],
+        env={
+            "OTEL_RESOURCE_ATTRIBUTES": "team=flights",
+            "RUST_LOG": "info",
+            "OTEL_BSP_SCHEDULE_DELAY": "50",
+        },
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-    )
-    assert ran.returncode == 0, ran.stderr
-    other, forked = ran.stdout.splitlines()
+    ) as process:
+        collector.something.wait(60)
+        out, err = process.communicate("")
+    assert process.returncode == 0, err
+    other, forked = out.splitlines()
     assert "another endpoint" in other
     assert "forked" in forked
-    sent = b"".join(received)
+    sent = b"".join(collector.received)
     assert b"run-of-this-test" in sent
     assert b"flights" in sent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -51,24 +52,33 @@ def apply(session_context: SessionContext, config: CacheConfig) -> AppliedCache:
     found = _read(session_context)
     if found is None:
         return AppliedCache(config, dict(wanted), read_back=False)
-    for field, name in _LIMITS.items():
-        if _parse(found.get(name)) != getattr(config, field):
-            raise CacheNotApplied(f"{name} was set to {wanted[name]} and is {found.get(name)}.")
+    for name, value in wanted.items():
+        if not _agree(value, found.get(name)):
+            raise CacheNotApplied(f"{name} was set to {value} and is {found.get(name)}.")
     return AppliedCache(config, found, read_back=True)
 
 
 def _render(limit_bytes: int) -> str:
-    return "0" if limit_bytes == 0 else f"{limit_bytes // KIB}K"
+    return f"{limit_bytes // KIB}K"
 
 
-_UNITS = {"K": KIB, "M": KIB**2, "G": KIB**3}
+_SHOWN = re.compile(r"(\d+)([KMG]?)|(\d+)m(\d+)s")
+_UNITS = {"": 1, "K": KIB, "M": KIB**2, "G": KIB**3}
 
 
-def _parse(text: str | None) -> int | None:
-    if text is None:
-        return None
-    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "")
-    return int(float(number) * _UNITS.get(unit, 1))
+def _agree(asked: str, shown: str | None) -> bool:
+    """Whether DataFusion shows what was asked: limits cut down to a whole unit, times as `1m30s`."""
+    found = _SHOWN.fullmatch(shown or "")
+    if found is None:
+        return False
+    if found[3] is not None:
+        return asked == f"{int(found[3]) * 60 + int(found[4])}s"
+    unit = _UNITS[found[2]]
+    return 0 <= _bytes(asked) - int(found[1]) * unit < unit
+
+
+def _bytes(text: str) -> int:
+    return int(text.rstrip("KMG")) * _UNITS[text[-1:] if text[-1:] in "KMG" else ""]
 
 
 def _read(session_context: SessionContext) -> dict[str, str | None] | None:

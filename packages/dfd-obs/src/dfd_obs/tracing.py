@@ -38,7 +38,9 @@ def init_delta_tracing(endpoint: str | None = None) -> DeltaTracing:
       `http://localhost:4318/v1/traces`.
 
     Every span carries the resource attribute `dfd.run_id` of the run around the first call. Spans of
-    delta-rs are no children of the caller's: no context crosses (deltalake 1.6).
+    delta-rs are no children of the caller's: no context crosses. What was traced within the last
+    `OTEL_BSP_SCHEDULE_DELAY` milliseconds (default 5000) before the process ends is lost, because
+    delta-rs doesn't flush (both measured with deltalake 1.6.6).
 
     Raises:
         TracingUnavailable: deltalake isn't installed or can't start it, another endpoint is

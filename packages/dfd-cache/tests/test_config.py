@@ -1,0 +1,44 @@
+"""A cache configuration is whole, and refused where it is built."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from dfd_cache import CacheConfig, InvalidCacheConfig
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("list_files_ttl_s", 0),
+        ("list_files_ttl_s", 1.5),
+        ("parquet_meta_ttl_s", -1),
+        ("list_files_limit_bytes", 1000),
+        ("parquet_meta_limit_bytes", -1024),
+        ("file_statistics_limit_bytes", True),
+        ("file_statistics_limit_bytes", 1 << 63),
+    ],
+)
+def test_refuses_and_names_the_field(field: str, value: Any) -> None:
+    with pytest.raises(InvalidCacheConfig, match=field):
+        CacheConfig(**{field: value})
+
+
+def test_presets_differ_as_their_names_say() -> None:
+    pinned, latest, off = (
+        CacheConfig.snapshot_pinned(),
+        CacheConfig.always_latest(),
+        CacheConfig.off(),
+    )
+    assert latest.list_files_limit_bytes == 0 < latest.parquet_meta_limit_bytes
+    assert pinned.parquet_meta_limit_bytes > CacheConfig().parquet_meta_limit_bytes
+    assert not any(
+        (off.list_files_limit_bytes, off.parquet_meta_limit_bytes, off.file_statistics_limit_bytes)
+    )
+
+
+def test_round_trips_through_plain_values() -> None:
+    config = CacheConfig(list_files_ttl_s=30)
+    assert msgspec.convert(msgspec.to_builtins(config), CacheConfig) == config

@@ -1,0 +1,18 @@
+"""The public API as a user's type checker sees it."""
+
+from __future__ import annotations
+
+import dfd_cache
+from datafusion import SessionContext
+
+
+def use(context: SessionContext) -> None:
+    config: dfd_cache.CacheConfig = dfd_cache.CacheConfig(list_files_ttl_s=60)
+    applied: dfd_cache.AppliedCache = dfd_cache.apply(context, config)
+    settings: dict[str, str | None] = applied.settings
+    presets: list[dfd_cache.CacheConfig] = [
+        dfd_cache.CacheConfig.snapshot_pinned(),
+        dfd_cache.CacheConfig.always_latest(),
+        dfd_cache.CacheConfig.off(),
+    ]
+    print(settings, presets, applied.read_back)
