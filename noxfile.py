@@ -7,7 +7,9 @@ file or a dependency that the wheel lacks shows.
 from __future__ import annotations
 
 import platform
+import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import nox
@@ -24,15 +26,37 @@ DIST = ROOT / "dist"
 PACKAGES = ("storage", "delta-policy", "cache", "obs", "native")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 TRIPLE = f"{platform.machine()}-unknown-linux-gnu"
-# glibc 2.17 is manylinux2014. The tests of the crates use the same linker and target as the
-# wheel: every dependency is compiled once for both.
-TARGET = f"{TRIPLE}.2.17"
+CARGO = ("--release", "--target", TRIPLE)
 
 
 def _install(session: nox.Session, *requirements: str) -> None:
     if not any(DIST.glob("dfd_native-*.whl")):
         session.error("There are no wheels in dist/: run `nox -s wheels` first.")
     session.install("--find-links", str(DIST), *requirements)
+
+
+def _zig() -> dict[str, str]:
+    """The environment in which cargo compiles against glibc 2.17 (manylinux2014), linked by zig.
+
+    The wheel, the crates' tests and clippy share it: for a linker of another path, as maturin's
+    and cargo-zigbuild's own differ, cargo compiles every dependency again.
+    """
+    tools = Path(sys.executable).parent
+    found = {}
+    for variable, mode in (("CC", "cc"), ("CXX", "c++")):
+        script = tools / f"dfd-zig-{mode}"
+        script.write_text(
+            "#!/bin/sh\n"
+            f"export CARGO_ZIGBUILD_ZIG_COMMAND={shlex.quote(sys.executable)}\n"
+            "export CARGO_ZIGBUILD_ZIG_COMMAND_ARGS='-m ziglang'\n"
+            f"exec {shlex.quote(str(tools / 'maturin'))} zig {mode} -- -g -fno-sanitize=all "
+            f'-target {platform.machine()}-linux-gnu.2.17 "$@"\n'
+        )
+        script.chmod(0o755)
+        found[f"{variable}_{TRIPLE.replace('-', '_')}"] = str(script)
+        if mode == "cc":
+            found[f"CARGO_TARGET_{TRIPLE.replace('-', '_').upper()}_LINKER"] = str(script)
+    return found
 
 
 def _pytest(session: nox.Session, *paths: str) -> None:
@@ -56,8 +80,8 @@ def wheels(session: nox.Session) -> None:
     session.log("Compiling dfd-native: about 10 minutes from cold, seconds when warm.")
     session.chdir(ROOT / "packages/dfd-native")
     session.run(
-        "maturin", "build", "--release", "--zig", "--target", TRIPLE,
-        "--compatibility", "manylinux2014", "--out", str(DIST),
+        "maturin", "build", *CARGO, "--compatibility", "manylinux2014", "--out", str(DIST),
+        env=_zig(),
     )  # fmt: skip
     session.chdir(ROOT)
     session.run("python", "tools/check_bounds.py")
@@ -113,8 +137,8 @@ def lint(session: nox.Session) -> None:
     session.run("lint-imports", "--no-cache", env={"PYTHONPATH": paths})
     session.run("cargo", "fmt", "--all", "--check", external=True)
     session.run(
-        "cargo-zigbuild", "clippy", "--release", "--target", TARGET, "--workspace", "--all-targets",
-        "--", "-D", "warnings",
+        "cargo", "clippy", *CARGO, "--workspace", "--all-targets", "--", "-D", "warnings",
+        env=_zig(), external=True,
     )  # fmt: skip
 
 
@@ -130,10 +154,7 @@ def types(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def rust(session: nox.Session) -> None:
     """The crates' own tests."""
-    session.run(
-        "cargo-zigbuild", "test", "--release", "--target", TARGET,
-        "--workspace",
-    )  # fmt: skip
+    session.run("cargo", "test", *CARGO, "--workspace", env=_zig(), external=True)
 
 
 @nox.session(python="3.12")

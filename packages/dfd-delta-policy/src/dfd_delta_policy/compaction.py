@@ -35,7 +35,13 @@ from dfd_delta_policy.errors import UnsupportedTable
 from dfd_delta_policy.loop import Attempt, Done
 
 # A rewritten file must keep what these features say of rows; that isn't built yet.
-_UNSUPPORTED = ("deletionVectors", "rowTracking", "columnMapping", "icebergCompatV1", "typeWidening")
+_UNSUPPORTED = (
+    "deletionVectors",
+    "rowTracking",
+    "columnMapping",
+    "icebergCompatV1",
+    "typeWidening",
+)
 _STATISTICS_COLUMNS = 32
 
 
@@ -53,9 +59,7 @@ class _Rewrite(NamedTuple):
 class Compaction:
     """One OPTIMIZE; `attempt` is given to the loop, `close` removes what was staged in vain."""
 
-    def __init__(
-        self, uri: str, storage_options: dict[str, str], target_size_bytes: int
-    ) -> None:
+    def __init__(self, uri: str, storage_options: dict[str, str], target_size_bytes: int) -> None:
         self._target = target_size_bytes
         self._files = pa.fs.PyFileSystem(DeltaStorageHandler(uri, options=storage_options))
         self._rewrite: _Rewrite | None = None
@@ -114,7 +118,7 @@ class Compaction:
         if self._rewrite is not None:
             for add in self._rewrite.new:
                 with contextlib.suppress(FileNotFoundError):
-                    self._files.delete_file(unquote(add.path))
+                    self._files.delete_file(add.path)
             self._rewrite = None
 
     def _stage(self, table: DeltaTable, active: list[_File]) -> _Rewrite:
@@ -140,19 +144,21 @@ class Compaction:
         path = f"{directory}part-00000-{uuid.uuid4()}-c000.zstd.parquet"
         statistics = _Statistics(schema)
         try:
-            with self._files.open_output_stream(path) as sink:
-                with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
-                    for file in group:
-                        for table in self._row_groups(file, schema):
-                            statistics.add(table)
-                            writer.write_table(table)
+            with (
+                self._files.open_output_stream(path) as sink,
+                pq.ParquetWriter(sink, schema, compression="zstd") as writer,
+            ):
+                for file in group:
+                    for table in self._row_groups(file, schema):
+                        statistics.add(table)
+                        writer.write_table(table)
             size = self._files.get_file_info(path).size
         except BaseException:
             with contextlib.suppress(OSError):
                 self._files.delete_file(path)
             raise
         return AddAction(
-            path=quote(path, safe="/=!$&'()*+,;:@~"),
+            path=path,
             size=size,
             partition_values=partition,
             modification_time=int(time.time() * 1000),
@@ -161,7 +167,7 @@ class Compaction:
         )
 
     def _row_groups(self, file: _File, schema: pa.Schema) -> Iterator[pa.Table]:
-        with self._files.open_input_file(unquote(file.path)) as opened:
+        with self._files.open_input_file(file.path) as opened:
             parquet = pq.ParquetFile(opened)
             for index in range(parquet.num_row_groups):
                 table = parquet.read_row_group(index)
@@ -192,7 +198,8 @@ def _active(table: DeltaTable) -> Iterator[_File]:
     columns = [c for c in ("path", "size_bytes", "partition") if c in actions.column_names]
     for row in actions.select(columns).to_pylist():
         partition = {k: _partition_text(v) for k, v in (row.get("partition") or {}).items()}
-        yield _File(row["path"], row["size_bytes"], partition)
+        # The log has the path percent-encoded; deltalake encodes it again when it commits.
+        yield _File(unquote(row["path"]), row["size_bytes"], partition)
 
 
 def _partition_text(value: object) -> str | None:

@@ -144,5 +144,7 @@ def classify(exception: BaseException, operation: str) -> Verdict:
     if _UNWRITABLE.search(text):
         return Verdict(Conflict.COMMIT_FAILED, Action.ABORT, "the location can't be written")
     return Verdict(
-        Conflict.COMMIT_FAILED, Action.VERIFY, f"the outcome is unknown ({type(exception).__name__})"
+        Conflict.COMMIT_FAILED,
+        Action.VERIFY,
+        f"the outcome is unknown ({type(exception).__name__})",
     )

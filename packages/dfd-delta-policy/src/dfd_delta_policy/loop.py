@@ -95,13 +95,13 @@ class Loop(NamedTuple):
         waits: list[float] = []
 
         def stop(state: tenacity.RetryCallState) -> bool:
-            spent = self.clock.now() - started
-            return state.attempt_number >= self.policy.attempts or spent >= self.policy.timeout_s
+            next_start = self.clock.now() - started + state.upcoming_sleep
+            return (
+                state.attempt_number >= self.policy.attempts or next_start > self.policy.timeout_s
+            )
 
         def wait(_: tenacity.RetryCallState) -> float:
-            waits.append(
-                self.policy.next_wait_s(waits[-1] if waits else None, self.clock.uniform)
-            )
+            waits.append(self.policy.next_wait_s(waits[-1] if waits else None, self.clock.uniform))
             return waits[-1]
 
         run = _Run(self, operation)
@@ -190,10 +190,14 @@ class _Run:
                 "dfd.operation": operation.name.upper(),
             },
             max_commit_retries=0,
-            app_transactions=[Transaction(*operation.transaction)] if operation.transaction else None,
+            app_transactions=[Transaction(*operation.transaction)]
+            if operation.transaction
+            else None,
         )
 
-    def _after_error(self, error: Exception, read_version: int | None, waits: list[float]) -> Outcome:
+    def _after_error(
+        self, error: Exception, read_version: int | None, waits: list[float]
+    ) -> Outcome:
         verdict = classify(error, self._operation.name)
         landed, known = self._look_again()
         if self._loop.on_attempt is not None:
@@ -217,7 +221,9 @@ class _Run:
             raise error
         self._conflicts.append(verdict.conflict)
         if verdict.action is Action.ABORT or verdict.conflict in self._loop.policy.fatal:
-            raise self._error(ConflictError, error, verdict, read_version, "Trying again can't help.")
+            raise self._error(
+                ConflictError, error, verdict, read_version, "Trying again can't help."
+            )
         advice = (
             "Run it again, or allow more attempts."
             if known

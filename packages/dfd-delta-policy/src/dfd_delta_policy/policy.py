@@ -54,7 +54,9 @@ class DeltaRetryPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         """Conflicts after which the operation is tried again, unless it landed."""
         return frozenset(Conflict) - self.fatal
 
-    def next_wait_s(self, before_s: float | None, uniform: Callable[[float, float], float]) -> float:
+    def next_wait_s(
+        self, before_s: float | None, uniform: Callable[[float, float], float]
+    ) -> float:
         """The wait in seconds after one of `before_s` (None for the first)."""
         high = 3 * (self.base_s if before_s is None else before_s)
         return min(self.cap_s, uniform(self.base_s, max(self.base_s, high)))

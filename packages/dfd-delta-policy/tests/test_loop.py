@@ -1,0 +1,209 @@
+"""The loop: one attempt after another, each looked up before the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError
+from dfd_delta_policy import (
+    Action,
+    AttemptEvent,
+    Conflict,
+    ConflictError,
+    DeltaRetryPolicy,
+    GuardedTable,
+    RetriesExhausted,
+    Status,
+)
+from dfd_delta_policy.loop import OPERATION_ID, Attempt, Done, Loop, Operation
+
+ROW = pa.table({"n": [1]})
+
+
+def append(attempt: Attempt, target: Path) -> Done:
+    """A real commit."""
+    write_deltalake(attempt.table or target, ROW, mode="append", commit_properties=attempt.commit)
+    return Done(DeltaTable(target).version(), {})
+
+
+def loop(path: Path, clock: Any, events: list[AttemptEvent] | None = None, **bounds: Any) -> Loop:
+    return Loop(
+        uri=str(path),
+        open=lambda: DeltaTable(path),
+        policy=DeltaRetryPolicy(**bounds),
+        hooks=(),
+        on_attempt=None if events is None else events.append,
+        clock=clock.as_clock(),
+    )
+
+
+def operation(attempt: Callable[[Attempt], Done], **fields: Any) -> Operation:
+    return Operation("append", "op-1", False, attempt, creates=True, **fields)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        OSError("the connection was reset"),
+        CommitFailedError("Failed to commit transaction: 15"),
+        DeltaError("Generic error: Invalid table version"),
+    ],
+)
+def test_a_commit_whose_answer_was_lost_is_found(
+    tmp_path: Path, clock: Any, lost: Exception
+) -> None:
+    def attempt(attempt: Attempt) -> Done:
+        append(attempt, tmp_path / "t")
+        raise lost
+
+    events: list[AttemptEvent] = []
+    outcome = loop(tmp_path / "t", clock, events).run(operation(attempt))
+    assert (outcome.status, outcome.version, outcome.attempts) == (Status.LANDED_AFTER_ERROR, 0, 1)
+    assert DeltaTable(tmp_path / "t").version() == 0
+    assert [event.landed for event in events] == [True]
+
+
+def test_a_commit_that_lands_late_is_found_before_the_next_attempt(
+    tmp_path: Path, clock: Any
+) -> None:
+    """The store answers with an error, and keeps the commit while the loop waits."""
+    kept: list[Attempt] = []
+
+    def attempt(attempt: Attempt) -> Done:
+        kept.append(attempt)
+        raise OSError("timed out")
+
+    late = clock.sleep
+    clock.sleep = lambda seconds: (late(seconds), append(kept[0], tmp_path / "t"))
+    outcome = loop(tmp_path / "t", clock).run(operation(attempt))
+    assert (outcome.status, outcome.attempts) == (Status.LANDED_AFTER_ERROR, 2)
+    assert len(kept) == 1
+    assert DeltaTable(tmp_path / "t").version() == 0
+
+
+def test_every_attempt_has_a_fresh_handle_and_strict_properties(tmp_path: Path, clock: Any) -> None:
+    write_deltalake(tmp_path / "t", ROW)
+    seen: list[int] = []
+
+    def attempt(attempt: Attempt) -> Done:
+        assert attempt.table is not None
+        assert attempt.commit.max_commit_retries == 0
+        seen.append(attempt.table.version())
+        if len(seen) < 3:
+            write_deltalake(tmp_path / "t", ROW, mode="append")
+        return append(attempt, tmp_path / "t")
+
+    outcome = loop(tmp_path / "t", clock).run(operation(attempt))
+    assert seen == [0, 1, 2]
+    assert (outcome.version, outcome.attempts) == (3, 3)
+    assert outcome.conflicts == (Conflict.CONCURRENT_WRITE,) * 2
+    assert outcome.waited_s == pytest.approx(sum(clock.slept))
+
+
+def test_waits_grow_to_the_cap(tmp_path: Path, clock: Any) -> None:
+    def attempt(attempt: Attempt) -> Done:
+        raise CommitFailedError("Failed to commit transaction: 15")
+
+    with pytest.raises(RetriesExhausted) as caught:
+        loop(tmp_path / "t", clock, attempts=5, base_s=1, cap_s=10).run(operation(attempt))
+    assert clock.slept == [3, 9, 10, 10]
+    error = caught.value
+    assert (error.operation, error.attempts, error.read_version) == ("append", 5, None)
+    assert error.verdict.conflict is Conflict.CONCURRENT_WRITE
+    assert "Nothing of it was committed after 5 attempt(s)" in str(error)
+    assert isinstance(error.__cause__, CommitFailedError)
+
+
+def test_no_attempt_starts_after_the_timeout(tmp_path: Path, clock: Any) -> None:
+    starts: list[float] = []
+
+    def attempt(attempt: Attempt) -> Done:
+        starts.append(clock.seconds)
+        raise CommitFailedError("Failed to commit transaction: 15")
+
+    with pytest.raises(RetriesExhausted):
+        loop(tmp_path / "t", clock, attempts=1000, timeout_s=20, base_s=1, cap_s=7).run(
+            operation(attempt)
+        )
+    assert starts[-1] <= 20
+    assert len(starts) > 2
+
+
+def test_a_fatal_conflict_ends_at_once(tmp_path: Path, clock: Any) -> None:
+    def attempt(attempt: Attempt) -> Done:
+        raise CommitFailedError("Failed to commit transaction: Metadata changed since last commit.")
+
+    with pytest.raises(ConflictError) as caught:
+        loop(tmp_path / "t", clock).run(operation(attempt))
+    assert not isinstance(caught.value, RetriesExhausted)
+    assert caught.value.verdict.action is Action.ABORT
+    assert clock.slept == []
+
+
+def test_an_error_of_the_input_is_raised_as_it_is(tmp_path: Path, clock: Any) -> None:
+    def attempt(attempt: Attempt) -> Done:
+        raise ValueError("no such column")
+
+    with pytest.raises(ValueError, match="no such column"):
+        loop(tmp_path / "t", clock).run(operation(attempt))
+    assert clock.slept == []
+
+
+def test_when_the_log_cannot_be_read_the_fate_is_said_to_be_unknown(
+    tmp_path: Path, clock: Any
+) -> None:
+    write_deltalake(tmp_path / "t", ROW)
+    reachable = iter([True])
+
+    def open_() -> DeltaTable:
+        if next(reachable, False):
+            return DeltaTable(tmp_path / "t")
+        raise OSError("the store is gone")
+
+    def attempt(attempt: Attempt) -> Done:
+        raise OSError("the store is gone")
+
+    one = loop(tmp_path / "t", clock, attempts=1)._replace(open=open_)
+    with pytest.raises(RetriesExhausted, match=r"unknown.*op-1"):
+        one.run(operation(attempt))
+
+
+def test_the_commit_carries_what_finds_it_again(tmp_path: Path, clock: Any) -> None:
+    loop(tmp_path / "t", clock).run(
+        operation(lambda a: append(a, tmp_path / "t"), metadata={"dfd.run_id": "r"})
+    )
+    (commit,) = DeltaTable(tmp_path / "t").history()
+    assert commit[OPERATION_ID] == "op-1"
+    assert (commit["dfd.run_id"], commit["dfd.operation"]) == ("r", "APPEND")
+
+
+def test_max_commit_retries_zero_is_strict(tmp_path: Path) -> None:
+    """What the loop stands on: deltalake commits at exactly the next version, or fails."""
+    write_deltalake(tmp_path / "t", ROW)
+    stale = DeltaTable(tmp_path / "t")
+    write_deltalake(tmp_path / "t", ROW, mode="append")
+    strict = CommitProperties(max_commit_retries=0)
+    with pytest.raises(CommitFailedError, match=r": \d+$"):
+        write_deltalake(stale, ROW, mode="append", commit_properties=strict)
+
+
+def test_a_table_reports_its_failed_attempts(table: GuardedTable) -> None:
+    events: list[AttemptEvent] = []
+    guarded = GuardedTable(table.uri, on_attempt=events.append, clock=table._loop.clock)
+    meddled = iter([True])
+
+    def data() -> pa.Table:
+        if next(meddled, False):
+            table.append(pa.table({"id": [8], "s": ["m"]}))
+        return pa.table({"id": [9], "s": ["z"]})
+
+    outcome = guarded.append(data)
+    assert (outcome.version, outcome.attempts) == (2, 2)
+    (event,) = events
+    assert (event.attempt, event.read_version, event.landed) == (1, 0, False)
+    assert event.operation_id == outcome.operation_id

@@ -1,0 +1,257 @@
+"""GuardedTable: every mutation right, alone and among other processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from dfd_delta_policy import (
+    DeltaRetryPolicy,
+    GuardedTable,
+    InvalidOperation,
+    OperationRefused,
+    Status,
+)
+
+MORE = pa.table({"id": [3, 9], "s": ["D", "z"]})
+
+
+def test_append_makes_the_table_and_adds_to_it(tmp_path: Path, rows: Any) -> None:
+    table = GuardedTable(tmp_path / "a b%c" / "t")
+    first = table.append(pa.table({"p": ["x"], "n": [1]}), partition_by=["p"])
+    second = table.append(pa.table({"p": ["y"], "n": [2]}))
+    assert (first.version, second.version) == (0, 1)
+    assert first.status is second.status is Status.COMMITTED
+    assert rows(table) == [("x", 1), ("y", 2)]
+    assert DeltaTable(table.uri).metadata().partition_columns == ["p"]
+
+
+def test_append_once(table: GuardedTable, rows: Any) -> None:
+    def never() -> pa.Table:
+        raise AssertionError("the source was read")
+
+    first = table.append(MORE, app_id="loader", app_version=7)
+    assert (first.status, first.version) == (Status.COMMITTED, 1)
+    for version in (7, 6, 0):
+        again = table.append(never, app_id="loader", app_version=version)
+        assert (again.status, again.version) == (Status.ALREADY_COMMITTED, 1)
+    assert table.append(MORE, app_id="loader", app_version=8).status is Status.COMMITTED
+    assert len(rows(table)) == 8
+
+
+@pytest.mark.parametrize("transaction", [("a", None), (None, 1), ("", 1), ("a", -1)])
+def test_append_refuses_half_a_transaction(table: GuardedTable, transaction: Any) -> None:
+    with pytest.raises(InvalidOperation, match="app_"):
+        table.append(MORE, app_id=transaction[0], app_version=transaction[1])
+
+
+def test_overwrite_all_and_by_predicate(table: GuardedTable, rows: Any) -> None:
+    table.overwrite(pa.table({"id": [1], "s": ["B"]}), predicate="id = 1")
+    assert rows(table) == [(0, "a"), (1, "B"), (2, "c"), (3, "d")]
+    table.overwrite(MORE)
+    assert rows(table) == [(3, "D"), (9, "z")]
+
+
+def test_delete_and_update(table: GuardedTable, rows: Any) -> None:
+    assert table.delete("id = 0").metrics["num_deleted_rows"] == 1
+    table.update({"s": "upper(s)"}, "id >= 2")
+    assert rows(table) == [(1, "b"), (2, "C"), (3, "D")]
+    nothing = table.delete("id = 77")
+    assert (nothing.status, nothing.version) == (Status.NOTHING_TO_DO, 2)
+    table.delete()
+    assert rows(table) == []
+
+
+def test_merge_with_every_verb(table: GuardedTable, rows: Any) -> None:
+    def merge(source: pa.Table) -> Any:
+        return table.merge(source, "s.id = t.id", source_alias="s", target_alias="t")
+
+    merge(MORE).when_matched_update({"s": "s.s"}).when_not_matched_insert(
+        {"id": "s.id", "s": "'new'"}
+    ).execute()
+    assert rows(table)[3:] == [(3, "D"), (9, "new")]
+    merge(MORE).when_matched_update_all().when_not_matched_insert_all().execute()
+    assert rows(table)[3:] == [(3, "D"), (9, "z")]
+    merge(MORE.slice(1)).when_matched_delete().execute()
+    merge(MORE.slice(0, 1)).when_not_matched_by_source_update(
+        {"s": "'left'"}, predicate="t.id = 0"
+    ).execute()
+    assert rows(table) == [(0, "left"), (1, "b"), (2, "c"), (3, "D")]
+    merge(MORE.slice(0, 1)).when_not_matched_by_source_delete().execute()
+    assert rows(table) == [(3, "D")]
+
+
+def test_merge_from_a_stream_keeps_its_rows_over_retries(table: GuardedTable, rows: Any) -> None:
+    """A stream read again is empty, and deltalake commits that without a word."""
+
+    class Meddle:
+        done = False
+
+        def before_commit(self, plan: Any) -> None:
+            if not self.done:
+                self.done = True
+                write_deltalake(table.uri, MORE.slice(1), mode="append")
+
+        def after_commit(self, outcome: Any) -> None:
+            """Nothing."""
+
+    guarded = GuardedTable(table.uri, hooks=[Meddle()], clock=table._loop.clock)
+    outcome = (
+        guarded.merge(MORE.to_reader(), "s.id = t.id", "s", "t").when_matched_update_all().execute()
+    )
+    assert outcome.attempts == 2
+    assert outcome.metrics["num_source_rows"] == 2
+    assert (3, "D") in rows(table)
+
+
+def test_merge_needs_a_verb(table: GuardedTable) -> None:
+    with pytest.raises(InvalidOperation, match="when_"):
+        table.merge(MORE, "s.id = t.id", "s", "t").execute()
+
+
+def test_restore_and_vacuum(table: GuardedTable, rows: Any) -> None:
+    before = rows(table)
+    table.delete()
+    assert table.restore(0).version == 2
+    assert rows(table) == before
+    listed = table.vacuum()
+    assert (listed.status, listed.metrics["dry_run"]) == (Status.NOTHING_TO_DO, True)
+    with pytest.raises(OperationRefused, match="retention"):
+        table.vacuum(0, dry_run=False)
+    assert rows(table) == before
+
+
+def test_history_shows_what_it_was(table: GuardedTable) -> None:
+    guarded = GuardedTable(table.uri, commit_metadata=lambda: {"dfd.run_id": "nightly"})
+    ids = [
+        guarded.append(MORE).operation_id,
+        guarded.delete("id = 9").operation_id,
+        guarded.update({"s": "'x'"}).operation_id,
+        guarded.merge(MORE, "s.id = t.id", "s", "t").when_matched_delete().execute().operation_id,
+        guarded.append(MORE).operation_id,
+        guarded.append(MORE).operation_id,
+        guarded.optimize().operation_id,
+        guarded.restore(0).operation_id,
+    ]
+    commits = guarded.history()[: len(ids)]
+    assert [commit["dfd.operation_id"] for commit in reversed(commits)] == ids
+    assert {commit["dfd.run_id"] for commit in commits} == {"nightly"}
+    assert [commit["dfd.operation"] for commit in reversed(commits)] == (
+        ["APPEND", "DELETE", "UPDATE", "MERGE", "APPEND", "APPEND", "OPTIMIZE", "RESTORE"]
+    )
+
+
+def test_operations_are_observed(table: GuardedTable) -> None:
+    import contextlib
+
+    seen: list[Any] = []
+
+    @contextlib.contextmanager
+    def observe(name: str, uri: str) -> Any:
+        try:
+            yield seen.append
+        except Exception as error:
+            seen.append(type(error))
+            raise
+        seen.append((name, uri))
+
+    guarded = GuardedTable(table.uri, observe=observe)
+    outcome = guarded.delete("id = 0")
+    with pytest.raises(DeltaError):
+        guarded.delete("nope = 0")
+    assert seen[:2] == [outcome, ("delete", table.uri)]
+    assert issubclass(seen[2], DeltaError)
+
+
+def test_bad_input_is_refused_at_once_and_commits_nothing(
+    table: GuardedTable, rows: Any, clock: Any
+) -> None:
+    before = rows(table)
+    with pytest.raises(DeltaError):
+        table.delete("nope = 1")
+    with pytest.raises(DeltaError):
+        table.update({"s": "no such function()"})
+    with pytest.raises((DeltaError, ValueError)):
+        table.append(pa.table({"other": [1]}))
+    with pytest.raises(InvalidOperation):
+        table.append([1, 2])
+    with pytest.raises(InvalidOperation):
+        table.update({})
+    with pytest.raises(TableNotFoundError):
+        GuardedTable(table.uri + "-missing").delete()
+    assert rows(table) == before
+    assert clock.slept == []
+
+
+APPENDER = """
+import sys, pyarrow as pa
+from dfd_delta_policy import DeltaRetryPolicy, GuardedTable
+uri, name, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+table = GuardedTable(uri, policy=DeltaRetryPolicy(attempts=200))
+for n in range(count):
+    table.append(pa.table({"id": [n], "s": [name]}), app_id=name, app_version=n)
+"""
+
+INCREMENTER = """
+import sys
+from dfd_delta_policy import DeltaRetryPolicy, GuardedTable
+table = GuardedTable(sys.argv[1], policy=DeltaRetryPolicy(attempts=200))
+for n in range(int(sys.argv[3])):
+    table.update({"id": "id + 1"})
+"""
+
+
+def together(script: str, uri: str, processes: int, count: int) -> None:
+    """Run the script in several processes at once."""
+    running = [
+        subprocess.Popen([sys.executable, "-c", script, uri, f"p{n}", str(count)])
+        for n in range(processes)
+    ]
+    assert [process.wait() for process in running] == [0] * processes
+
+
+def test_concurrent_appends_lose_and_double_nothing(tmp_path: Path, rows: Any) -> None:
+    table = GuardedTable(tmp_path / "t")
+    together(APPENDER, table.uri, processes=4, count=5)
+    assert rows(table) == sorted(((n, f"p{p}") for n in range(5) for p in range(4)), key=repr)
+    assert table.version() == 19
+
+
+def test_concurrent_increments_all_count(tmp_path: Path, rows: Any) -> None:
+    table = GuardedTable(tmp_path / "t")
+    table.append(pa.table({"id": [0]}))
+    together(INCREMENTER, table.uri, processes=4, count=5)
+    assert rows(table) == [(20,)]
+
+
+def test_a_killed_writer_sent_again_lands_once(tmp_path: Path, rows: Any) -> None:
+    """SIGKILL at whatever moment; the same batches again, until all are there."""
+    table = GuardedTable(tmp_path / "t")
+    command = [sys.executable, "-c", APPENDER, table.uri, "p0", "8"]
+    for versions in range(1, 6):
+        process = subprocess.Popen(command)
+        log = tmp_path / "t" / "_delta_log"
+        while process.poll() is None and len(list(log.glob("*.json"))) < versions:
+            pass
+        process.kill()
+        process.wait()
+    subprocess.run(command, check=True)
+    assert rows(table) == [(n, "p0") for n in range(8)]
+
+
+def test_with_one_attempt_a_conflict_is_raised(table: GuardedTable) -> None:
+    from dfd_delta_policy import RetriesExhausted
+
+    def data() -> pa.Table:
+        write_deltalake(table.uri, MORE, mode="append")
+        return MORE
+
+    guarded = GuardedTable(table.uri, policy=DeltaRetryPolicy(attempts=1))
+    with pytest.raises(RetriesExhausted, match="Nothing of it was committed"):
+        guarded.append(data)
