@@ -125,7 +125,9 @@ def compat(session: nox.Session) -> None:
     """The installed wheels on every supported Python."""
     _install(session, "dfd[test]")
     session.run("python", "-m", "dfd", "doctor")
-    _pytest(session, "packages/dfd/tests/test_runtime.py", "packages/dfd-native/tests/test_handshake.py")
+    _pytest(
+        session, "packages/dfd/tests/test_runtime.py", "packages/dfd-native/tests/test_handshake.py"
+    )
 
 
 @nox.session(venv_backend="none")
@@ -145,7 +147,9 @@ def lint(session: nox.Session) -> None:
 @nox.session(python="3.12")
 def types(session: nox.Session) -> None:
     """Mypy (strict) and pyright over the sources and the typing tests."""
-    _install(session, "dfd[test]", "mypy", "pyright[nodejs]", "pandas-stubs", "polars", "hypothesis")
+    _install(
+        session, "dfd[test]", "mypy", "pyright[nodejs]", "pandas-stubs", "polars", "hypothesis"
+    )
     for package in sorted(path.parent for path in ROOT.glob("packages/*/src")):
         session.run("mypy", str(package / "src"), str(package / "tests/typing"))
     session.run("pyright", "--pythonpath", str(Path(session.bin) / "python"))

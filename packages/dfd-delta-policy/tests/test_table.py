@@ -12,6 +12,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from dfd_delta_policy import (
+    Clock,
     DeltaRetryPolicy,
     GuardedTable,
     InvalidOperation,
@@ -255,3 +256,21 @@ def test_with_one_attempt_a_conflict_is_raised(table: GuardedTable) -> None:
     guarded = GuardedTable(table.uri, policy=DeltaRetryPolicy(attempts=1))
     with pytest.raises(RetriesExhausted, match="Nothing of it was committed"):
         guarded.append(data)
+
+
+def test_who_creates_the_table_second_looks_again(tmp_path: Path, rows: Any) -> None:
+    """Two writers of one application id find no table; one row lands."""
+    row = pa.table({"id": [1]})
+
+    class Overtake:
+        def before_commit(self, plan: Any) -> None:
+            if plan.attempt == 1:
+                GuardedTable(tmp_path / "t").append(row, app_id="loader", app_version=1)
+
+        def after_commit(self, outcome: Any) -> None:
+            """Nothing."""
+
+    late = GuardedTable(tmp_path / "t", hooks=[Overtake()], clock=Clock(sleep=lambda _: None))
+    outcome = late.append(row, app_id="loader", app_version=1)
+    assert outcome.status is Status.ALREADY_COMMITTED
+    assert rows(late) == [(1,)]

@@ -293,12 +293,13 @@ class _Statistics:
 
 def _is_ordered(kind: pa.DataType) -> bool:
     # Text is left out: the protocol's truncation of long bounds isn't built yet.
-    return (
-        pa.types.is_integer(kind)
-        or pa.types.is_floating(kind)
-        or pa.types.is_date(kind)
-        or pa.types.is_timestamp(kind)
+    is_one_of = (
+        pa.types.is_integer,
+        pa.types.is_floating,
+        pa.types.is_date,
+        pa.types.is_timestamp,
     )
+    return any(is_kind(kind) for is_kind in is_one_of)
 
 
 def _has_bound(value: object) -> bool:

@@ -129,17 +129,17 @@ class GuardedTable:
         with _Lazy(data, once=self._loop.policy.attempts == 1) as source:
 
             def attempt(attempt: Attempt) -> Done:
-                write_deltalake(
-                    self._target(attempt),
-                    source.open(),
-                    mode=mode,
-                    predicate=predicate,
-                    partition_by=partition_by,
-                    schema_mode=schema_mode,
-                    storage_options=self._options,
-                    writer_properties=_WRITER,
-                    commit_properties=attempt.commit,
-                )
+                options: dict[str, Any] = {
+                    # Strict for the first version too: who comes second must look again.
+                    "mode": "error" if attempt.table is None else mode,
+                    "predicate": predicate,
+                    "partition_by": partition_by,
+                    "schema_mode": schema_mode,
+                    "storage_options": self._options,
+                    "writer_properties": _WRITER,
+                    "commit_properties": attempt.commit,
+                }
+                write_deltalake(attempt.table or self.uri, source.open(), **options)
                 return Done(0 if attempt.table is None else attempt.table.version(), {})
 
             return self._run(
@@ -149,11 +149,6 @@ class GuardedTable:
                 transaction=transaction,
                 creates=True,
             )
-
-    def _target(self, attempt: Attempt) -> DeltaTable | str:
-        if attempt.table is not None:
-            return attempt.table
-        return self.uri
 
     def delete(self, predicate: str | None = None) -> Outcome:
         """Delete the rows that match `predicate`, or all."""
@@ -302,7 +297,8 @@ class MergeBuilder:
         self._table = table
         self._source = source
         self._predicate = predicate
-        self._aliases = {"source_alias": source_alias, "target_alias": target_alias}
+        self._source_alias = source_alias
+        self._target_alias = target_alias
         self._verbs: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 
     def _then(self, verb: str, *args: Any, **kwargs: Any) -> MergeBuilder:
@@ -366,9 +362,10 @@ class MergeBuilder:
                     merger: TableMerger = handle.merge(
                         source.open(),
                         self._predicate,
+                        source_alias=self._source_alias,
+                        target_alias=self._target_alias,
                         writer_properties=_WRITER,
                         commit_properties=attempt.commit,
-                        **self._aliases,
                     )
                     for verb, args, kwargs in self._verbs:
                         merger = getattr(merger, verb)(*args, **kwargs)

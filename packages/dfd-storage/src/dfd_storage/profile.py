@@ -70,6 +70,9 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
                 f"{kind.__name__} has no field `{unknown[0]}`; it has "
                 f"{', '.join(sorted(kind.__struct_fields__))}."
             )
+        for field in msgspec.structs.fields(kind):
+            if field.required and field.name not in ("uri", *settings):
+                raise InvalidProfile(f"{kind.__name__} needs `{field.name}`.")
         return kind(uri=location, **settings)
 
     @staticmethod
@@ -115,7 +118,9 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             fields["credentials"] = _credentials_from_mapping(fields["credentials"])
         profile = StorageProfile.from_uri(uri, **fields)
         if kind not in (None, profile.kind):
-            raise InvalidProfile(f"`kind` is {kind!r}, but {uri} is a location of {profile.kind!r}.")
+            raise InvalidProfile(
+                f"`kind` is {kind!r}, but {uri} is a location of {profile.kind!r}."
+            )
         return profile
 
     @property
@@ -135,20 +140,32 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     def to_deltalake_options(self) -> dict[str, str]:
         """deltalake's `storage_options`: complete, so that the environment adds nothing."""
-        raise NotImplementedError
+        return {}
 
     def to_datafusion_object_store(self) -> Any:
         """An object of `datafusion.object_store`.
 
         Raises:
-            UnsupportedSetting: a field is set that DataFusion's class can't express.
+            UnsupportedSetting: DataFusion's class can't express a field that is set, or has no
+                class for this kind.
             MissingDependency: datafusion isn't installed.
         """
-        raise NotImplementedError
+        _datafusion_stores()
+        raise UnsupportedSetting("kind", "datafusion", version("datafusion"))
+
+    def _registrations(self) -> tuple[tuple[str, str | None], ...]:
+        """The scheme and host pairs under which DataFusion looks for the store."""
+        return ()
 
     def register(self, session_context: SessionContext) -> None:
-        """Register the store in a session, under every scheme that leads to it."""
-        raise NotImplementedError
+        """Register the store in a session, under every scheme that leads to it.
+
+        Raises:
+            UnsupportedSetting: as `to_datafusion_object_store`.
+        """
+        store = self.to_datafusion_object_store()
+        for scheme, host in self._registrations():
+            session_context.register_object_store(scheme, store, host)
 
     def validate(self) -> list[StorageIssue]:
         """What looks wrong, found offline; an empty list when nothing does."""
@@ -160,14 +177,12 @@ class LocalProfile(StorageProfile, frozen=True, kw_only=True, tag="local", tag_f
 
     schemes: ClassVar[tuple[str, ...]] = ("file",)
 
-    def to_deltalake_options(self) -> dict[str, str]:
-        return {}
-
     def to_datafusion_object_store(self) -> Any:
+        """DataFusion's file system, from its root."""
         return _datafusion_stores().LocalFileSystem()
 
-    def register(self, session_context: SessionContext) -> None:
-        session_context.register_object_store("file://", self.to_datafusion_object_store(), None)
+    def _registrations(self) -> tuple[tuple[str, str | None], ...]:
+        return (("file://", None),)
 
 
 class S3Profile(StorageProfile, frozen=True, kw_only=True, tag="s3", tag_field="kind"):
@@ -224,6 +239,7 @@ class S3Profile(StorageProfile, frozen=True, kw_only=True, tag="s3", tag_field="
         return parse(self.uri).host
 
     def to_deltalake_options(self) -> dict[str, str]:
+        """deltalake's `storage_options`: region, addressing and credentials always stand in them."""
         options = {
             "aws_region": self.region,
             "allow_http": _flag(self.allow_http),
@@ -249,6 +265,7 @@ class S3Profile(StorageProfile, frozen=True, kw_only=True, tag="s3", tag_field="
         return options
 
     def to_datafusion_object_store(self) -> Any:
+        """DataFusion's `AmazonS3`; timeouts, retries, `extra` and anonymity can't be said to it."""
         stores = _datafusion_stores()
         given = {
             "virtual_hosted": self.virtual_hosted,
@@ -274,12 +291,11 @@ class S3Profile(StorageProfile, frozen=True, kw_only=True, tag="s3", tag_field="
                 )
         raise UnsupportedSetting("credentials", "datafusion", version("datafusion"))
 
-    def register(self, session_context: SessionContext) -> None:
-        store = self.to_datafusion_object_store()
-        for scheme in ("s3://", "s3a://"):
-            session_context.register_object_store(scheme, store, self.bucket)
+    def _registrations(self) -> tuple[tuple[str, str | None], ...]:
+        return (("s3://", self.bucket), ("s3a://", self.bucket))
 
     def validate(self) -> list[StorageIssue]:
+        """Findings about endpoint and addressing."""
         issues = []
         if self.endpoint is not None:
             parts = urlsplit(self.endpoint)

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -55,7 +55,7 @@ def _open(archive: IO[bytes]) -> csv.CSVStreamingReader:
 
 
 def _member(archive: zipfile.ZipFile) -> IO[bytes]:
-    return cast("IO[bytes]", archive.open(archive.namelist()[0]))
+    return archive.open(archive.namelist()[0])
 
 
 def _flights_schema(directory: Path) -> pa.Schema:

@@ -182,7 +182,7 @@ def _load_lookups(runtime: Runtime, root: Path, console: Console) -> None:
     for name in source.LOOKUPS:
         runtime.write(
             root / name,
-            lambda name=name: source.lookup(name),  # type: ignore[misc]
+            lambda name=name: source.lookup(name),
             app_id=app_id(name),
             app_version=1,
         )
