@@ -30,7 +30,8 @@ Profile = Annotated[
 
 
 def _out() -> Console:
-    return Console()
+    # Names and values of users are no markup.
+    return Console(markup=False)
 
 
 def _print_json(value: object) -> None:
@@ -65,7 +66,7 @@ def demo(
     if not 1 <= rows <= FLIGHTS:
         sys.stderr.write(f"dfd: --rows is 1 to {FLIGHTS}, not {rows}.\n")
         return USAGE
-    console = Console(stderr=json)
+    console = Console(stderr=json, markup=False)
     try:
         result = run_demo(dir, rows, console)
     except KeyboardInterrupt:

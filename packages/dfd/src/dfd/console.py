@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 
 def print_stream(
@@ -31,9 +32,9 @@ def print_stream(
     table = Table(title=title, title_justify="left")
     for field in reader.schema:
         numeric = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
-        table.add_column(field.name, justify="right" if numeric else "left")
+        table.add_column(Text(field.name), justify="right" if numeric else "left")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*(Text(_cell(value)) for value in row))
     (console or Console()).print(table)
     return len(rows)
 

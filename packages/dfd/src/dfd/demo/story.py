@@ -111,7 +111,7 @@ def run_demo(directory: Path, rows: int, console: Console) -> DemoResult:
 
 
 def _heading(console: Console, number: int, text: str) -> None:
-    console.print(f"\n[bold]{number}. {text}[/bold]")
+    console.print(f"\n{number}. {text}", style="bold")
 
 
 def _claim(root: Path, rows: int) -> None:
@@ -288,6 +288,5 @@ def _goodbye(console: Console, root: Path, paths: list[str]) -> None:
     console.print(
         f"  dfd sql -t flights={flights} 'select origin, count(*) from flights group by origin'",  # noqa: S608
         soft_wrap=True,
-        markup=False,
     )
-    console.print(f"  dfd history {flights}", soft_wrap=True, markup=False)
+    console.print(f"  dfd history {flights}", soft_wrap=True)

@@ -1,0 +1,71 @@
+"""Configuration enters once, checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dfd import ConfigurationError, DataFusionRuntimeProfile
+from dfd_cache import CacheError
+from dfd_storage import AnonymousCredentials, S3Profile, StorageError
+
+TOML = """
+[[storage]]
+kind = "s3"
+uri = "s3://bucket/t"
+credentials = {kind = "anonymous"}
+
+[cache]
+list_files_ttl_s = 30
+
+[retry]
+attempts = 4
+
+[observability]
+slow_query_ms = 5
+record_sql = "off"
+
+[session]
+"datafusion.execution.target_partitions" = "3"
+"""
+
+
+def test_from_toml(tmp_path: Path) -> None:
+    (tmp_path / "dfd.toml").write_text(TOML)
+    profile = DataFusionRuntimeProfile.from_toml(tmp_path / "dfd.toml")
+    assert profile.storage == (S3Profile(uri="s3://bucket/t", credentials=AnonymousCredentials()),)
+    assert (profile.cache.list_files_ttl_s, profile.retry.attempts) == (30, 4)
+    assert profile.observability.record_sql == "off"
+    assert profile.session == {"datafusion.execution.target_partitions": "3"}
+
+
+@pytest.mark.parametrize(
+    ("mapping", "error", "named"),
+    [
+        ({"cahce": {}}, ConfigurationError, "cahce"),
+        ({"cache": {"list_files_ttl": 1}}, ConfigurationError, "list_files_ttl"),
+        ({"cache": {"list_files_ttl_s": 0}}, (ConfigurationError, CacheError), "list_files_ttl_s"),
+        ({"retry": {"attempts": "many"}}, ConfigurationError, "attempts"),
+        ({"session": {"a": 1}}, ConfigurationError, "session"),
+        ({"storage": {"uri": "/d"}}, ConfigurationError, "storage"),
+        ({"storage": [{"uri": "ftp://x"}]}, StorageError, "ftp"),
+    ],
+)
+def test_refuses_and_names_the_field(mapping: dict[str, Any], error: Any, named: str) -> None:
+    with pytest.raises(error, match=named):
+        DataFusionRuntimeProfile.from_toml(mapping)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("[")
+    for name in ("bad.toml", "missing.toml"):
+        with pytest.raises(ConfigurationError, match=name):
+            DataFusionRuntimeProfile.from_toml(tmp_path / name)
+
+
+def test_from_env(tmp_path: Path) -> None:
+    (tmp_path / "dfd.toml").write_text(TOML)
+    environ = {"DFD_PROFILE": str(tmp_path / "dfd.toml")}
+    assert DataFusionRuntimeProfile.from_env(environ).retry.attempts == 4
+    assert DataFusionRuntimeProfile.from_env({}) == DataFusionRuntimeProfile()

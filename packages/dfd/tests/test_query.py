@@ -1,0 +1,112 @@
+"""A query is lazy, exported whole, and explained by its own run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dfd
+import duckdb
+import pyarrow as pa
+import pytest
+from datafusion import udf
+
+BIG = "select value as n from generate_series(1, 300000)"
+
+
+def test_any_library_reads_it(runtime: dfd.Runtime, uri: Path) -> None:
+    query = runtime.sql("select id, s from t where id > $low order by id", params={"low": 2})
+    wanted = {"id": [3, 4], "s": [None, "d"]}
+    assert query.to_arrow_table().to_pydict() == wanted
+    assert pa.table(query).to_pydict() == wanted
+    assert query.to_pandas()["id"].tolist() == [3, 4]
+    assert duckdb.from_arrow(query.reader()).fetchall() == [(3, None), (4, "d")]
+    assert query.to_polars().to_dict(as_series=False) == wanted
+
+
+def test_nothing_runs_before_the_stream_is_read_nor_more_than_is_read(
+    runtime: dfd.Runtime,
+) -> None:
+    seen: list[int] = []
+
+    def watch(values: pa.Array) -> pa.Array:
+        seen.append(len(values))
+        return values
+
+    runtime.session.register_udf(udf(watch, [pa.int64()], pa.int64(), "volatile", "watch"))
+    query = runtime.sql(BIG.replace("value as n", "watch(value) as n"))
+    reader = pa.RecordBatchReader.from_stream(query)
+    assert (seen, query.id, query.metrics()) == ([], None, [])
+    reader.read_next_batch()
+    assert 0 < sum(seen) < 300_000
+    del reader
+    (record,) = runtime.observer.records
+    assert record.status == "abandoned"
+    assert record.rows < 300_000
+
+
+def test_metrics_are_those_of_the_run_that_happened(runtime: dfd.Runtime) -> None:
+    query = runtime.sql(BIG + " where value % 3 = 0")
+    assert query.to_arrow_table().num_rows == 100_000
+    first = query.id
+    (filtered,) = [one for one in query.metrics() if one.operator == "FilterExec"]
+    assert filtered.metrics["output_rows"] == 100_000
+    assert runtime.observer.records[-1].query_id == first
+    query.to_arrow_table()
+    assert query.id != first
+
+
+def test_explain(runtime: dfd.Runtime, uri: Path) -> None:
+    query = runtime.sql("select s from t where id = 1")
+    assert "DatasetExec" in query.explain()
+    assert query.id is None
+    assert "DatasetExec" in query.explain(analyze=True)
+    assert query.id is not None
+    counted = runtime.sql("select count(*) from t where id > 1").explain(analyze=True)
+    assert "AggregateExec: mode=Final, gby=[], aggr=[count(Int64(1))], metrics=[" in counted
+    assert "output_rows=1" in counted
+
+
+def test_a_dataframe_is_a_query(runtime: dfd.Runtime, uri: Path) -> None:
+    frame = runtime.session.table("t").limit(2)
+    query = runtime.query(frame)
+    assert query.dataframe is frame
+    assert query.to_arrow_table().num_rows == 2
+    assert query.route == "session"
+    assert query.route_reason
+
+
+def test_errors_keep_the_query_id(runtime: dfd.Runtime, uri: Path) -> None:
+    with pytest.raises(dfd.QueryError, match="nope") as planning:
+        runtime.sql("select nope from t")
+    assert planning.value.query_id is None
+    query = runtime.sql("select 1 / (id - 3) as x from t")
+    with pytest.raises(dfd.QueryError, match=r"(?i)divide by zero") as running:
+        query.to_arrow_table()
+    assert running.value.query_id == query.id
+    assert runtime.observer.records[-1].status == "error"
+
+
+def test_empty_results_keep_their_schema(runtime: dfd.Runtime, uri: Path) -> None:
+    table = runtime.sql("select id, s from t where false").to_arrow_table()
+    assert table.num_rows == 0
+    assert table.column_names == ["id", "s"]
+
+
+def test_show_prints_a_table(runtime: dfd.Runtime, capsys: pytest.CaptureFixture[str]) -> None:
+    runtime.sql(BIG + " order by n").show(rows=3)
+    printed = capsys.readouterr().out
+    assert "│ 3 │" in printed
+    assert "4" not in printed
+
+
+def test_a_stream_that_is_a_table_of_the_user_joins(runtime: dfd.Runtime, uri: Path) -> None:
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch({"id": [1, 4], "w": [0.5, 2.0]})
+
+    source = pa.RecordBatchReader.from_batches(
+        pa.schema([("id", pa.int64()), ("w", pa.float64())]), batches()
+    )
+    runtime.session.from_arrow(source, name="weights")
+    query = runtime.sql("select sum(w) as w from t join weights using (id)")
+    assert query.to_arrow_table()["w"].to_pylist() == [2.5]

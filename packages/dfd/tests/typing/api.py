@@ -1,0 +1,25 @@
+"""The public API as a user's type checker sees it."""
+
+from __future__ import annotations
+
+import dfd
+import pyarrow as pa
+from dfd_cache import CacheConfig
+from dfd_delta_policy import Outcome
+
+
+def use(data: pa.Table) -> None:
+    profile = dfd.DataFusionRuntimeProfile(cache=CacheConfig.off())
+    with dfd.connect(profile) as runtime:
+        outcome: Outcome = runtime.write("/data/t", data, app_id="a", app_version=1)
+        runtime.register("t", "/data/t", version=outcome.version, pinned=True)
+        query: dfd.Query = runtime.sql("select 1 as x", params={"x": 1})
+        reader: pa.RecordBatchReader = pa.RecordBatchReader.from_stream(query)
+        again: dfd.Query = runtime.query(query.dataframe)
+        merged: Outcome = (
+            runtime.merge("/data/t", data, "s.a = t.a").when_matched_delete().execute()
+        )
+        plan: str = again.explain(analyze=True)
+        query_id: str | None = query.id
+        print(reader, merged, plan, query_id, query.metrics()[0].operator, query.route)
+        runtime.report().save("report")
