@@ -86,6 +86,7 @@ def wheels(session: nox.Session) -> None:
     session.chdir(ROOT)
     session.run("python", "tools/check_bounds.py")
     session.run("python", "tools/check_wheels.py", str(DIST))
+    session.run("python", "tools/build_index.py", str(DIST))
 
 
 def _package_session(package: str) -> None:

@@ -94,7 +94,8 @@ class Query:
 
     def to_pandas(self) -> pd.DataFrame:
         """Run the query into a pandas DataFrame."""
-        return self.to_arrow_table().to_pandas()
+        frame: pd.DataFrame = self.to_arrow_table().to_pandas()
+        return frame
 
     def to_polars(self) -> pl.DataFrame:
         """Run the query into a polars DataFrame (needs polars)."""
