@@ -51,9 +51,12 @@ def environment(directory: Path, index: str, part: str) -> Path:
     subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, directory], check=True)
     python = directory / "bin/python"
     subprocess.run(
-        ["uv", "pip", "install", "--quiet", "--python", python, "--index", index]
-        # A wheel of the same name and version may have been built differently a moment ago.
-        + ["--refresh-package", part, "--reinstall-package", part, part],
+        [
+            *("uv", "pip", "install", "--quiet", "--python", python, "--index", index),
+            # A wheel of the same name and version may have been built differently a moment ago.
+            *(option for name in PARTS for option in ("--refresh-package", name)),
+            part,
+        ],
         check=True,
     )
     return python

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,16 @@ ANSWERS = {
 }
 
 
+# Timestamps as numbers: duckdb gives them to Python only with one more library.
+SORTED = "select * replace (epoch_us(time_hour) as time_hour) from {} order by all"
+
+
+def rows_of(table: DeltaTable) -> list[Any]:
+    found = duckdb.connect()
+    found.register("found", pa.table(table.scan()))
+    return found.execute(SORTED.format("found")).fetchall()
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """The demo, run once on everything."""
@@ -125,8 +135,15 @@ def test_answers_equal_those_of_another_engine(
         got = [tuple(row.values()) for row in found["answers"][title]]
         assert len(got) == len(wanted)
         for one, other in zip(got, wanted, strict=True):
-            fair = ["fair" if value == "" else value for value in other]
-            assert list(one) == pytest.approx(fair, rel=1e-9), title
+            assert same(one, other), (title, one, other)
+
+
+def same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Equal, numbers up to the order of summation; weather without a word is fair."""
+    return all(
+        a == (b or "fair") if isinstance(b, str) else a == pytest.approx(b, rel=1e-9)
+        for a, b in zip(one, other, strict=True)
+    )
 
 
 def test_tables_equal_the_source(
@@ -134,14 +151,8 @@ def test_tables_equal_the_source(
 ) -> None:
     directory, found = whole
     for version, table in ((found["loaded_version"], "flights"), (None, "corrected")):
-        flights = pa.table(DeltaTable(directory / "flights", version=version).scan())
-        columns = ", ".join(flights.column_names)
-        sorted_rows = f"select {columns} from {{}} order by all"
-        got = duckdb.connect().execute("set timezone = 'UTC'").from_arrow(flights)
-        assert (
-            got.query("t", sorted_rows.format("t")).fetchall()
-            == source.execute(sorted_rows.format(table)).fetchall()
-        )
+        flights = DeltaTable(directory / "flights", version=version)
+        assert rows_of(flights) == source.execute(SORTED.format(table)).fetchall()
     assert (found["corrected"], found["cancelled"]) == (717, 8255)
 
 
@@ -174,18 +185,6 @@ def test_its_commands_to_go_on_with_work(whole: tuple[Path, dict[str, Any]]) -> 
         subprocess.run(["bash", "-c", shell], check=True, capture_output=True)
 
 
-def processes(directory: Path) -> Iterator[int]:
-    """The processes that have the directory in their command line, writers of a demo among them."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if str(directory).encode() in command:
-                yield int(entry.name)
-
-
 def test_killed_anywhere_and_run_again_it_ends_right(tmp_path: Path) -> None:
     clean = tmp_path / "clean"
     started = time.monotonic()
@@ -206,12 +205,8 @@ def test_killed_anywhere_and_run_again_it_ends_right(tmp_path: Path) -> None:
             process.wait()
     found = result(directory, "--rows", str(ROWS))
     assert found["answers"] == wanted["answers"]
-    assert sorted_rows(directory) == sorted_rows(clean)
-
-
-def sorted_rows(directory: Path) -> list[Any]:
-    flights = pa.table(DeltaTable(directory / "flights").scan())
-    return duckdb.from_arrow(flights).order("all").fetchall()
+    tables = [DeltaTable(path / "flights") for path in (directory, clean)]
+    assert rows_of(tables[0]) == rows_of(tables[1])
 
 
 @pytest.mark.parametrize("versions", [1, 5])
@@ -220,24 +215,22 @@ def test_ctrl_c_is_one_line_and_leaves_a_table_that_reads_back(
 ) -> None:
     log = tmp_path / "demo/flights/_delta_log"
     process = subprocess.Popen(
-        [*DEMO, "--dir", str(tmp_path / "demo"), "--rows", str(ROWS)],
+        [*DEMO, "--dir", str(tmp_path / "demo")],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
     while process.poll() is None and len(list(log.glob("*.json"))) < versions:
-        time.sleep(0.01)
+        pass
     # As a terminal does it: to every process of the group.
-    import os
-
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate()
     assert process.returncode == 130
     assert err.startswith("dfd: interrupted.")
     assert err.count("\n") == 1
     assert pa.table(DeltaTable(tmp_path / "demo/flights").scan()).num_rows > 0
-    assert result(tmp_path / "demo", "--rows", str(ROWS))["rows"] == ROWS
+    assert result(tmp_path / "demo")["appended_months"] <= 12 - versions
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:

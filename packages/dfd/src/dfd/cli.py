@@ -15,6 +15,8 @@ import msgspec
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
+from dfd.held import native_stderr_held
+
 DONE, FAILED, USAGE, INCOMPATIBLE, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = App(
@@ -348,4 +350,6 @@ def _fail(error: Exception, code: int) -> int:
 
 def run() -> None:
     """The console script."""
-    sys.exit(main())
+    with native_stderr_held():
+        code = main()
+    sys.exit(code)
