@@ -171,9 +171,10 @@ def docs(session: nox.Session) -> None:
     _pytest(session, "--doctest-modules", *[s for s in sources if s])
 
 
-@nox.session(venv_backend="none")
+@nox.session(python="3.12")
 def bench(session: nox.Session) -> None:
     """Benchmarks: candidates in turn, in one go. Not part of the tests."""
+    _install(session, "dfd[demo]", "polars", "duckdb")
     session.run("python", "benchmarks/run.py", *session.posargs)
 
 
