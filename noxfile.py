@@ -24,6 +24,7 @@ nox.options.sessions = [
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
 PACKAGES = ("storage", "delta-policy", "cache", "obs", "native")
+PURE = tuple(package for package in PACKAGES if package != "native")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 TRIPLE = f"{platform.machine()}-unknown-linux-gnu"
 CARGO = ("--release", "--target", TRIPLE)
@@ -32,7 +33,10 @@ CARGO = ("--release", "--target", TRIPLE)
 def _install(session: nox.Session, *requirements: str) -> None:
     if not any(DIST.glob("dfd_native-*.whl")):
         session.error("There are no wheels in dist/: run `nox -s wheels` first.")
-    session.install("--find-links", str(DIST), *requirements)
+    # A wheel built anew has the version of the one before: uv's cache must not answer for it.
+    names = ("dfd", *(f"dfd-{package}" for package in PACKAGES))
+    fresh = [option for name in names for option in ("--refresh-package", name)]
+    session.install("--find-links", str(DIST), *fresh, *requirements)
 
 
 def _zig() -> dict[str, str]:
@@ -64,7 +68,7 @@ def _pytest(session: nox.Session, *paths: str) -> None:
     session.run(
         "pytest",
         "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT),
-        *(str(ROOT / path) for path in paths),
+        *(path if path.startswith("-") else str(ROOT / path) for path in paths),
         *session.posargs,
         env={"DFD_WHEELS": str(DIST), "AWS_METADATA_ENDPOINT": "http://127.0.0.1:9"},
     )  # fmt: skip
@@ -166,9 +170,8 @@ def rust(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Doctests, and the links between the documents."""
     _install(session, "dfd[test]")
-    sources = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("packages/*/src"))]
     session.run("python", "tools/check_docs.py")
-    _pytest(session, "--doctest-modules", *[s for s in sources if s])
+    _pytest(session, "--doctest-modules", *(f"packages/dfd-{name}/src" for name in PURE))
 
 
 @nox.session(python="3.12")
