@@ -185,7 +185,9 @@ fn immutable_documented_and_strict_about_arity() {
             "{}",
             udf.name()
         );
-        let doc = udf.documentation().expect(udf.name());
+        let doc = udf
+            .documentation()
+            .unwrap_or_else(|| panic!("{} has no documentation", udf.name()));
         assert!(doc.description.len() > 20 && doc.syntax_example.starts_with(udf.name()));
         assert_eq!(
             doc.arguments.as_ref().map(Vec::len),
