@@ -21,7 +21,7 @@ root = importlib.import_module(sys.argv[1])
 for module in pkgutil.walk_packages(root.__path__, root.__name__ + "."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
-assert sorted(root.__all__, key=str.lower) == sorted(set(root.__all__), key=str.lower)
+assert root.__all__ == sorted(set(root.__all__))
 assert all(hasattr(root, name) for name in root.__all__)
 print(root.__version__)
 """

@@ -26,7 +26,7 @@ def comparable(table: pa.Table) -> list[str]:
 
 
 @pytest.mark.skipif(not DAT.is_dir(), reason="the reference tables are not beside the project")
-@pytest.mark.parametrize(("table", "expected", "version"), versions() if DAT.is_dir() else [])
+@pytest.mark.parametrize(("table", "expected", "version"), list(versions()) if DAT.is_dir() else [])
 def test_reads_exactly(table: Path, expected: Path, version: int) -> None:
     with dfd.connect() as runtime:
         runtime.register("t", table / "delta", version=version)
