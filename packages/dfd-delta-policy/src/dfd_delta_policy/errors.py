@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -61,6 +63,16 @@ class ConflictError(DeltaPolicyError):
         self.read_version = read_version
         self.verdict = verdict
         self.attempts = attempts
+
+    def __reduce__(self) -> tuple[Callable[[str], ConflictError], tuple[str]]:
+        rebuild = partial(
+            type(self),
+            operation=self.operation,
+            read_version=self.read_version,
+            verdict=self.verdict,
+            attempts=self.attempts,
+        )
+        return rebuild, (str(self),)
 
 
 class RetriesExhausted(ConflictError):

@@ -32,6 +32,9 @@ class UnknownOption(InvalidProfile):
         self.key = key
         self.nearest = nearest
 
+    def __reduce__(self) -> tuple[type[UnknownOption], tuple[str, str | None]]:
+        return type(self), (self.key, self.nearest)
+
 
 class DuplicateOption(InvalidProfile):
     """One setting is given twice, under two names."""
@@ -52,6 +55,9 @@ class UnsupportedSetting(StorageError):
         self.field = field
         self.library = library
         self.version = version
+
+    def __reduce__(self) -> tuple[type[UnsupportedSetting], tuple[str, str, str]]:
+        return type(self), (self.field, self.library, self.version)
 
 
 class UnresolvedStorage(StorageError):
