@@ -1,9 +1,11 @@
 //! The Python face of dfd's Rust half: pyo3 only, everything else is in the other crates.
 
 mod build_info;
+mod errors;
 mod functions;
 mod gate;
 mod streams;
+mod table;
 
 use pyo3::prelude::*;
 
@@ -13,7 +15,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(functions::functions, module)?)?;
     module.add_function(wrap_pyfunction!(streams::adapt_stream, module)?)?;
     module.add_function(wrap_pyfunction!(streams::arrow_stream_to_batches, module)?)?;
+    module.add_function(wrap_pyfunction!(table::delta_table, module)?)?;
     module.add_class::<functions::NativeFunction>()?;
+    module.add_class::<table::DeltaTable>()?;
     module.add_class::<streams::AdaptedStream>()?;
     module.add_class::<streams::Batch>()?;
     Ok(())

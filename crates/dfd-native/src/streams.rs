@@ -7,18 +7,8 @@ use dfd_stream::{AdaptedReader, Counters};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyTuple};
+use crate::errors;
 use pyo3_arrow::{PyRecordBatch, PyRecordBatchReader, PySchema};
-
-fn stream_error(py: Python<'_>, message: String) -> PyErr {
-    let error = py
-        .import("dfd_native.errors")
-        .and_then(|module| module.getattr("StreamError"))
-        .and_then(|class| class.call1((message,)));
-    match error {
-        Ok(value) => PyErr::from_value(value),
-        Err(error) => error,
-    }
-}
 
 /// Any object with `__arrow_c_stream__` as a reader.
 fn reader(stream: &Bound<'_, PyAny>) -> PyResult<Box<dyn RecordBatchReader + Send>> {
@@ -63,7 +53,7 @@ impl Batch {
 pub fn arrow_stream_to_batches(py: Python<'_>, stream: &Bound<'_, PyAny>) -> PyResult<Vec<Batch>> {
     let reader = reader(stream)?;
     let read: Result<Vec<_>, _> = py.detach(|| reader.map(|batch| batch.map(Batch)).collect());
-    read.map_err(|error| stream_error(py, error.to_string()))
+    read.map_err(|error| errors::stream(py, &error.to_string()))
 }
 
 /// A stream that is adapted as it is consumed; single use.
@@ -112,9 +102,9 @@ impl AdaptedStream {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let reader = taken.ok_or_else(|| {
-            stream_error(
+            errors::stream(
                 py,
-                "This stream was given away before; a stream is read once.".into(),
+                "This stream was given away before; a stream is read once.",
             )
         })?;
         PyRecordBatchReader::new(Box::new(reader))

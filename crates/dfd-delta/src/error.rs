@@ -1,0 +1,45 @@
+//! What can go wrong before a scan runs.
+
+use datafusion::error::DataFusionError;
+use deltalake_core::DeltaTableError;
+
+/// Why a table can't be opened or scanned.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The URI or its options name no store.
+    #[error("the location {uri} can't be used: {reason}")]
+    Location {
+        /// Without credentials.
+        uri: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The log can't be read.
+    #[error("the Delta table at {uri} can't be read: {source}")]
+    Table {
+        /// The table.
+        uri: String,
+        /// What deltalake-core says.
+        source: DeltaTableError,
+    },
+    /// An add action has something that no scan can be made of.
+    #[error("the file {path} can't be scanned: {reason}")]
+    File {
+        /// As the log has it.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// DataFusion refused.
+    #[error(transparent)]
+    DataFusion(#[from] DataFusionError),
+}
+
+impl From<Error> for DataFusionError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::DataFusion(inner) => inner,
+            other => Self::External(Box::new(other)),
+        }
+    }
+}

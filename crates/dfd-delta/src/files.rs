@@ -1,0 +1,188 @@
+//! Add actions as files of a scan.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Fields, SchemaRef};
+use chrono::{TimeZone, Utc};
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::ParquetRowSelection;
+use datafusion_datasource::TableSchema;
+use deltalake_core::kernel::Add;
+use object_store::ObjectMeta;
+use object_store::path::Path;
+use serde_json::Value;
+use url::Url;
+
+use crate::error::Error;
+use crate::mapping::ColumnMapping;
+use crate::values::{Bound, End, bound, partition_value};
+
+/// The columns of a scan: those in the files, then those of the partition values.
+#[derive(Debug, Clone)]
+pub struct ScanColumns {
+    /// Logical names and types of the columns in the files.
+    pub file_schema: SchemaRef,
+    /// Logical names and types of the partition columns.
+    pub partition: Fields,
+    /// Where the columns are found.
+    pub mapping: ColumnMapping,
+}
+
+impl ScanColumns {
+    /// As DataFusion's scan has them.
+    pub fn table_schema(&self) -> TableSchema {
+        let partition = self.partition.iter().cloned().collect();
+        TableSchema::new(Arc::clone(&self.file_schema), partition)
+    }
+}
+
+/// One data file of a snapshot.
+#[derive(Debug, Clone)]
+pub struct DataFile {
+    /// Path, size, partition values, statistics and row selection.
+    pub scanned: PartitionedFile,
+    /// Lower and upper bounds by column of the scan, for pruning.
+    pub bounds: Vec<[Option<Bound>; 2]>,
+    /// Statistics by column of the scan.
+    pub statistics: Arc<Statistics>,
+}
+
+impl DataFile {
+    /// From an add action of a table at `root`; `keep` is its deletion vector.
+    pub fn try_new(
+        add: &Add,
+        root: &Url,
+        columns: &ScanColumns,
+        selection: Option<ParquetRowSelection>,
+    ) -> Result<Self, Error> {
+        let refused = |reason: String| Error::File {
+            path: add.path.clone(),
+            reason,
+        };
+        let url = root
+            .join(&add.path)
+            .map_err(|error| refused(error.to_string()))?;
+        let location =
+            Path::from_url_path(url.path()).map_err(|error| refused(error.to_string()))?;
+        let partition_values = columns
+            .partition
+            .iter()
+            .map(|field| {
+                let physical = columns.mapping.physical(field.name());
+                let values = &add.partition_values;
+                let text = values.get(physical).or_else(|| values.get(field.name()));
+                partition_value(text.and_then(Option::as_deref), field.data_type()).ok_or_else(
+                    || refused(format!("the partition value of `{}` is unreadable", field.name())),
+                )
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let json: Value = add
+            .stats
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
+        let (statistics, bounds) = statistics(&json, add, columns, &partition_values);
+        let statistics = Arc::new(statistics);
+        let mut scanned: PartitionedFile = ObjectMeta {
+            location,
+            size: u64::try_from(add.size).map_err(|error| refused(error.to_string()))?,
+            last_modified: Utc
+                .timestamp_millis_opt(add.modification_time)
+                .single()
+                .unwrap_or_default(),
+            e_tag: None,
+            version: None,
+        }
+        .into();
+        scanned.partition_values = partition_values;
+        scanned.statistics = Some(Arc::clone(&statistics));
+        if let Some(selection) = selection {
+            scanned = scanned.with_extension(selection);
+        }
+        Ok(Self {
+            scanned,
+            bounds,
+            statistics,
+        })
+    }
+}
+
+type Bounds = Vec<[Option<Bound>; 2]>;
+
+fn statistics(
+    json: &Value,
+    add: &Add,
+    columns: &ScanColumns,
+    partition_values: &[ScalarValue],
+) -> (Statistics, Bounds) {
+    let deleted = add.deletion_vector.as_ref().map(|vector| vector.cardinality);
+    let stored = json.get("numRecords").and_then(Value::as_u64);
+    let rows = stored
+        .and_then(|rows| rows.checked_sub(u64::try_from(deleted.unwrap_or(0)).ok()?))
+        .and_then(|rows| usize::try_from(rows).ok());
+    let whole = deleted.is_none();
+    let mut statistics = Statistics::new_unknown(&columns.file_schema);
+    statistics.num_rows = rows.map_or(Precision::Absent, Precision::Exact);
+    statistics.total_byte_size = usize::try_from(add.size)
+        .map_or(Precision::Absent, |size| Precision::Inexact(size));
+    let mut bounds = Vec::with_capacity(columns.file_schema.fields().len());
+    for (field, column) in columns
+        .file_schema
+        .fields()
+        .iter()
+        .zip(&mut statistics.column_statistics)
+    {
+        let name = columns.mapping.physical(field.name());
+        let at = |end: End, key: &str| bound(json.get(key)?.get(name)?, field.data_type(), end);
+        let found = [
+            at(End::Least, "minValues"),
+            at(End::Greatest, "maxValues"),
+        ];
+        let nulls = json
+            .get("nullCount")
+            .and_then(|counts| counts.get(name))
+            .and_then(Value::as_u64)
+            .and_then(|count| usize::try_from(count).ok());
+        column.null_count = precision(nulls, whole);
+        column.min_value = precision_of(&found[0], whole);
+        column.max_value = precision_of(&found[1], whole);
+        bounds.push(found);
+    }
+    for value in partition_values {
+        let is_null = value.is_null();
+        let known = (!is_null).then(|| Bound {
+            value: value.clone(),
+            is_exact: true,
+        });
+        statistics.column_statistics.push(ColumnStatistics {
+            null_count: match (is_null, rows) {
+                (false, _) => Precision::Exact(0),
+                (true, Some(rows)) => Precision::Exact(rows),
+                (true, None) => Precision::Absent,
+            },
+            min_value: precision_of(&known, true),
+            max_value: precision_of(&known, true),
+            ..ColumnStatistics::new_unknown()
+        });
+        bounds.push([known.clone(), known]);
+    }
+    (statistics, bounds)
+}
+
+fn precision(value: Option<usize>, is_exact: bool) -> Precision<usize> {
+    match value {
+        Some(value) if is_exact => Precision::Exact(value),
+        Some(value) => Precision::Inexact(value),
+        None => Precision::Absent,
+    }
+}
+
+fn precision_of(bound: &Option<Bound>, whole: bool) -> Precision<ScalarValue> {
+    match bound {
+        Some(bound) if bound.is_exact && whole => Precision::Exact(bound.value.clone()),
+        Some(bound) => Precision::Inexact(bound.value.clone()),
+        None => Precision::Absent,
+    }
+}

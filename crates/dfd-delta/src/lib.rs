@@ -1,0 +1,30 @@
+//! Delta tables as DataFusion tables.
+//!
+//! ```text
+//!   Location ──> TableSnapshot ──────────────> DeltaTableProvider ──> scan plan ──> Leaf
+//!   (store)      (schema, files, statistics,   (pushdown, pruning)    (Parquet)     (opaque,
+//!                 deletion vectors)                                                  own runtime)
+//! ```
+//!
+//! A scan is built from the snapshot's files: one `PartitionedFile` per add action, with its
+//! statistics, its partition values, and its deletion vector as a row selection. What that can't
+//! express is left to deltalake-core's own `DeltaScan`; [`TableSnapshot::fallback`] says why.
+
+mod deletion;
+mod error;
+mod files;
+mod leaf;
+mod mapping;
+mod provider;
+mod pruning;
+mod runtime;
+mod snapshot;
+mod store;
+mod values;
+
+pub use error::Error;
+pub use leaf::Leaf;
+pub use provider::DeltaTableProvider;
+pub use runtime::handle as runtime_handle;
+pub use snapshot::{At, TableSnapshot};
+pub use store::Location;

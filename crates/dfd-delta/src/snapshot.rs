@@ -1,0 +1,260 @@
+//! One version of a table, ready to be scanned many times.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use chrono::{DateTime, Utc};
+use datafusion::catalog::TableProvider;
+use datafusion::common::Statistics;
+use datafusion::prelude::SessionConfig;
+use deltalake_core::kernel::Add;
+use deltalake_core::{DeltaTable, DeltaTableBuilder};
+
+use crate::deletion::selection;
+use crate::error::Error;
+use crate::files::{DataFile, ScanColumns};
+use crate::mapping::ColumnMapping;
+use crate::runtime;
+use crate::store::Location;
+
+/// Which version of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// The newest there is.
+    Newest,
+    /// This one.
+    Version(u64),
+    /// The newest that was there at this time.
+    Time(DateTime<Utc>),
+}
+
+/// Reader features that a scan made of the snapshot's files honours.
+const HONOURED: [&str; 4] = [
+    "deletionVectors",
+    "columnMapping",
+    "timestampNtz",
+    "v2Checkpoint",
+];
+
+/// One version of a table: schema, files, statistics. It never changes.
+#[derive(Debug)]
+pub struct TableSnapshot {
+    location: Location,
+    version: u64,
+    schema: SchemaRef,
+    columns: ScanColumns,
+    files: Vec<DataFile>,
+    table: DeltaTable,
+    fallback: Option<String>,
+}
+
+impl TableSnapshot {
+    /// Read the log.
+    ///
+    /// # Errors
+    /// There is no such table or version, or the log can't be read or understood.
+    pub async fn open(location: Location, at: At) -> Result<Self, Error> {
+        let uri = location.url().to_string();
+        let failed = |source| Error::Table {
+            uri: uri.clone(),
+            source,
+        };
+        let builder = DeltaTableBuilder::from_url(location.url().clone())
+            .map_err(failed)?
+            .with_storage_backend(Arc::clone(location.store()), location.url().clone());
+        let builder = match at {
+            At::Newest => builder,
+            At::Version(version) => builder.with_version(version),
+            At::Time(time) => builder.with_timestamp(time),
+        };
+        let table = builder.load().await.map_err(failed)?;
+        Self::of(location, table).await
+    }
+
+    /// The newest version, or None when this is it; only the commits since then are read.
+    ///
+    /// # Errors
+    /// The log can't be read or understood.
+    pub async fn refreshed(&self) -> Result<Option<Self>, Error> {
+        let mut table = self.table.clone();
+        table
+            .update_incremental(None)
+            .await
+            .map_err(|source| Error::Table {
+                uri: self.location.url().to_string(),
+                source,
+            })?;
+        if table.version() == Some(self.version) {
+            return Ok(None);
+        }
+        Self::of(self.location.clone(), table).await.map(Some)
+    }
+
+    async fn of(location: Location, table: DeltaTable) -> Result<Self, Error> {
+        let failed = |source| Error::Table {
+            uri: location.url().to_string(),
+            source,
+        };
+        let state = table.snapshot().map_err(failed)?;
+        let schema = state.snapshot().arrow_schema();
+        let mode = state
+            .metadata()
+            .configuration()
+            .get("delta.columnMapping.mode");
+        let mapping = ColumnMapping::new(&schema, mode.map(String::as_str));
+        let partition_columns = state.metadata().partition_columns().to_vec();
+        let columns = scan_columns(&schema, &partition_columns, mapping);
+        let features: Vec<String> = state
+            .protocol()
+            .reader_features()
+            .unwrap_or_default()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let mut snapshot = Self {
+            version: state.version(),
+            fallback: unsupported(&columns, &features),
+            schema,
+            columns,
+            files: Vec::new(),
+            location,
+            table,
+        };
+        if snapshot.fallback.is_none() {
+            snapshot.files = snapshot.read_files().await?;
+        }
+        Ok(snapshot)
+    }
+
+    async fn read_files(&self) -> Result<Vec<DataFile>, Error> {
+        let failed = |source| Error::Table {
+            uri: self.location.url().to_string(),
+            source,
+        };
+        let state = self.table.snapshot().map_err(failed)?;
+        let adds: Vec<Add> = state
+            .log_data()
+            .iter()
+            .map(|file| file.add_action())
+            .collect();
+        let mut masks = if adds.iter().any(|add| add.deletion_vector.is_some()) {
+            self.deletion_vectors().await?
+        } else {
+            HashMap::new()
+        };
+        let root = self.location.url();
+        adds.iter()
+            .map(|add| {
+                let refused = |reason: &str| Error::File {
+                    path: add.path.clone(),
+                    reason: reason.to_owned(),
+                };
+                let mut selected = None;
+                if add.deletion_vector.is_some() {
+                    let url = root.join(&add.path).map_err(|_| refused("no URL"))?;
+                    let keep = masks
+                        .remove(url.as_str())
+                        .ok_or_else(|| refused("its deletion vector was not read"))?;
+                    let stats = add.get_stats().ok().flatten();
+                    let rows = stats
+                        .and_then(|stats| usize::try_from(stats.num_records).ok())
+                        .ok_or_else(|| refused("a deletion vector needs numRecords"))?;
+                    selected = Some(selection(&keep, rows));
+                }
+                DataFile::try_new(add, root, &self.columns, selected)
+            })
+            .collect()
+    }
+
+    async fn deletion_vectors(&self) -> Result<HashMap<String, Vec<bool>>, Error> {
+        let scan = self.table.table_provider().await?;
+        let session = runtime::session(SessionConfig::new()).state();
+        let vectors = scan.deletion_vectors(&session).await?;
+        Ok(vectors
+            .into_iter()
+            .map(|vector| (vector.filepath, vector.keep_mask))
+            .collect())
+    }
+
+    /// deltalake-core's own provider, for what a scan of files can't express.
+    pub async fn delta_scan(&self) -> Result<Arc<dyn TableProvider>, Error> {
+        Ok(Arc::new(self.table.table_provider().await?))
+    }
+
+    /// Why the scan is left to deltalake-core, or None.
+    pub fn fallback(&self) -> Option<&str> {
+        self.fallback.as_deref()
+    }
+
+    /// The version of the table.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The table's columns in their order.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Where the table is.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    pub(crate) fn columns(&self) -> &ScanColumns {
+        &self.columns
+    }
+
+    pub(crate) fn files(&self) -> &[DataFile] {
+        &self.files
+    }
+
+    /// The sum of the files' statistics, by column of the scan.
+    pub(crate) fn statistics_of<'a>(
+        &self,
+        files: impl IntoIterator<Item = &'a DataFile>,
+        scan_schema: &SchemaRef,
+    ) -> Statistics {
+        let all = files.into_iter().map(|file| file.statistics.as_ref());
+        Statistics::try_merge_iter(all, scan_schema)
+            .unwrap_or_else(|_| Statistics::new_unknown(scan_schema))
+    }
+}
+
+fn scan_columns(schema: &Schema, partition_by: &[String], mapping: ColumnMapping) -> ScanColumns {
+    let is_partition = |field: &Field| partition_by.contains(field.name());
+    let in_files = schema.fields().iter().filter(|field| !is_partition(field));
+    let partition = partition_by
+        .iter()
+        .filter_map(|name| schema.field_with_name(name).ok())
+        .map(|field| Arc::new(field.clone()));
+    ScanColumns {
+        file_schema: Arc::new(Schema::new(in_files.cloned().collect::<Vec<_>>())),
+        partition: partition.collect(),
+        mapping,
+    }
+}
+
+fn unsupported(columns: &ScanColumns, features: &[String]) -> Option<String> {
+    if let Some(feature) = features.iter().find(|f| !HONOURED.contains(&f.as_str())) {
+        return Some(format!("the reader feature {feature}"));
+    }
+    if let Some(field) = columns.partition.iter().find(|f| is_binary(f.data_type())) {
+        return Some(format!("the binary partition column {}", field.name()));
+    }
+    let nested = |field: &&Arc<Field>| field.data_type().is_nested();
+    if !columns.mapping.is_none()
+        && let Some(field) = columns.file_schema.fields().iter().find(nested)
+    {
+        return Some(format!("column mapping inside the column {}", field.name()));
+    }
+    None
+}
+
+fn is_binary(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView
+    )
+}

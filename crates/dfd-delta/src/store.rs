@@ -1,0 +1,100 @@
+//! Where a table is, and the object store that leads there.
+
+use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use datafusion::execution::object_store::ObjectStoreUrl;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::local::LocalFileSystem;
+use object_store::{ObjectStore, RetryConfig};
+use url::Url;
+
+use crate::error::Error;
+use crate::runtime;
+
+/// A table's root and its store.
+///
+/// The store is registered in our environment under a URL of its own, made of the host and all
+/// options: two profiles for one bucket never mix.
+#[derive(Debug, Clone)]
+pub struct Location {
+    url: Url,
+    store: Arc<dyn ObjectStore>,
+    store_url: ObjectStoreUrl,
+}
+
+impl Location {
+    /// From a canonical URI and the options of a storage profile; nothing is read from the
+    /// environment.
+    ///
+    /// # Errors
+    /// The URI isn't one, or an option has a value its store refuses.
+    pub fn try_new(uri: &str, options: &HashMap<String, String>) -> Result<Self, Error> {
+        let refused = |reason: String| Error::Location {
+            uri: uri.split('?').next().unwrap_or_default().to_owned(),
+            reason,
+        };
+        let mut url = Url::parse(uri).map_err(|error| refused(error.to_string()))?;
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        let store: Arc<dyn ObjectStore> = match url.scheme() {
+            "file" => Arc::new(LocalFileSystem::new()),
+            "s3" => Arc::new(s3(&url, options).map_err(|error| refused(error.to_string()))?),
+            _ => {
+                let options = options.iter().map(|(key, value)| (key.as_str(), value.clone()));
+                let (store, _) = object_store::parse_url_opts(&url, options)
+                    .map_err(|error| refused(error.to_string()))?;
+                Arc::from(store)
+            }
+        };
+        let mut hasher = DefaultHasher::new();
+        let mut sorted: Vec<_> = options.iter().collect();
+        sorted.sort();
+        (url.scheme(), url.host_str(), sorted).hash(&mut hasher);
+        let store_url = ObjectStoreUrl::parse(format!("dfd-{:016x}://", hasher.finish()))?;
+        runtime::environment().register_object_store(store_url.as_ref(), Arc::clone(&store));
+        Ok(Self {
+            url,
+            store,
+            store_url,
+        })
+    }
+
+    /// The table's root, with a slash at its end.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The store, from the root of its bucket.
+    pub fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    /// Under which URL the store is registered.
+    pub fn store_url(&self) -> &ObjectStoreUrl {
+        &self.store_url
+    }
+}
+
+fn s3(url: &Url, options: &HashMap<String, String>) -> object_store::Result<impl ObjectStore> {
+    let mut builder = AmazonS3Builder::new().with_url(url.as_str());
+    for (key, value) in options {
+        if key == "max_retries" {
+            let max_retries = value.parse().map_err(|error| object_store::Error::Generic {
+                store: "S3",
+                source: Box::new(error) as _,
+            });
+            builder = builder.with_retry(RetryConfig {
+                max_retries: max_retries?,
+                ..RetryConfig::default()
+            });
+        } else {
+            builder = builder.with_config(AmazonS3ConfigKey::from_str(key)?, value);
+        }
+    }
+    builder.build()
+}

@@ -1,0 +1,24 @@
+//! Errors of this library as those of `dfd_native.errors`.
+
+use pyo3::prelude::*;
+
+/// `StreamError` with a message.
+pub fn stream(py: Python<'_>, message: &str) -> PyErr {
+    raised(py, "StreamError", message)
+}
+
+/// `TableError` of an error of `dfd_delta`.
+pub fn table(py: Python<'_>, error: &dfd_delta::Error) -> PyErr {
+    raised(py, "TableError", &error.to_string())
+}
+
+fn raised(py: Python<'_>, class: &str, message: &str) -> PyErr {
+    let error = py
+        .import("dfd_native.errors")
+        .and_then(|module| module.getattr(class))
+        .and_then(|class| class.call1((message,)));
+    match error {
+        Ok(value) => PyErr::from_value(value),
+        Err(error) => error,
+    }
+}
