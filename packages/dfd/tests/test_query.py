@@ -58,9 +58,9 @@ def test_metrics_are_those_of_the_run_that_happened(runtime: dfd.Runtime) -> Non
 
 def test_explain(runtime: dfd.Runtime, uri: Path) -> None:
     query = runtime.sql("select s from t where id = 1")
-    assert "DatasetExec" in query.explain()
+    assert "DeltaScanExec" in query.explain()
     assert query.id is None
-    assert "DatasetExec" in query.explain(analyze=True)
+    assert "DeltaScanExec" in query.explain(analyze=True)
     assert query.id is not None
     counted = runtime.sql("select count(*) from t where id > 1").explain(analyze=True)
     assert "AggregateExec: mode=Final, gby=[], aggr=[count(Int64(1))], metrics=[" in counted

@@ -144,10 +144,8 @@ def test_the_report_tells_what_ran(uri: Path) -> None:
         query.to_arrow_table()
         report = runtime.report().to_dict()
     assert report["capabilities"] == dfd_native.capabilities_snapshot()
-    assert report["tables"] == [
-        {"name": "t", "uri": f"file://{uri}/", "version": 0, "pinned": True}
-    ]
+    assert report["tables"] == [{"name": "t", "uri": f"file://{uri}", "version": 0, "pinned": True}]
     (slow,) = report["slow_queries"]
     assert slow["query_id"] == query.id
-    assert "DatasetExec" in slow["plan"]["text"]
+    assert "DeltaScanExec" in slow["plan"]["text"]
     assert report["caches"]["read_back"] is True

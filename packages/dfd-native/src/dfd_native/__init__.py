@@ -1,23 +1,27 @@
-"""The Rust half of dfd: Arrow streams, functions and the capabilities handshake."""
+"""The Rust half of dfd: Delta tables, Arrow streams, functions and the capabilities handshake."""
 
 import logging
 from importlib.metadata import version as _version
 
-from dfd_native._native import AdaptedStream, RecordBatch
-from dfd_native.errors import IncompatibleInstallation, NativeError, StreamError
+from dfd_native._native import AdaptedStream, DeltaTable, RecordBatch
+from dfd_native.errors import IncompatibleInstallation, NativeError, StreamError, TableError
 from dfd_native.functions import register_functions
 from dfd_native.handshake import capabilities_snapshot, ensure_compatible
 from dfd_native.streams import adapt_stream, arrow_stream_to_batches
+from dfd_native.table import delta_table
 
 __all__ = [
     "AdaptedStream",
+    "DeltaTable",
     "IncompatibleInstallation",
     "NativeError",
     "RecordBatch",
     "StreamError",
+    "TableError",
     "adapt_stream",
     "arrow_stream_to_batches",
     "capabilities_snapshot",
+    "delta_table",
     "ensure_compatible",
     "register_functions",
 ]

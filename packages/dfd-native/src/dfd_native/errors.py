@@ -36,3 +36,9 @@ class StreamError(NativeError):
     """A stream can't be read on, or was given away before."""
 
     code = "stream"
+
+
+class TableError(NativeError):
+    """A Delta table can't be opened or scanned; the message has no credentials."""
+
+    code = "table"

@@ -14,8 +14,6 @@ import dfd_native
 import dfd_obs
 import msgspec
 from datafusion import DataFrame, SessionConfig, SessionContext
-from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError, TableNotFoundError
 from dfd_delta_policy import GuardedTable, MergeBuilder, Outcome
 from dfd_obs import DiagnosticsReport, Observer
 from dfd_storage import StorageResolver
@@ -23,11 +21,11 @@ from dfd_storage import StorageResolver
 from dfd.errors import ConfigurationError, QueryError
 from dfd.profile import DataFusionRuntimeProfile
 from dfd.query import Query
-from dfd.reads import SnapshotDataset
 
 
-class _Registered(msgspec.Struct):
-    table: DeltaTable
+class _Registered(msgspec.Struct, frozen=True):
+    uri: str
+    table: dfd_native.DeltaTable
     pinned: bool
 
 
@@ -88,35 +86,31 @@ class Runtime:
         """
         if version is not None and timestamp is not None:
             raise ConfigurationError("Give `version` or `timestamp`, not both.")
+        if timestamp is not None and timestamp.tzinfo is None:
+            raise ConfigurationError("`timestamp` needs a time zone.")
         storage = self._resolver.resolve(str(uri))
         location = storage.canonical_uri(str(uri))
         try:
-            table = DeltaTable(
-                location, version=version, storage_options=storage.to_deltalake_options()
+            table = dfd_native.delta_table(
+                location, storage.to_deltalake_options(), version=version, timestamp=timestamp
             )
-            if timestamp is not None:
-                table.load_as_version(timestamp)
-        except (TableNotFoundError, DeltaError, OSError) as error:
+        except dfd_native.TableError as error:
             raise QueryError(f"No Delta table could be read at {location}: {error}") from error
-        self._tables[name] = _Registered(
-            table, pinned=pinned or version is not None or timestamp is not None
-        )
-        self._expose(name, table)
+        pinned = pinned or version is not None or timestamp is not None
+        self._expose(name, _Registered(location, table, pinned))
 
-    def _expose(self, name: str, table: DeltaTable) -> None:
+    def _expose(self, name: str, registered: _Registered) -> None:
+        self._tables[name] = registered
         if self.session.table_exist(name):
             self.session.deregister_table(name)
-        self.session.register_dataset(name, SnapshotDataset(table))
+        self.session.register_table(name, registered.table)
 
     def _refresh(self) -> None:
         """Bring the unpinned tables to their newest version, one look at the log each."""
-        for name, registered in self._tables.items():
-            if registered.pinned:
-                continue
-            before = registered.table.version()
-            registered.table.update_incremental()
-            if registered.table.version() != before:
-                self._expose(name, registered.table)
+        for name, registered in list(self._tables.items()):
+            newer = None if registered.pinned else registered.table.refreshed()
+            if newer is not None:
+                self._expose(name, msgspec.structs.replace(registered, table=newer))
 
     def sql(self, sql: str, params: Mapping[str, Any] | None = None) -> Query:
         """Plan a query over the registered tables; `$name` takes its value from `params`.
@@ -249,8 +243,8 @@ class Runtime:
             tables=[
                 {
                     "name": name,
-                    "uri": r.table.table_uri,
-                    "version": r.table.version(),
+                    "uri": r.uri,
+                    "version": r.table.version,
                     "pinned": r.pinned,
                 }
                 for name, r in sorted(self._tables.items())

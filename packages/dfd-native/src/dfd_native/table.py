@@ -1,0 +1,40 @@
+"""Delta tables as tables of a DataFusion session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+
+from dfd_native import _native
+from dfd_native._native import DeltaTable
+from dfd_native.handshake import ensure_compatible
+
+
+def delta_table(
+    uri: str,
+    options: Mapping[str, str] | None = None,
+    version: int | None = None,
+    timestamp: datetime | None = None,
+) -> DeltaTable:
+    """One version of a Delta table, ready for `SessionContext.register_table`.
+
+    The version never changes; `refreshed()` gives a newer one, reading only the commits since. A scan
+    skips files by partition values and statistics, applies deletion vectors and column mapping,
+    and runs on threads of its own. Where the scan is left to deltalake-core, `fallback` says why.
+
+    - `uri`: canonical (`file:///data/t`, `s3://bucket/t`).
+    - `options`: of the object store, complete: nothing is read from the environment.
+    - `version`, `timestamp`: which version; the newest by default. `timestamp` has a time zone.
+
+    Raises:
+        IncompatibleInstallation: the installed libraries don't fit together.
+        TableError: there is no such table or version, or it can't be read.
+        ValueError: `version` and `timestamp` are both given, or `timestamp` has no time zone.
+    """
+    ensure_compatible()
+    if version is not None and timestamp is not None:
+        raise ValueError("Give `version` or `timestamp`, not both.")
+    if timestamp is not None and timestamp.tzinfo is None:
+        raise ValueError("`timestamp` needs a time zone.")
+    moment = None if timestamp is None else timestamp.astimezone(timezone.utc)
+    return _native.delta_table(uri, dict(options or {}), version, moment)
