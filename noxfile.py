@@ -193,9 +193,6 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(python=CURRENT)
 def demo(session: nox.Session) -> None:
-    """Build the wheels, install them, and run `dfd demo`."""
-    if not any(DIST.glob("dfd_native-*.whl")):
-        session.log("Building the wheels; compiling takes about 10 minutes from cold.")
-        session.run("nox", "-s", "wheels", external=True)
+    """Install the wheels, and run `dfd demo`."""
     _install(session, "dfd[demo]")
     session.run("dfd", "demo", *session.posargs)
