@@ -96,17 +96,18 @@ class Runtime:
             )
             if timestamp is not None:
                 table.load_as_version(timestamp)
+            dataset = SnapshotDataset(table)
         except (TableNotFoundError, DeltaError, OSError) as error:
             raise QueryError(f"No Delta table could be read at {location}: {error}") from error
         self._tables[name] = _Registered(
             table, pinned=pinned or version is not None or timestamp is not None
         )
-        self._expose(name, table)
+        self._expose(name, dataset)
 
-    def _expose(self, name: str, table: DeltaTable) -> None:
+    def _expose(self, name: str, dataset: SnapshotDataset) -> None:
         if self.session.table_exist(name):
             self.session.deregister_table(name)
-        self.session.register_dataset(name, SnapshotDataset(table))
+        self.session.register_dataset(name, dataset)
 
     def _refresh(self) -> None:
         """Bring the unpinned tables to their newest version, one look at the log each."""
@@ -116,7 +117,7 @@ class Runtime:
             before = registered.table.version()
             registered.table.update_incremental()
             if registered.table.version() != before:
-                self._expose(name, registered.table)
+                self._expose(name, SnapshotDataset(registered.table))
 
     def sql(self, sql: str, params: Mapping[str, Any] | None = None) -> Query:
         """Plan a query over the registered tables; `$name` takes its value from `params`.
