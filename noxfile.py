@@ -184,6 +184,13 @@ def docs(session: nox.Session) -> None:
     _pytest(session, "--doctest-modules", *(f"packages/dfd-{name}/src" for name in PURE))
 
 
+@nox.session(name="spark-tables", python=CURRENT)
+def spark_tables(session: nox.Session) -> None:
+    """Write the tables of tests/conformance/spark anew. Needs Java 17; not part of the tests."""
+    session.install("pyspark>=4,<4.1", "delta-spark>=4,<4.1")
+    session.run("python", "tools/write_spark_tables.py", "tests/conformance/spark")
+
+
 @nox.session(python=CURRENT)
 def bench(session: nox.Session) -> None:
     """Benchmarks: candidates in turn, in one go. Not part of the tests."""
@@ -193,9 +200,6 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(python=CURRENT)
 def demo(session: nox.Session) -> None:
-    """Build the wheels, install them, and run `dfd demo`."""
-    if not any(DIST.glob("dfd_native-*.whl")):
-        session.log("Building the wheels; compiling takes about 10 minutes from cold.")
-        session.run("nox", "-s", "wheels", external=True)
+    """Install the wheels, and run `dfd demo`."""
     _install(session, "dfd[demo]")
     session.run("dfd", "demo", *session.posargs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import queue
 import shlex
+import sys
 from pathlib import Path
 
 import dfd_obs
@@ -281,12 +282,18 @@ def _minutes(clock: int) -> int:
 
 def _goodbye(console: Console, root: Path, paths: list[str]) -> None:
     flights = shlex.quote(str(root / "flights"))
+    question = "'select origin, count(*) from flights group by origin'"
     console.print(f"Tables  {root}", soft_wrap=True)
     for path in paths:
         console.print(f"Report  {path}", soft_wrap=True)
-    console.print("\nGo on with", soft_wrap=True)
-    console.print(
-        f"  dfd sql -t flights={flights} 'select origin, count(*) from flights group by origin'",  # noqa: S608
-        soft_wrap=True,
-    )
-    console.print(f"  dfd history {flights}", soft_wrap=True)
+    console.print("\nGo on with")
+    for command in (f"sql -t flights={flights} {question}", f"history {flights}"):
+        console.print(f"  {_command()} {command}", soft_wrap=True)
+
+
+def _command() -> str:
+    """How this very command is called again, wherever it is installed."""
+    called = Path(sys.argv[0])
+    if called.name == "dfd":
+        return shlex.quote(str(called.absolute()))
+    return f"{shlex.quote(sys.executable)} -m dfd"
