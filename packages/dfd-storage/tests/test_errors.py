@@ -13,6 +13,7 @@ ERRORS = [
     errors.UnknownOption("regoin", "region"),
     errors.DuplicateOption("x"),
     errors.UnsupportedSetting("timeout_s", "datafusion", "55.0.0"),
+    errors.EnvironmentContradiction(("TOKEN", "TIMEOUT")),
     errors.UnresolvedStorage("x"),
     errors.SecretExposed("x"),
     errors.MissingDependency("x"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dfd_storage import DuplicateOption, UnknownOption
-from dfd_storage.options import EXTRA, TYPED, canonical_options
+from dfd_storage.options import EXTRA, TYPED, canonical_options, contradictions
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,3 +49,18 @@ def test_what_a_field_sets_is_not_set_twice(key: str) -> None:
 def test_two_names_of_one_setting_are_refused() -> None:
     with pytest.raises(DuplicateOption):
         canonical_options({"conditional_put": "etag", "aws_conditional_put": "etag"})
+
+
+@given(st.sampled_from(sorted({*EXTRA, *TYPED} - {"aws_bucket"})), st.booleans(), st.booleans())
+def test_a_variable_contradicts_unless_its_setting_is_given(
+    name: str, upper: bool, bare: bool
+) -> None:
+    variable = name.removeprefix("aws_") if bare else name
+    environ = {variable.upper() if upper else variable: "x", "HOME": "/", "TOKENS": "x"}
+    assert contradictions({name: "y"}, environ) == []
+    assert contradictions({}, environ) == [next(iter(environ))]
+
+
+def test_anonymous_requests_need_no_key() -> None:
+    environ = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "TOKEN": "x"}
+    assert contradictions({"aws_skip_signature": "true"}, environ) == []

@@ -16,6 +16,7 @@ from deltalake import DeltaTable, write_deltalake
 from dfd_storage import (
     AnonymousCredentials,
     DuplicateOption,
+    EnvironmentContradiction,
     InvalidProfile,
     InvalidUri,
     LocalProfile,
@@ -218,6 +219,19 @@ def test_local_profile_serves_both_libraries(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "plain/x.parquet")
     context.register_parquet("t", f"file://{tmp_path}/plain/")
     assert context.sql("select sum(n) as s from t").to_pydict() == {"s": [3]}
+
+
+@pytest.mark.parametrize(
+    "variable", ["AWS_SESSION_TOKEN", "TOKEN", "TIMEOUT", "AWS_S3_EXPRESS", "SKIP_SIGNATURE"]
+)
+def test_a_variable_that_deltalake_would_take_is_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "hunter2-value")
+    with pytest.raises(EnvironmentContradiction, match=variable) as caught:
+        s3().to_deltalake_options()
+    assert caught.value.variables == (variable,)
+    assert "hunter2" not in str(caught.value)
 
 
 class Seen(NamedTuple):

@@ -6,6 +6,7 @@ from importlib.metadata import version as _version
 from dfd_storage.credentials import AnonymousCredentials, StaticCredentials
 from dfd_storage.errors import (
     DuplicateOption,
+    EnvironmentContradiction,
     InvalidProfile,
     InvalidUri,
     MissingDependency,
@@ -24,6 +25,7 @@ from dfd_storage.uri import canonical_uri, local_path
 __all__ = [
     "AnonymousCredentials",
     "DuplicateOption",
+    "EnvironmentContradiction",
     "InvalidProfile",
     "InvalidUri",
     "LocalProfile",

@@ -60,6 +60,22 @@ class UnsupportedSetting(StorageError):
         return type(self), (self.field, self.library, self.version)
 
 
+class EnvironmentContradiction(StorageError):
+    """Variables of the environment would change what a profile says; `variables` are their names."""
+
+    code = "environment_contradiction"
+
+    def __init__(self, variables: tuple[str, ...]) -> None:
+        super().__init__(
+            f"deltalake would take {', '.join(variables)} from the environment beside the profile. "
+            "Unset them, or set the fields of the profile that they mean."
+        )
+        self.variables = variables
+
+    def __reduce__(self) -> tuple[type[EnvironmentContradiction], tuple[tuple[str, ...]]]:
+        return type(self), (self.variables,)
+
+
 class UnresolvedStorage(StorageError):
     """No profile covers a location."""
 

@@ -76,13 +76,37 @@ def canonical_options(extra: Mapping[str, str]) -> dict[str, str]:
     return options
 
 
+def contradictions(options: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
+    """The variables of the environment that deltalake would take beside `options`, by name.
+
+    delta-rs reads every variable that is the name of a setting, with the prefix `AWS_` or without
+    (`TOKEN`, `TIMEOUT`), unless the options have that setting.
+    """
+    given = {*options, "aws_bucket"}  # the URI has the bucket
+    if options.get("aws_skip_signature") == "true":
+        given |= {"aws_access_key_id", "aws_secret_access_key", "aws_session_token"}
+    return sorted(
+        variable
+        for variable in environ
+        if (name := _known(variable)) is not None and name not in given
+    )
+
+
 def _canonical(key: str) -> str:
+    name = _known(key)
+    if name is None:
+        candidates = [*EXTRA, *TYPED, *_ALIASES]
+        near = difflib.get_close_matches(key.lower(), candidates, n=1, cutoff=0.6)
+        raise UnknownOption(key, near[0] if near else None)
+    return name
+
+
+def _known(key: str) -> str | None:
     lowered = key.lower()
     for name in (lowered, f"aws_{lowered}", _ALIASES.get(lowered, "")):
         if name in EXTRA or name in TYPED:
             return name
-    near = difflib.get_close_matches(lowered, [*EXTRA, *TYPED, *_ALIASES], n=1, cutoff=0.6)
-    raise UnknownOption(key, near[0] if near else None)
+    return None
 
 
 _ALIASES = {

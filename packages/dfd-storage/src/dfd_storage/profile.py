@@ -16,6 +16,7 @@ import msgspec
 
 from dfd_storage.credentials import AnonymousCredentials, StaticCredentials
 from dfd_storage.errors import (
+    EnvironmentContradiction,
     InvalidProfile,
     InvalidUri,
     MissingDependency,
@@ -23,7 +24,7 @@ from dfd_storage.errors import (
     UnsupportedSetting,
 )
 from dfd_storage.issue import StorageIssue
-from dfd_storage.options import canonical_options
+from dfd_storage.options import canonical_options, contradictions
 from dfd_storage.secret import Secret
 from dfd_storage.uri import canonical_uri, parse
 
@@ -139,7 +140,11 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()
 
     def to_deltalake_options(self) -> dict[str, str]:
-        """deltalake's `storage_options`: complete, so that the environment adds nothing."""
+        """deltalake's `storage_options`: complete, so that the environment adds nothing.
+
+        Raises:
+            EnvironmentContradiction: variables are set that deltalake takes whatever the options say.
+        """
         return {}
 
     def to_datafusion_object_store(self) -> Any:
@@ -239,7 +244,12 @@ class S3Profile(StorageProfile, frozen=True, kw_only=True, tag="s3", tag_field="
         return parse(self.uri).host
 
     def to_deltalake_options(self) -> dict[str, str]:
-        """deltalake's `storage_options`: region, addressing and credentials always stand in them."""
+        """deltalake's `storage_options`: region, addressing and credentials always stand in them.
+
+        Raises:
+            EnvironmentContradiction: variables like `AWS_SESSION_TOKEN` or `TIMEOUT` are set that
+                deltalake would take beside these.
+        """
         options = {
             "aws_region": self.region,
             "allow_http": _flag(self.allow_http),
@@ -262,6 +272,8 @@ class S3Profile(StorageProfile, frozen=True, kw_only=True, tag="s3", tag_field="
             options["connect_timeout"] = f"{round(self.connect_timeout_s * 1000)}ms"
         if self.max_retries is not None:
             options["max_retries"] = str(self.max_retries)
+        if found := contradictions(options, os.environ):
+            raise EnvironmentContradiction(tuple(found))
         return options
 
     def to_datafusion_object_store(self) -> Any:
