@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dfd
+import dfd_native
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from datafusion import SessionContext
 
+Read = Callable[[Path, int, str], pa.Table]
 SUITE = Path(__file__).parent / "spark"
 
 
@@ -29,12 +32,25 @@ def comparable(table: pa.Table) -> list[str]:
     return sorted(repr(sorted(row.items())) for row in table.to_pylist())
 
 
-@pytest.mark.parametrize(("table", "version"), list(versions()))
-def test_reads_exactly(table: Path, version: int) -> None:
+def by_runtime(table: Path, version: int, sql: str) -> pa.Table:
     with dfd.connect() as runtime:
         runtime.register("t", table / "delta", version=version)
-        found = runtime.sql("select * from t").to_arrow_table()
-        counted = runtime.sql("select count(*) as n from t").to_arrow_table()
+        return runtime.sql(sql).to_arrow_table()
+
+
+def by_plain_session(table: Path, version: int, sql: str) -> pa.Table:
+    context = SessionContext()
+    context.register_table(
+        "t", dfd_native.delta_table((table / "delta").as_uri(), version=version)
+    )
+    return context.sql(sql).to_arrow_table()
+
+
+@pytest.mark.parametrize("read", [by_runtime, by_plain_session])
+@pytest.mark.parametrize(("table", "version"), list(versions()))
+def test_reads_exactly(table: Path, version: int, read: Read) -> None:
+    found = read(table, version, "select * from t")
+    counted = read(table, version, "select count(*) as n from t")
     wanted = pq.ParquetFile(table / f"expected/{version}.parquet").read()
     assert found.column_names == wanted.column_names
     assert counted["n"].to_pylist() == [wanted.num_rows]

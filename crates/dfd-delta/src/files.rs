@@ -33,8 +33,9 @@ pub struct ScanColumns {
 impl ScanColumns {
     /// As DataFusion's scan has them.
     pub fn table_schema(&self) -> TableSchema {
-        let partition = self.partition.iter().cloned().collect();
-        TableSchema::new(Arc::clone(&self.file_schema), partition)
+        TableSchema::builder(Arc::clone(&self.file_schema))
+            .with_table_partition_cols(self.partition.iter().cloned().collect::<Vec<_>>())
+            .build()
     }
 }
 
@@ -61,11 +62,7 @@ impl DataFile {
             path: add.path.clone(),
             reason,
         };
-        let url = root
-            .join(&add.path)
-            .map_err(|error| refused(error.to_string()))?;
-        let location =
-            Path::from_url_path(url.path()).map_err(|error| refused(error.to_string()))?;
+        let location = location(&add.path, root).map_err(refused)?;
         let partition_values = columns
             .partition
             .iter()
@@ -106,6 +103,22 @@ impl DataFile {
             bounds,
             statistics,
         })
+    }
+}
+
+/// Where a file is in its store, from the decoded path of its add action: relative to the table's
+/// root, or absolute, as in a shallow clone.
+pub fn location(path: &str, root: &Url) -> Result<Path, String> {
+    let readable = |error: object_store::path::Error| error.to_string();
+    match Url::parse(path) {
+        Ok(url) if (url.scheme(), url.host()) == (root.scheme(), root.host()) => {
+            Path::from_url_path(url.path()).map_err(readable)
+        }
+        Ok(_) => Err("it lies in another store than the table".to_owned()),
+        Err(_) => {
+            let root = Path::from_url_path(root.path()).map_err(readable)?;
+            Path::parse(format!("{root}/{path}")).map_err(readable)
+        }
     }
 }
 

@@ -7,15 +7,20 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
 use datafusion::common::Statistics;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::metrics::MetricsSet;
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties, displayable,
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr,
+    PlanProperties,
 };
 use futures::StreamExt;
 
@@ -28,29 +33,87 @@ const WAITING: usize = 2;
 #[derive(Debug)]
 pub struct Leaf {
     inner: Arc<dyn ExecutionPlan>,
+    properties: Arc<PlanProperties>,
+    name: String,
+    counted: ExecutionPlanMetricsSet,
 }
 
 impl Leaf {
-    /// Hide `inner`.
-    pub fn new(inner: Arc<dyn ExecutionPlan>) -> Self {
-        Self { inner }
+    /// Hide `inner`, whose batches leave with `schema`.
+    ///
+    /// A plan that crosses over FFI shows its name and nothing else: so the name says what is
+    /// scanned. `considered` files were looked at, and `scanned` of them are left to read.
+    pub fn new(
+        inner: Arc<dyn ExecutionPlan>,
+        schema: SchemaRef,
+        considered: usize,
+        scanned: usize,
+    ) -> Self {
+        let fields = schema.fields().iter().map(|field| field.name().as_str());
+        let columns = fields.collect::<Vec<_>>().join(", ");
+        let counted = ExecutionPlanMetricsSet::new();
+        for (name, count) in [("files_considered", considered), ("files_scanned", scanned)] {
+            MetricBuilder::new(&counted)
+                .global_counter(name)
+                .add(count);
+        }
+        let properties = if inner.schema() == schema {
+            Arc::clone(inner.properties())
+        } else {
+            Arc::new(PlanProperties::new(
+                EquivalenceProperties::new(schema),
+                Partitioning::UnknownPartitioning(inner.output_partitioning().partition_count()),
+                inner.pipeline_behavior(),
+                inner.boundedness(),
+            ))
+        };
+        Self {
+            inner,
+            properties,
+            name: format!("DeltaScanExec: files={scanned} of {considered}, columns=[{columns}]"),
+            counted,
+        }
     }
 }
 
 impl DisplayAs for Leaf {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inside = displayable(self.inner.as_ref()).one_line().to_string();
-        write!(f, "DeltaScanExec: {}", inside.trim_end())
+        f.write_str(&self.name)
+    }
+}
+
+/// The same rows with the types that were promised.
+fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let columns = batch
+        .columns()
+        .iter()
+        .zip(schema.fields())
+        .map(|(column, field)| cast(column, field.data_type()))
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(
+        Arc::clone(schema),
+        columns,
+        &options,
+    )?)
+}
+
+fn collect(plan: &Arc<dyn ExecutionPlan>, into: &mut MetricsSet) {
+    for metric in plan.metrics().iter().flat_map(MetricsSet::iter) {
+        into.push(Arc::clone(metric));
+    }
+    for child in plan.children() {
+        collect(child, into);
     }
 }
 
 impl ExecutionPlan for Leaf {
-    fn name(&self) -> &'static str {
-        "DeltaScanExec"
+    fn name(&self) -> &str {
+        &self.name
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
-        self.inner.properties()
+        &self.properties
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
@@ -79,12 +142,17 @@ impl ExecutionPlan for Leaf {
         let inner = Arc::clone(&self.inner);
         let context = runtime::task_context(&host);
         let handle = runtime::handle().map_err(DataFusionError::from)?;
+        let schema = self.schema();
         let mut builder = RecordBatchReceiverStreamBuilder::new(self.schema(), WAITING);
         let batches = builder.tx();
         builder.spawn_on(
             async move {
                 let mut stream = inner.execute(partition, context)?;
                 while let Some(batch) = stream.next().await {
+                    let batch = match batch {
+                        Ok(batch) if batch.schema_ref() != &schema => conform(&batch, &schema),
+                        other => other,
+                    };
                     if batches.send(batch).await.is_err() {
                         // Whoever wanted the rows is gone.
                         break;
@@ -98,7 +166,9 @@ impl ExecutionPlan for Leaf {
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
-        self.inner.metrics()
+        let mut all = self.counted.clone_inner();
+        collect(&self.inner, &mut all);
+        Some(all)
     }
 
     fn partition_statistics(&self, partition: Option<usize>) -> Result<Arc<Statistics>> {

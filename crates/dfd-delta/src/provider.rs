@@ -51,6 +51,12 @@ impl DeltaTableProvider {
     }
 }
 
+/// A scan, and how many files are left to it.
+struct Planned {
+    plan: Arc<dyn ExecutionPlan>,
+    scanned: usize,
+}
+
 /// The plan of a scan in a session of ours.
 async fn plan(
     snapshot: &TableSnapshot,
@@ -58,10 +64,11 @@ async fn plan(
     projection: Option<&Vec<usize>>,
     filters: &[Expr],
     limit: Option<usize>,
-) -> Result<Arc<dyn ExecutionPlan>> {
+) -> Result<Planned> {
     if snapshot.fallback().is_some() {
         let scan = snapshot.delta_scan().await?;
-        return scan.scan(session, projection, filters, limit).await;
+        let plan = scan.scan(session, projection, filters, limit).await?;
+        return Ok(Planned { plan, scanned: 0 });
     }
     let columns = snapshot.columns();
     let table_schema = columns.table_schema();
@@ -75,8 +82,10 @@ async fn plan(
     let indices = scan_indices(snapshot, projection, &scan_schema)?;
     if files.is_empty() {
         let schema = Arc::new(scan_schema.project(&indices)?);
-        return Ok(Arc::new(EmptyExec::new(schema)));
+        let plan = Arc::new(EmptyExec::new(schema));
+        return Ok(Planned { plan, scanned: 0 });
     }
+    let scanned = files.len();
     let statistics = snapshot.statistics_of(files.iter().copied(), &scan_schema);
     let options = session.config_options();
     let parquet = TableParquetOptions {
@@ -98,7 +107,8 @@ async fn plan(
         let factory = MappedAdapterFactory(columns.mapping.clone());
         config = config.with_expr_adapter(Some(Arc::new(factory)));
     }
-    Ok(DataSourceExec::from_data_source(config.build()))
+    let plan = DataSourceExec::from_data_source(config.build());
+    Ok(Planned { plan, scanned })
 }
 
 /// The columns of the table, or of its projection, by their place in the scan.
@@ -161,25 +171,31 @@ impl TableProvider for DeltaTableProvider {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         if !self.is_opaque {
-            return plan(&self.snapshot, host, projection, filters, limit).await;
+            let planned = plan(&self.snapshot, host, projection, filters, limit).await?;
+            return Ok(planned.plan);
         }
         let session = runtime::session(host.config().clone()).state();
         let snapshot = Arc::clone(&self.snapshot);
-        let (projection, filters) = (projection.cloned(), filters.to_vec());
+        let (columns, filters) = (projection.cloned(), filters.to_vec());
         let work = async move {
-            let plan = plan(&snapshot, &session, projection.as_ref(), &filters, limit).await?;
+            let planned = plan(&snapshot, &session, columns.as_ref(), &filters, limit).await?;
             // The host can't split what it can't see.
             let options = session.config_options();
             let partitions = options.execution.target_partitions;
-            let split = plan.repartitioned(partitions, options)?;
-            Ok::<_, DataFusionError>(split.unwrap_or(plan))
+            let split = planned.plan.repartitioned(partitions, options)?;
+            Ok::<_, DataFusionError>((split.unwrap_or(planned.plan), planned.scanned))
         };
         // The host polls this on threads of its own, where no I/O of ours can run.
-        let plan = runtime::handle()?
+        let (plan, scanned) = runtime::handle()?
             .spawn(work)
             .await
             .map_err(|error| DataFusionError::External(Box::new(error)))??;
-        Ok(Arc::new(Leaf::new(plan)))
+        let schema = match projection {
+            Some(projection) => Arc::new(self.schema().project(projection)?),
+            None => self.schema(),
+        };
+        let considered = self.snapshot.files().len();
+        Ok(Arc::new(Leaf::new(plan, schema, considered, scanned)))
     }
 
     fn supports_filters_pushdown(

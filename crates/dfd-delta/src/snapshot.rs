@@ -10,10 +10,12 @@ use datafusion::common::Statistics;
 use datafusion::prelude::SessionConfig;
 use deltalake_core::kernel::Add;
 use deltalake_core::{DeltaTable, DeltaTableBuilder};
+use object_store::path::Path;
+use url::Url;
 
 use crate::deletion::selection;
 use crate::error::Error;
-use crate::files::{DataFile, ScanColumns};
+use crate::files::{self, DataFile, ScanColumns};
 use crate::mapping::ColumnMapping;
 use crate::runtime;
 use crate::store::Location;
@@ -123,6 +125,11 @@ impl TableSnapshot {
         };
         if snapshot.fallback.is_none() {
             snapshot.files = snapshot.read_files().await?;
+        } else {
+            // What deltalake-core can't read either is refused now, by name, and not in a query.
+            let session = runtime::session(SessionConfig::new()).state();
+            let scan = snapshot.delta_scan().await?;
+            scan.scan(&session, None, &[], Some(0)).await?;
         }
         Ok(snapshot)
     }
@@ -152,9 +159,9 @@ impl TableSnapshot {
                 };
                 let mut selected = None;
                 if add.deletion_vector.is_some() {
-                    let url = root.join(&add.path).map_err(|_| refused("no URL"))?;
+                    let found = files::location(&add.path, root).map_err(|error| refused(&error))?;
                     let keep = masks
-                        .remove(url.as_str())
+                        .remove(&found)
                         .ok_or_else(|| refused("its deletion vector was not read"))?;
                     let stats = add.get_stats().ok().flatten();
                     let rows = stats
@@ -167,19 +174,29 @@ impl TableSnapshot {
             .collect()
     }
 
-    async fn deletion_vectors(&self) -> Result<HashMap<String, Vec<bool>>, Error> {
-        let scan = self.table.table_provider().await?;
+    async fn deletion_vectors(&self) -> Result<HashMap<Path, Vec<bool>>, Error> {
+        let scan = self.table.table_provider().build().await?;
         let session = runtime::session(SessionConfig::new()).state();
         let vectors = scan.deletion_vectors(&session).await?;
-        Ok(vectors
+        vectors
             .into_iter()
-            .map(|vector| (vector.filepath, vector.keep_mask))
-            .collect())
+            .map(|vector| {
+                let url = Url::parse(&vector.filepath);
+                let found = url.map(|url| Path::from_url_path(url.path()));
+                match found {
+                    Ok(Ok(path)) => Ok((path, vector.keep_mask)),
+                    _ => Err(Error::File {
+                        path: vector.filepath,
+                        reason: "no path of an object store".to_owned(),
+                    }),
+                }
+            })
+            .collect()
     }
 
     /// deltalake-core's own provider, for what a scan of files can't express.
     pub async fn delta_scan(&self) -> Result<Arc<dyn TableProvider>, Error> {
-        Ok(Arc::new(self.table.table_provider().await?))
+        Ok(self.table.table_provider().await?)
     }
 
     /// Why the scan is left to deltalake-core, or None.

@@ -41,6 +41,13 @@ impl Location {
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
         }
+        // deltalake-core names files under the real path of the table.
+        if let Some(real) = url.to_file_path().ok().and_then(|p| p.canonicalize().ok())
+            && url.scheme() == "file"
+            && let Ok(found) = Url::from_directory_path(real)
+        {
+            url = found;
+        }
         let store: Arc<dyn ObjectStore> = match url.scheme() {
             "file" => Arc::new(LocalFileSystem::new()),
             "s3" => Arc::new(s3(&url, options).map_err(|error| refused(error.to_string()))?),

@@ -150,18 +150,18 @@ def plan_text(context: SessionContext, sql: str) -> str:
 
 
 def test_files_are_skipped(both: SessionContext) -> None:
-    assert plan_text(both, "select id from delta").count(".parquet") == 16
+    assert "files=16 of 16, columns=[id]" in plan_text(both, "select id from delta")
     for predicate, files in (
         ("p = 'x'", 4),
         ("p is null", 4),
         ("id = 3", 4),
         ("id = 3 and p = 'x'", 1),
         ("d > date '2020-01-30'", 4),
-        ("s = 'text 39'", 4),
+        ("s = 'text 39'", 1),
         ("t > timestamp '2021-01-01'", 0),
     ):
         text = plan_text(both, f"select id from delta where {predicate}")
-        assert text.count(".parquet") <= files, (predicate, text)
+        assert f"files={files} of 16" in text, (predicate, text)
 
 
 def test_the_scan_is_one_leaf_with_all_partitions(both: SessionContext) -> None:

@@ -5,6 +5,7 @@ Works on anything shaped like `datafusion.plan.ExecutionPlan`; datafusion is not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -48,8 +49,13 @@ def operator_metrics(plan: ExecutedPlan) -> list[OperatorMetrics]:
     return list(_walk(plan, 0))
 
 
+# A plan of another library is shown wrapped; what it says of itself is inside.
+_FOREIGN = re.compile(r"^FFI_ExecutionPlan: (.*), number_of_children=\d+$", re.DOTALL)
+
+
 def _walk(plan: ExecutedPlan, depth: int) -> Iterator[OperatorMetrics]:
-    name, _, detail = plan.display().strip().partition(":")
+    shown = _FOREIGN.sub(r"\1", plan.display().strip())
+    name, _, detail = shown.partition(":")
     found = plan.metrics()
     sums: dict[str, int] = {}
     for metric in found.metrics() if found is not None else ():
