@@ -91,7 +91,7 @@ def wheels(session: nox.Session) -> None:
     for package in ("storage", "delta-policy", "cache", "obs", None):
         name = f"dfd-{package}" if package else "dfd"
         session.run("uv", "build", "--quiet", "--wheel", "--package", name, "-o", str(DIST))
-    session.log("Compiling dfd-native: about 10 minutes from cold, seconds when warm.")
+    session.log("Compiling dfd-native: about 40 minutes from cold, seconds when warm.")
     session.chdir(ROOT / "packages/dfd-native")
     session.run(
         "maturin", "build", *CARGO, "--compatibility", "manylinux2014", "--out", str(DIST),

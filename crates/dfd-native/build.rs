@@ -2,7 +2,14 @@
 
 use std::path::Path;
 
-const CRATES: [&str; 4] = ["arrow", "datafusion-expr", "datafusion-ffi", "pyo3"];
+const CRATES: [&str; 6] = [
+    "arrow",
+    "datafusion-expr",
+    "datafusion-ffi",
+    "deltalake-core",
+    "object_store",
+    "pyo3",
+];
 
 fn main() {
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");

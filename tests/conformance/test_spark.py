@@ -40,9 +40,7 @@ def by_runtime(table: Path, version: int, sql: str) -> pa.Table:
 
 def by_plain_session(table: Path, version: int, sql: str) -> pa.Table:
     context = SessionContext()
-    context.register_table(
-        "t", dfd_native.delta_table((table / "delta").as_uri(), version=version)
-    )
+    context.register_table("t", dfd_native.delta_table((table / "delta").as_uri(), version=version))
     return context.sql(sql).to_arrow_table()
 
 

@@ -9,7 +9,7 @@ use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetRowSelection;
 use datafusion_datasource::TableSchema;
-use deltalake_core::kernel::Add;
+use deltalake_core::kernel::LogicalFileView;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 use serde_json::Value;
@@ -51,42 +51,46 @@ pub struct DataFile {
 }
 
 impl DataFile {
-    /// From an add action of a table at `root`; `keep` is its deletion vector.
+    /// From an add action of a table at `root`; `selection` are the rows its deletion vector leaves.
     pub fn try_new(
-        add: &Add,
+        file: &LogicalFileView,
         root: &Url,
         columns: &ScanColumns,
         selection: Option<ParquetRowSelection>,
     ) -> Result<Self, Error> {
         let refused = |reason: String| Error::File {
-            path: add.path.clone(),
+            path: file.path().into_owned(),
             reason,
         };
-        let location = location(&add.path, root).map_err(refused)?;
+        let location = location(&file.path(), root).map_err(refused)?;
+        let values = file.partition_values_map();
         let partition_values = columns
             .partition
             .iter()
             .map(|field| {
                 let physical = columns.mapping.physical(field.name());
-                let values = &add.partition_values;
                 let text = values.get(physical).or_else(|| values.get(field.name()));
                 partition_value(text.and_then(Option::as_deref), field.data_type()).ok_or_else(
-                    || refused(format!("the partition value of `{}` is unreadable", field.name())),
+                    || {
+                        refused(format!(
+                            "the partition value of `{}` is unreadable",
+                            field.name()
+                        ))
+                    },
                 )
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let json: Value = add
-            .stats
-            .as_deref()
-            .and_then(|text| serde_json::from_str(text).ok())
+        let json: Value = file
+            .stats()
+            .and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default();
-        let (statistics, bounds) = statistics(&json, add, columns, &partition_values);
+        let (statistics, bounds) = statistics(&json, file, columns, &partition_values);
         let statistics = Arc::new(statistics);
         let mut scanned: PartitionedFile = ObjectMeta {
             location,
-            size: u64::try_from(add.size).map_err(|error| refused(error.to_string()))?,
+            size: u64::try_from(file.size()).map_err(|error| refused(error.to_string()))?,
             last_modified: Utc
-                .timestamp_millis_opt(add.modification_time)
+                .timestamp_millis_opt(file.modification_time())
                 .single()
                 .unwrap_or_default(),
             e_tag: None,
@@ -126,11 +130,13 @@ type Bounds = Vec<[Option<Bound>; 2]>;
 
 fn statistics(
     json: &Value,
-    add: &Add,
+    file: &LogicalFileView,
     columns: &ScanColumns,
     partition_values: &[ScalarValue],
 ) -> (Statistics, Bounds) {
-    let deleted = add.deletion_vector.as_ref().map(|vector| vector.cardinality);
+    let deleted = file
+        .deletion_vector_descriptor()
+        .map(|vector| vector.cardinality);
     let stored = json.get("numRecords").and_then(Value::as_u64);
     let rows = stored
         .and_then(|rows| rows.checked_sub(u64::try_from(deleted.unwrap_or(0)).ok()?))
@@ -138,8 +144,8 @@ fn statistics(
     let whole = deleted.is_none();
     let mut statistics = Statistics::new_unknown(&columns.file_schema);
     statistics.num_rows = rows.map_or(Precision::Absent, Precision::Exact);
-    statistics.total_byte_size = usize::try_from(add.size)
-        .map_or(Precision::Absent, |size| Precision::Inexact(size));
+    statistics.total_byte_size =
+        usize::try_from(file.size()).map_or(Precision::Absent, Precision::Inexact);
     let mut bounds = Vec::with_capacity(columns.file_schema.fields().len());
     for (field, column) in columns
         .file_schema
@@ -149,10 +155,7 @@ fn statistics(
     {
         let name = columns.mapping.physical(field.name());
         let at = |end: End, key: &str| bound(json.get(key)?.get(name)?, field.data_type(), end);
-        let found = [
-            at(End::Least, "minValues"),
-            at(End::Greatest, "maxValues"),
-        ];
+        let found = [at(End::Least, "minValues"), at(End::Greatest, "maxValues")];
         let nulls = json
             .get("nullCount")
             .and_then(|counts| counts.get(name))

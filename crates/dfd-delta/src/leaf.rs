@@ -53,9 +53,7 @@ impl Leaf {
         let columns = fields.collect::<Vec<_>>().join(", ");
         let counted = ExecutionPlanMetricsSet::new();
         for (name, count) in [("files_considered", considered), ("files_scanned", scanned)] {
-            MetricBuilder::new(&counted)
-                .global_counter(name)
-                .add(count);
+            MetricBuilder::new(&counted).global_counter(name).add(count);
         }
         let properties = if inner.schema() == schema {
             Arc::clone(inner.properties())
@@ -171,6 +169,8 @@ impl ExecutionPlan for Leaf {
         Some(all)
     }
 
+    // What a host asks for over FFI.
+    #[expect(deprecated)]
     fn partition_statistics(&self, partition: Option<usize>) -> Result<Arc<Statistics>> {
         self.inner.partition_statistics(partition)
     }

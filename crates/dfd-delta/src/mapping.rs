@@ -78,7 +78,11 @@ impl ColumnMapping {
                 None => by_name.get(field.name().as_str()).copied(),
             };
             let name = logical.map_or_else(|| format!("\u{0}{index}"), ToOwned::to_owned);
-            Arc::new(Field::new(name, field.data_type().clone(), field.is_nullable()))
+            Arc::new(Field::new(
+                name,
+                field.data_type().clone(),
+                field.is_nullable(),
+            ))
         });
         Schema::new(fields.collect::<Vec<_>>())
     }

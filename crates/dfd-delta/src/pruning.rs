@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, ScalarValue};
-use datafusion::physical_optimizer::pruning::PruningPredicate;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::PhysicalExpr;
 use std::sync::Arc;
 
@@ -20,7 +20,10 @@ pub fn matching<'a>(
     predicate: &Arc<dyn PhysicalExpr>,
     schema: &SchemaRef,
 ) -> Vec<&'a DataFile> {
-    let Ok(pruning) = PruningPredicate::try_new(Arc::clone(predicate), Arc::clone(schema)) else {
+    let Ok(pruning) = PruningPredicateBuilder::new()
+        .with_file_schema(Arc::clone(schema))
+        .try_build(Arc::clone(predicate))
+    else {
         return files;
     };
     let container = Container {
@@ -84,10 +87,12 @@ impl PruningStatistics for Container<'_> {
     }
 
     fn row_counts(&self) -> Option<ArrayRef> {
-        let counts = self
-            .files
-            .iter()
-            .map(|file| file.statistics.num_rows.get_value().map(|rows| *rows as u64));
+        let counts = self.files.iter().map(|file| {
+            file.statistics
+                .num_rows
+                .get_value()
+                .map(|rows| *rows as u64)
+        });
         Some(Arc::new(counts.collect::<UInt64Array>()))
     }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use datafusion::catalog::TableProvider;
 use datafusion::common::Statistics;
 use datafusion::prelude::SessionConfig;
-use deltalake_core::kernel::Add;
+use deltalake_core::kernel::LogicalFileView;
 use deltalake_core::{DeltaTable, DeltaTableBuilder};
 use object_store::path::Path;
 use url::Url;
@@ -140,38 +140,33 @@ impl TableSnapshot {
             source,
         };
         let state = self.table.snapshot().map_err(failed)?;
-        let adds: Vec<Add> = state
-            .log_data()
-            .iter()
-            .map(|file| file.add_action())
-            .collect();
-        let mut masks = if adds.iter().any(|add| add.deletion_vector.is_some()) {
+        let found: Vec<_> = state.log_data().iter().collect();
+        let is_cut = |file: &LogicalFileView| file.deletion_vector_descriptor().is_some();
+        let mut masks = if found.iter().any(is_cut) {
             self.deletion_vectors().await?
         } else {
             HashMap::new()
         };
         let root = self.location.url();
-        adds.iter()
-            .map(|add| {
-                let refused = |reason: &str| Error::File {
-                    path: add.path.clone(),
-                    reason: reason.to_owned(),
-                };
-                let mut selected = None;
-                if add.deletion_vector.is_some() {
-                    let found = files::location(&add.path, root).map_err(|error| refused(&error))?;
-                    let keep = masks
-                        .remove(&found)
-                        .ok_or_else(|| refused("its deletion vector was not read"))?;
-                    let stats = add.get_stats().ok().flatten();
-                    let rows = stats
-                        .and_then(|stats| usize::try_from(stats.num_records).ok())
-                        .ok_or_else(|| refused("a deletion vector needs numRecords"))?;
-                    selected = Some(selection(&keep, rows));
-                }
-                DataFile::try_new(add, root, &self.columns, selected)
-            })
-            .collect()
+        let with_rows = |file: &LogicalFileView| {
+            let refused = |reason: &str| Error::File {
+                path: file.path().into_owned(),
+                reason: reason.to_owned(),
+            };
+            let mut selected = None;
+            if is_cut(file) {
+                let path = files::location(&file.path(), root).map_err(|error| refused(&error))?;
+                let keep = masks
+                    .remove(&path)
+                    .ok_or_else(|| refused("its deletion vector was not read"))?;
+                let rows = file
+                    .num_records()
+                    .ok_or_else(|| refused("a deletion vector needs numRecords"))?;
+                selected = Some(selection(&keep, rows));
+            }
+            DataFile::try_new(file, root, &self.columns, selected)
+        };
+        found.iter().map(with_rows).collect()
     }
 
     async fn deletion_vectors(&self) -> Result<HashMap<Path, Vec<bool>>, Error> {

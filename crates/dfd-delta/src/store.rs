@@ -52,7 +52,9 @@ impl Location {
             "file" => Arc::new(LocalFileSystem::new()),
             "s3" => Arc::new(s3(&url, options).map_err(|error| refused(error.to_string()))?),
             _ => {
-                let options = options.iter().map(|(key, value)| (key.as_str(), value.clone()));
+                let options = options
+                    .iter()
+                    .map(|(key, value)| (key.as_str(), value.clone()));
                 let (store, _) = object_store::parse_url_opts(&url, options)
                     .map_err(|error| refused(error.to_string()))?;
                 Arc::from(store)

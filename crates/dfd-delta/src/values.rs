@@ -128,11 +128,17 @@ mod tests {
         let at = 1_577_836_800_001_000;
         assert_eq!(
             micros(End::Least),
-            Some(ScalarValue::TimestampMicrosecond(Some(at), Some("UTC".into())))
+            Some(ScalarValue::TimestampMicrosecond(
+                Some(at),
+                Some("UTC".into())
+            ))
         );
         assert_eq!(
             micros(End::Greatest),
-            Some(ScalarValue::TimestampMicrosecond(Some(at + 999), Some("UTC".into())))
+            Some(ScalarValue::TimestampMicrosecond(
+                Some(at + 999),
+                Some("UTC".into())
+            ))
         );
     }
 }

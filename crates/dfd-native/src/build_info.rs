@@ -30,11 +30,13 @@ pub fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     info.set_item("datafusion", env!("DFD_DATAFUSION_EXPR_VERSION"))?;
     info.set_item("ffi", env!("DFD_DATAFUSION_FFI_VERSION"))?;
     info.set_item("arrow", env!("DFD_ARROW_VERSION"))?;
+    info.set_item("deltalake_core", env!("DFD_DELTALAKE_CORE_VERSION"))?;
+    info.set_item("object_store", env!("DFD_OBJECT_STORE_VERSION"))?;
     info.set_item("pyo3", env!("DFD_PYO3_VERSION"))?;
     info.set_item("abi3", "3.10")?;
     info.set_item("target", env!("DFD_TARGET"))?;
     info.set_item("profile", env!("DFD_PROFILE"))?;
-    info.set_item("features", ["streams", "functions"])?;
+    info.set_item("features", ["delta", "streams", "functions"])?;
     info.set_item("functions", functions)?;
     Ok(info)
 }

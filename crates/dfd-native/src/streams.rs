@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::errors;
 use arrow::array::{RecordBatch, RecordBatchReader};
 use dfd_stream::{AdaptedReader, Counters};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyTuple};
-use crate::errors;
 use pyo3_arrow::{PyRecordBatch, PyRecordBatchReader, PySchema};
 
 /// Any object with `__arrow_c_stream__` as a reader.

@@ -40,7 +40,7 @@ _DEFECTS = (
         "deltalake",
         re.compile(r"1\.6\."),
         "a DeltaTable registered in a session scans no remote table and none with deletion vectors",
-        "Runtime.register takes deltalake's own scan",
+        "delta_table() scans with a provider of dfd's own",
     ),
 )
 
@@ -50,7 +50,7 @@ def capabilities_snapshot() -> dict[str, Any]:
 
     - `python`, `platform`: of this process; `libraries`: installed versions, None where missing.
     - `plugin_abi`: `{"major", "minor"}` between the two halves of this package.
-    - `datafusion`, `ffi`, `arrow`, `pyo3`, `abi3`, `build`: what the library was compiled from.
+    - `datafusion`, `ffi`, `arrow`, `deltalake_core`, `object_store`, `pyo3`, `abi3`, `build`: what the library was compiled from.
     - `features`; `functions`: name to a digest of its signature.
     - `known_defects`: of the installed libraries, each with what closes it here.
     """
@@ -65,6 +65,8 @@ def capabilities_snapshot() -> dict[str, Any]:
         "datafusion": built["datafusion"],
         "ffi": built["ffi"],
         "arrow": built["arrow"],
+        "deltalake_core": built["deltalake_core"],
+        "object_store": built["object_store"],
         "pyo3": built["pyo3"],
         "abi3": built["abi3"],
         "build": {key: built[key] for key in ("version", "target", "profile")},

@@ -108,7 +108,10 @@ class Runtime:
     def _refresh(self) -> None:
         """Bring the unpinned tables to their newest version, one look at the log each."""
         for name, registered in list(self._tables.items()):
-            newer = None if registered.pinned else registered.table.refreshed()
+            try:
+                newer = None if registered.pinned else registered.table.refreshed()
+            except dfd_native.TableError as error:
+                raise QueryError(f"{name} can't be brought up to date: {error}") from error
             if newer is not None:
                 self._expose(name, msgspec.structs.replace(registered, table=newer))
 
