@@ -20,7 +20,7 @@ pub enum Error {
         /// The table.
         uri: String,
         /// What deltalake-core says.
-        source: DeltaTableError,
+        source: Box<DeltaTableError>,
     },
     /// An add action has something that no scan can be made of.
     #[error("the file {path} can't be scanned: {reason}")]
@@ -33,6 +33,16 @@ pub enum Error {
     /// DataFusion refused.
     #[error(transparent)]
     DataFusion(#[from] DataFusionError),
+}
+
+impl Error {
+    /// Of a table, with what deltalake-core says.
+    pub(crate) fn table(uri: &impl ToString, source: DeltaTableError) -> Self {
+        Self::Table {
+            uri: uri.to_string(),
+            source: Box::new(source),
+        }
+    }
 }
 
 impl From<Error> for DataFusionError {

@@ -57,11 +57,8 @@ impl TableSnapshot {
     /// # Errors
     /// There is no such table or version, or the log can't be read or understood.
     pub async fn open(location: Location, at: At) -> Result<Self, Error> {
-        let uri = location.url().to_string();
-        let failed = |source| Error::Table {
-            uri: uri.clone(),
-            source,
-        };
+        let uri = location.url().clone();
+        let failed = |source| Error::table(&uri, source);
         let builder = DeltaTableBuilder::from_url(location.url().clone())
             .map_err(failed)?
             .with_storage_backend(Arc::clone(location.store()), location.url().clone());
@@ -83,10 +80,7 @@ impl TableSnapshot {
         table
             .update_incremental(None)
             .await
-            .map_err(|source| Error::Table {
-                uri: self.location.url().to_string(),
-                source,
-            })?;
+            .map_err(|source| Error::table(self.location.url(), source))?;
         if table.version() == Some(self.version) {
             return Ok(None);
         }
@@ -94,10 +88,7 @@ impl TableSnapshot {
     }
 
     async fn of(location: Location, table: DeltaTable) -> Result<Self, Error> {
-        let failed = |source| Error::Table {
-            uri: location.url().to_string(),
-            source,
-        };
+        let failed = |source| Error::table(location.url(), source);
         let state = table.snapshot().map_err(failed)?;
         let schema = state.snapshot().arrow_schema();
         let mode = state
@@ -135,10 +126,7 @@ impl TableSnapshot {
     }
 
     async fn read_files(&self) -> Result<Vec<DataFile>, Error> {
-        let failed = |source| Error::Table {
-            uri: self.location.url().to_string(),
-            source,
-        };
+        let failed = |source| Error::table(self.location.url(), source);
         let state = self.table.snapshot().map_err(failed)?;
         let found: Vec<_> = state.log_data().iter().collect();
         let is_cut = |file: &LogicalFileView| file.deletion_vector_descriptor().is_some();
