@@ -30,6 +30,9 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// This process has no threads for the work.
+    #[error("{0}")]
+    Runtime(String),
     /// DataFusion refused.
     #[error(transparent)]
     DataFusion(#[from] DataFusionError),

@@ -141,7 +141,10 @@ fn statistics(
     let rows = stored
         .and_then(|rows| rows.checked_sub(u64::try_from(deleted.unwrap_or(0)).ok()?))
         .and_then(|rows| usize::try_from(rows).ok());
-    let whole = deleted.is_none();
+    let is_tight = json.get("tightBounds").and_then(Value::as_bool);
+    let whole = deleted.is_none() && is_tight != Some(false);
+    // The value of a partition without rows is no bound of any row.
+    let has_rows = rows.is_some_and(|rows| rows > 0);
     let mut statistics = Statistics::new_unknown(&columns.file_schema);
     statistics.num_rows = rows.map_or(Precision::Absent, Precision::Exact);
     statistics.total_byte_size =
@@ -178,8 +181,8 @@ fn statistics(
                 (true, Some(rows)) => Precision::Exact(rows),
                 (true, None) => Precision::Absent,
             },
-            min_value: precision_of(&known, true),
-            max_value: precision_of(&known, true),
+            min_value: precision_of(&known, has_rows),
+            max_value: precision_of(&known, has_rows),
             ..ColumnStatistics::new_unknown()
         });
         bounds.push([known.clone(), known]);

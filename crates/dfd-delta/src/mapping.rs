@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::physical_expr::expressions::Column;
@@ -85,6 +85,42 @@ impl ColumnMapping {
             ))
         });
         Schema::new(fields.collect::<Vec<_>>())
+    }
+}
+
+/// The type with every field inside it nullable.
+///
+/// "Not null" inside a struct is a rule for writers: Spark's files have such fields as optional, and
+/// an expression adapter refuses to make them required.
+pub fn relaxed(data_type: &DataType) -> DataType {
+    let nullable = |field: &FieldRef| -> FieldRef {
+        let inner = relaxed(field.data_type());
+        Arc::new(
+            field
+                .as_ref()
+                .clone()
+                .with_data_type(inner)
+                .with_nullable(true),
+        )
+    };
+    match data_type {
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(nullable).collect()),
+        DataType::List(field) => DataType::List(nullable(field)),
+        DataType::LargeList(field) => DataType::LargeList(nullable(field)),
+        DataType::Map(entries, sorted) => match entries.data_type() {
+            // A map's entries and keys are never null.
+            DataType::Struct(pair) if pair.len() == 2 => {
+                let key = relaxed(pair[0].data_type());
+                let key = Arc::new(pair[0].as_ref().clone().with_data_type(key));
+                let pair = DataType::Struct(vec![key, nullable(&pair[1])].into());
+                DataType::Map(
+                    Arc::new(entries.as_ref().clone().with_data_type(pair)),
+                    *sorted,
+                )
+            }
+            _ => data_type.clone(),
+        },
+        other => other.clone(),
     }
 }
 

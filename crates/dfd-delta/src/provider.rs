@@ -88,10 +88,12 @@ async fn plan(
     let scanned = files.len();
     let statistics = snapshot.statistics_of(files.iter().copied(), &scan_schema);
     let options = session.config_options();
-    let parquet = TableParquetOptions {
+    let mut parquet = TableParquetOptions {
         global: options.execution.parquet.clone(),
         ..TableParquetOptions::default()
     };
+    // Spark's INT96 reaches years that nanoseconds don't.
+    parquet.global.coerce_int96 = Some("us".to_owned());
     let mut source = ParquetSource::new(table_schema).with_table_parquet_options(parquet);
     if let Some(predicate) = predicate {
         source = source.with_predicate(predicate);

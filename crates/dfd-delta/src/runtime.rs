@@ -10,22 +10,29 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::error::Error;
 
 /// A handle of the runtime, made at the first call.
+///
+/// # Errors
+/// No threads can be started, or the process was forked since: its threads didn't come along.
 pub fn handle() -> Result<Handle, Error> {
-    static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
-    RUNTIME
-        .get_or_init(|| {
-            Builder::new_multi_thread()
-                .enable_all()
-                .thread_name("dfd")
-                .build()
-                .map_err(|error| error.to_string())
-        })
-        .as_ref()
-        .map(|runtime| runtime.handle().clone())
-        .map_err(|reason| Error::Location {
-            uri: "this process".into(),
-            reason: format!("no threads can be started: {reason}"),
-        })
+    static RUNTIME: OnceLock<Result<(u32, Runtime), String>> = OnceLock::new();
+    let started = RUNTIME.get_or_init(|| {
+        let runtime = Builder::new_multi_thread()
+            .enable_all()
+            .thread_name("dfd")
+            .build();
+        match runtime {
+            Ok(runtime) => Ok((std::process::id(), runtime)),
+            Err(error) => Err(format!("no threads can be started: {error}")),
+        }
+    });
+    match started {
+        Ok((process, runtime)) if *process == std::process::id() => Ok(runtime.handle().clone()),
+        Ok(_) => Err(Error::Runtime(
+            "the process was forked after its first Delta table was opened; start workers by spawn"
+                .to_owned(),
+        )),
+        Err(reason) => Err(Error::Runtime(reason.clone())),
+    }
 }
 
 /// The environment that all scans of the process share: object stores, caches, memory.
@@ -40,6 +47,12 @@ pub fn session(config: SessionConfig) -> SessionContext {
 }
 
 /// The context in which a leaf executes for a host's.
+///
+/// The partitions of a scan must not share what is left to read: a host may execute a leaf again, as
+/// recursive queries do, and can't reset what it can't see.
 pub fn task_context(host: &TaskContext) -> Arc<TaskContext> {
-    session(host.session_config().clone()).task_ctx()
+    let mut config = host.session_config().clone();
+    let execution = &mut config.options_mut().execution;
+    execution.enable_file_stream_work_stealing = false;
+    session(config).task_ctx()
 }

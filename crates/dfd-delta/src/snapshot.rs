@@ -1,6 +1,7 @@
 //! One version of a table, ready to be scanned many times.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -16,7 +17,7 @@ use url::Url;
 use crate::deletion::selection;
 use crate::error::Error;
 use crate::files::{self, DataFile, ScanColumns};
-use crate::mapping::ColumnMapping;
+use crate::mapping::{ColumnMapping, relaxed};
 use crate::runtime;
 use crate::store::Location;
 
@@ -40,7 +41,6 @@ const HONOURED: [&str; 4] = [
 ];
 
 /// One version of a table: schema, files, statistics. It never changes.
-#[derive(Debug)]
 pub struct TableSnapshot {
     location: Location,
     version: u64,
@@ -49,6 +49,15 @@ pub struct TableSnapshot {
     files: Vec<DataFile>,
     table: DeltaTable,
     fallback: Option<String>,
+}
+
+impl fmt::Debug for TableSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableSnapshot")
+            .field("location", &self.location)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
 }
 
 impl TableSnapshot {
@@ -230,7 +239,14 @@ fn scan_columns(schema: &Schema, partition_by: &[String], mapping: ColumnMapping
         .filter_map(|name| schema.field_with_name(name).ok())
         .map(|field| Arc::new(field.clone()));
     ScanColumns {
-        file_schema: Arc::new(Schema::new(in_files.cloned().collect::<Vec<_>>())),
+        file_schema: Arc::new(Schema::new(
+            in_files
+                .map(|field| {
+                    let inside = relaxed(field.data_type());
+                    Arc::new(field.as_ref().clone().with_data_type(inside))
+                })
+                .collect::<Vec<_>>(),
+        )),
         partition: partition.collect(),
         mapping,
     }

@@ -2,11 +2,16 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use datafusion::execution::object_store::ObjectStoreUrl;
+use deltalake_core::DeltaResult;
+use deltalake_core::logstore::{
+    LogStore, LogStoreFactory, ObjectStoreRef, StorageConfig, default_logstore, logstore_factories,
+};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::{ObjectStore, RetryConfig};
@@ -19,11 +24,18 @@ use crate::runtime;
 ///
 /// The store is registered in our environment under a URL of its own, made of the host and all
 /// options: two profiles for one bucket never mix.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Location {
     url: Url,
     store: Arc<dyn ObjectStore>,
     store_url: ObjectStoreUrl,
+}
+
+impl fmt::Debug for Location {
+    /// The URL alone: a store may show its credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Location").field(&self.url.as_str()).finish()
+    }
 }
 
 impl Location {
@@ -60,6 +72,11 @@ impl Location {
                 Arc::from(store)
             }
         };
+        let scheme = format!("{}://", url.scheme());
+        let scheme = Url::parse(&scheme).map_err(|error| refused(error.to_string()))?;
+        logstore_factories()
+            .entry(scheme)
+            .or_insert_with(|| Arc::new(AnyStore));
         let mut hasher = DefaultHasher::new();
         let mut sorted: Vec<_> = options.iter().collect();
         sorted.sort();
@@ -86,6 +103,21 @@ impl Location {
     /// Under which URL the store is registered.
     pub fn store_url(&self) -> &ObjectStoreUrl {
         &self.store_url
+    }
+}
+
+/// The log on any store: deltalake-core knows local ones alone. We only read.
+struct AnyStore;
+
+impl LogStoreFactory for AnyStore {
+    fn with_options(
+        &self,
+        prefixed: ObjectStoreRef,
+        root: ObjectStoreRef,
+        location: &Url,
+        options: &StorageConfig,
+    ) -> DeltaResult<Arc<dyn LogStore>> {
+        Ok(default_logstore(prefixed, root, location, options))
     }
 }
 

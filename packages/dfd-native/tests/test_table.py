@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import dfd_native
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from datafusion import SessionConfig, SessionContext
-from deltalake import DeltaTable, write_deltalake
+from deltalake import write_deltalake
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -141,6 +147,21 @@ def test_joins_limits_and_orders(both: SessionContext) -> None:
     assert len(rows(both, "select id from delta limit 7")) == 7
 
 
+def test_a_recursive_query_scans_again_and_again(both: SessionContext) -> None:
+    """A host executes one scan many times; what is left to read must not be shared."""
+    sql = (
+        "with recursive r as (select 0 as n union all select r.n + 1 from r"
+        " join {} t on t.id = r.n where r.n < 30) select count(*), max(n) from r"
+    )
+    assert rows(both, sql.format("delta")) == rows(both, sql.format("plain")) == [(31, 30)]
+
+
+def test_one_plan_runs_twice(both: SessionContext) -> None:
+    frame = both.sql("select id from delta where id >= 0")
+    for _ in range(2):
+        assert sum(batch.to_pyarrow().num_rows for batch in frame.execute_stream()) == 40
+
+
 def test_types_and_order_of_columns_are_the_tables(both: SessionContext) -> None:
     assert both.sql("select * from delta").to_arrow_table().schema.equals(PARTITIONED.schema)
 
@@ -186,9 +207,10 @@ def test_versions_times_and_refreshing(tmp_path: Path) -> None:
     newest, first = dfd_native.delta_table(uri), dfd_native.delta_table(uri, version=0)
     assert (newest.version, first.version) == (2, 0)
     assert newest.refreshed() is None
-    stamp = DeltaTable(tmp_path).history()[1]["timestamp"]
-    at = datetime.fromtimestamp(stamp / 1000, timezone.utc)
-    assert dfd_native.delta_table(uri, timestamp=at).version >= 1
+    for version in range(3):
+        os.utime(tmp_path / f"_delta_log/{version:020}.json", (0, 1_600_000_000 + version * 60))
+    at = datetime.fromtimestamp(1_600_000_090, timezone(timedelta(hours=2)))
+    assert dfd_native.delta_table(uri, timestamp=at).version == 1
     write_deltalake(tmp_path, pa.table({"id": [3]}), mode="append")
     newer = newest.refreshed()
     assert newer is not None
@@ -248,6 +270,48 @@ def test_a_lost_file_is_an_error_and_no_missing_row(tmp_path: Path) -> None:
         rows(context, "select id from t where id > 0")
 
 
+def test_a_file_of_which_no_row_is_left_bounds_nothing(tmp_path: Path) -> None:
+    """An add action with no rows still has a partition value."""
+    for part, count in (("a", 0), ("b", 2)):
+        data = pa.table({"p": [part] * 2, "id": [1, 2]}).slice(0, 2)
+        write_deltalake(tmp_path, data, mode="append", partition_by=["p"])
+        if count == 0:
+            log = tmp_path / "_delta_log" / f"{0:020}.json"
+            file = next(tmp_path.glob("p=a/*.parquet"))
+            pq.write_table(pa.table({"id": pa.array([], pa.int64())}), file)
+            actions = [json.loads(line) for line in log.read_text().splitlines()]
+            for action in actions:
+                if "add" in action:
+                    action["add"]["stats"] = '{"numRecords": 0}'
+                    action["add"]["size"] = file.stat().st_size
+            log.write_text("\n".join(map(json.dumps, actions)))
+    context = session(t=dfd_native.delta_table(uri_of(tmp_path)))
+    assert rows(context, "select min(p), max(p), count(*) from t") == [("b", "b", 2)]
+
+
+def test_required_fields_inside_structs(tmp_path: Path) -> None:
+    inside = pa.struct([pa.field("a", pa.int64(), nullable=False), ("b", pa.string())])
+    kind = pa.list_(pa.field("element", inside, nullable=False))
+    data = pa.table(
+        {"o": pa.array([{"a": 1, "b": "x"}], inside), "l": pa.array([[{"a": 2, "b": None}]], kind)}
+    )
+    write_deltalake(tmp_path, data)
+    optional = pa.struct([("a", pa.int64()), ("b", pa.string())])
+    file = next(tmp_path.glob("*.parquet"))
+    pq.write_table(
+        pa.table({"o": data["o"].cast(optional), "l": data["l"].cast(pa.list_(optional))}), file
+    )
+    log = tmp_path / "_delta_log" / f"{0:020}.json"
+    actions = [json.loads(line) for line in log.read_text().splitlines()]
+    for action in actions:
+        if "add" in action:
+            action["add"]["size"] = file.stat().st_size
+    log.write_text("\n".join(map(json.dumps, actions)))
+    context = session(t=dfd_native.delta_table(uri_of(tmp_path)))
+    found = context.sql("select o, l, o['a'] as a from t").to_arrow_table()
+    assert found.to_pylist() == [{"o": {"a": 1, "b": "x"}, "l": [{"a": 2, "b": None}], "a": 1}]
+
+
 def test_statistics_that_are_missing_or_broken_skip_nothing(tmp_path: Path) -> None:
     write_deltalake(tmp_path, pa.table({"id": [1, 2]}))
     log = tmp_path / "_delta_log" / f"{0:020}.json"
@@ -260,3 +324,72 @@ def test_statistics_that_are_missing_or_broken_skip_nothing(tmp_path: Path) -> N
         context = session(t=dfd_native.delta_table(uri_of(tmp_path)))
         assert rows(context, "select id from t where id = 2") == [(2,)]
         assert rows(context, "select count(*), max(id) from t") == [(2, 2)]
+
+
+FORKED = """
+import os, sys, dfd_native
+dfd_native.delta_table(sys.argv[1])
+if os.fork() == 0:
+    try:
+        dfd_native.delta_table(sys.argv[1])
+    except dfd_native.TableError as error:
+        print(error, flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_a_forked_child_is_told_and_does_not_hang(tmp_path: Path) -> None:
+    write_deltalake(tmp_path, pa.table({"id": [1]}))
+    ran = subprocess.run(
+        [sys.executable, "-c", FORKED, uri_of(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert "forked" in ran.stdout, ran.stderr
+
+
+def test_a_store_is_asked_with_the_given_key_and_nothing_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[tuple[str, str, str | None]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def _refuse(self) -> None:
+            token = self.headers.get("x-amz-security-token")
+            seen.append((self.path, self.headers.get("Authorization", ""), token))
+            self.send_response(403)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_GET = do_HEAD = _refuse  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    for name in ("AWS_SESSION_TOKEN", "TOKEN", "AWS_ACCESS_KEY_ID", "AWS_ENDPOINT_URL", "TIMEOUT"):
+        monkeypatch.setenv(name, "fromenv")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    options = {
+        "aws_region": "us-east-1",
+        "aws_endpoint": f"http://127.0.0.1:{server.server_port}",
+        "allow_http": "true",
+        "aws_virtual_hosted_style_request": "false",
+        "aws_access_key_id": "AKIDEXAMPLE",
+        "aws_secret_access_key": "hunter2-secret",
+        "timeout": "2500ms",
+        "max_retries": "0",
+    }
+    try:
+        with pytest.raises(dfd_native.TableError) as caught:
+            dfd_native.delta_table("s3://bucket/t", options)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert "hunter2" not in str(caught.value)
+    assert seen
+    for path, authorization, token in seen:
+        assert path.startswith("/bucket")
+        assert "Credential=AKIDEXAMPLE/" in authorization
+        assert token is None
