@@ -24,6 +24,7 @@ use datafusion::physical_plan::{
 };
 use futures::StreamExt;
 
+use crate::provider::Request;
 use crate::runtime;
 
 /// Batches that may wait per partition for whoever consumes them.
@@ -36,19 +37,23 @@ pub struct Leaf {
     properties: Arc<PlanProperties>,
     name: String,
     counted: ExecutionPlanMetricsSet,
+    request: Request,
+    target_partitions: usize,
 }
 
 impl Leaf {
-    /// Hide `inner`, whose batches leave with `schema`.
+    /// Hide `inner`, the plan for `request` over `target_partitions`, which scans `scanned` files.
     ///
     /// A plan that crosses over FFI shows its name and nothing else: so the name says what is
-    /// scanned. `considered` files were looked at, and `scanned` of them are left to read.
-    pub fn new(
+    /// scanned.
+    pub fn try_new(
         inner: Arc<dyn ExecutionPlan>,
-        schema: SchemaRef,
-        considered: usize,
+        request: Request,
         scanned: usize,
-    ) -> Self {
+        target_partitions: usize,
+    ) -> Result<Self> {
+        let schema = request.schema()?;
+        let considered = request.snapshot.files().len();
         let fields = schema.fields().iter().map(|field| field.name().as_str());
         let columns = fields.collect::<Vec<_>>().join(", ");
         let counted = ExecutionPlanMetricsSet::new();
@@ -65,12 +70,24 @@ impl Leaf {
                 inner.boundedness(),
             ))
         };
-        Self {
+        Ok(Self {
             inner,
             properties,
             name: format!("DeltaScanExec: files={scanned} of {considered}, columns=[{columns}]"),
             counted,
-        }
+            request,
+            target_partitions,
+        })
+    }
+
+    /// What was asked for.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Over how many partitions it was to be split.
+    pub fn target_partitions(&self) -> usize {
+        self.target_partitions
     }
 }
 

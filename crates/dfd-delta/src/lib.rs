@@ -10,9 +10,11 @@
 //! statistics, its partition values, and its deletion vector as a row selection. What that can't
 //! express is left to deltalake-core's own `DeltaScan`; [`TableSnapshot::fallback`] says why.
 
+mod codec;
 mod deletion;
 mod error;
 mod files;
+mod kept;
 mod leaf;
 mod mapping;
 mod provider;
@@ -22,9 +24,11 @@ mod snapshot;
 mod store;
 mod values;
 
+pub use codec::{DeltaCodec, Resolve};
 pub use error::Error;
+pub use kept::Crossing;
 pub use leaf::Leaf;
 pub use provider::DeltaTableProvider;
-pub use runtime::handle as runtime_handle;
+pub use runtime::{block_on, handle as runtime_handle, stores, task_context_provider};
 pub use snapshot::{At, TableSnapshot};
 pub use store::Location;

@@ -5,17 +5,20 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{Column, DFSchema, Result, Statistics};
 use datafusion::config::TableParquetOptions;
 use datafusion::datasource::TableType;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::error::DataFusionError;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
+use datafusion::prelude::SessionConfig;
 
+use crate::error::Error;
 use crate::files::DataFile;
 use crate::leaf::Leaf;
 use crate::mapping::MappedAdapterFactory;
@@ -49,6 +52,20 @@ impl DeltaTableProvider {
             is_opaque: false,
         }
     }
+
+    /// What is scanned.
+    pub fn snapshot(&self) -> &Arc<TableSnapshot> {
+        &self.snapshot
+    }
+}
+
+/// What a scan is asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub snapshot: Arc<TableSnapshot>,
+    pub projection: Option<Vec<usize>>,
+    pub filters: Vec<Expr>,
+    pub limit: Option<usize>,
 }
 
 /// A scan, and how many files are left to it.
@@ -57,60 +74,105 @@ struct Planned {
     scanned: usize,
 }
 
-/// The plan of a scan in a session of ours.
-async fn plan(
-    snapshot: &TableSnapshot,
-    session: &dyn Session,
-    projection: Option<&Vec<usize>>,
-    filters: &[Expr],
-    limit: Option<usize>,
-) -> Result<Planned> {
-    if snapshot.fallback().is_some() {
-        let scan = snapshot.delta_scan().await?;
-        let plan = scan.scan(session, projection, filters, limit).await?;
-        return Ok(Planned { plan, scanned: 0 });
+impl Request {
+    /// The scan as one opaque node, split over the partitions that `config` asks for.
+    ///
+    /// The caller may run on threads where no I/O of ours can: the work is done on ours.
+    pub async fn leaf(self, config: SessionConfig) -> Result<Leaf> {
+        let session = runtime::session(config).state();
+        let work = async move {
+            let planned = self.plan(&session).await?;
+            // The host can't split what it can't see.
+            let options = session.config_options();
+            let partitions = options.execution.target_partitions;
+            let split = planned.plan.repartitioned(partitions, options)?;
+            let plan = split.unwrap_or(planned.plan);
+            Leaf::try_new(plan, self, planned.scanned, partitions)
+        };
+        runtime::handle()?
+            .spawn(work)
+            .await
+            .map_err(|error| Error::Runtime(error.to_string()))?
     }
-    let columns = snapshot.columns();
-    let table_schema = columns.table_schema();
-    let scan_schema = Arc::clone(table_schema.table_schema());
-    let predicate = predicate(session, filters, &scan_schema)?;
-    let all: Vec<&DataFile> = snapshot.files().iter().collect();
-    let files = match &predicate {
-        Some(predicate) => pruning::matching(all, predicate, &scan_schema),
-        None => all,
-    };
-    let indices = scan_indices(snapshot, projection, &scan_schema)?;
-    if files.is_empty() {
-        let schema = Arc::new(scan_schema.project(&indices)?);
-        let plan = Arc::new(EmptyExec::new(schema));
-        return Ok(Planned { plan, scanned: 0 });
+
+    /// The table's columns that the scan gives.
+    pub fn schema(&self) -> Result<SchemaRef> {
+        let schema = self.snapshot.schema();
+        Ok(match &self.projection {
+            Some(projection) => Arc::new(schema.project(projection)?),
+            None => Arc::clone(schema),
+        })
     }
-    let scanned = files.len();
-    let statistics = snapshot.statistics_of(files.iter().copied(), &scan_schema);
-    let options = session.config_options();
-    let mut parquet = TableParquetOptions {
-        global: options.execution.parquet.clone(),
-        ..TableParquetOptions::default()
-    };
-    // Spark's INT96 reaches years that nanoseconds don't.
-    parquet.global.coerce_int96 = Some("us".to_owned());
-    let mut source = ParquetSource::new(table_schema).with_table_parquet_options(parquet);
-    if let Some(predicate) = predicate {
-        source = source.with_predicate(predicate);
+
+    /// The plan of the scan in a session of ours.
+    async fn plan(&self, session: &dyn Session) -> Result<Planned> {
+        let snapshot = &self.snapshot;
+        if snapshot.fallback().is_some() {
+            let scan = snapshot.delta_scan().await?;
+            let projection = self.projection.as_ref();
+            let plan = scan
+                .scan(session, projection, &self.filters, self.limit)
+                .await?;
+            return Ok(Planned { plan, scanned: 0 });
+        }
+        let columns = snapshot.columns();
+        let table_schema = columns.table_schema();
+        let scan_schema = Arc::clone(table_schema.table_schema());
+        let (by_partition, by_row): (Vec<_>, Vec<_>) = self
+            .filters
+            .iter()
+            .map(unqualified)
+            .partition(|filter| snapshot.decides(filter));
+        let mut files: Vec<&DataFile> = snapshot.files().iter().collect();
+        if let Some(predicate) = predicate(session, by_partition, &scan_schema)? {
+            files = pruning::in_partitions(files, &predicate, &scan_schema)?;
+        }
+        let predicate = predicate(session, by_row, &scan_schema)?;
+        match (&predicate, self.limit) {
+            (Some(predicate), _) => files = pruning::matching(files, predicate, &scan_schema),
+            (None, Some(limit)) => files = pruning::first(files, limit),
+            (None, None) => {}
+        }
+        let indices = scan_indices(snapshot, self.projection.as_ref(), &scan_schema)?;
+        if files.is_empty() {
+            let schema = Arc::new(scan_schema.project(&indices)?);
+            let plan = Arc::new(EmptyExec::new(schema));
+            return Ok(Planned { plan, scanned: 0 });
+        }
+        let scanned = files.len();
+        let statistics = snapshot.statistics_of(files.iter().copied(), &scan_schema);
+        let options = session.config_options();
+        let mut parquet = TableParquetOptions {
+            global: options.execution.parquet.clone(),
+            ..TableParquetOptions::default()
+        };
+        // Spark's INT96 reaches years that nanoseconds don't.
+        parquet.global.coerce_int96 = Some("us".to_owned());
+        let environment = session.runtime_env();
+        let readers = CachedParquetFileReaderFactory::new(
+            Arc::clone(snapshot.location().store()),
+            environment.cache_manager.get_file_metadata_cache(),
+        );
+        let mut source = ParquetSource::new(table_schema)
+            .with_table_parquet_options(parquet)
+            .with_parquet_file_reader_factory(Arc::new(readers));
+        if let Some(predicate) = predicate {
+            source = source.with_predicate(predicate);
+        }
+        let group = FileGroup::new(files.iter().map(|file| file.scanned.clone()).collect());
+        let store_url = snapshot.location().store_url().clone();
+        let mut config = FileScanConfigBuilder::new(store_url, Arc::new(source))
+            .with_file_groups(group.split_files(options.execution.target_partitions))
+            .with_statistics(statistics)
+            .with_limit(self.limit)
+            .with_projection_indices(Some(indices))?;
+        if !columns.mapping.is_none() {
+            let factory = MappedAdapterFactory(columns.mapping.clone());
+            config = config.with_expr_adapter(Some(Arc::new(factory)));
+        }
+        let plan = DataSourceExec::from_data_source(config.build());
+        Ok(Planned { plan, scanned })
     }
-    let group = FileGroup::new(files.iter().map(|file| file.scanned.clone()).collect());
-    let store_url = snapshot.location().store_url().clone();
-    let mut config = FileScanConfigBuilder::new(store_url, Arc::new(source))
-        .with_file_groups(group.split_files(options.execution.target_partitions))
-        .with_statistics(statistics)
-        .with_limit(limit)
-        .with_projection_indices(Some(indices))?;
-    if !columns.mapping.is_none() {
-        let factory = MappedAdapterFactory(columns.mapping.clone());
-        config = config.with_expr_adapter(Some(Arc::new(factory)));
-    }
-    let plan = DataSourceExec::from_data_source(config.build());
-    Ok(Planned { plan, scanned })
 }
 
 /// The columns of the table, or of its projection, by their place in the scan.
@@ -130,10 +192,10 @@ fn scan_indices(
 /// All filters as one expression over the scan's columns.
 fn predicate(
     session: &dyn Session,
-    filters: &[Expr],
+    filters: Vec<Expr>,
     schema: &SchemaRef,
 ) -> Result<Option<Arc<dyn PhysicalExpr>>> {
-    let Some(all) = conjunction(filters.iter().map(unqualified)) else {
+    let Some(all) = conjunction(filters) else {
         return Ok(None);
     };
     let schema = DFSchema::try_from(Arc::clone(schema))?;
@@ -142,8 +204,6 @@ fn predicate(
 
 /// The expression without the name under which the host knows the table.
 fn unqualified(expr: &Expr) -> Expr {
-    use datafusion::common::Column;
-    use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
     expr.clone()
         .transform(|node| match node {
             Expr::Column(column) => Ok(Transformed::yes(Expr::Column(Column::new_unqualified(
@@ -172,51 +232,36 @@ impl TableProvider for DeltaTableProvider {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        if !self.is_opaque {
-            let planned = plan(&self.snapshot, host, projection, filters, limit).await?;
-            return Ok(planned.plan);
+        let request = Request {
+            snapshot: Arc::clone(&self.snapshot),
+            projection: projection.cloned(),
+            filters: filters.to_vec(),
+            limit,
+        };
+        if self.is_opaque {
+            Ok(Arc::new(request.leaf(host.config().clone()).await?))
+        } else {
+            Ok(request.plan(host).await?.plan)
         }
-        let session = runtime::session(host.config().clone()).state();
-        let snapshot = Arc::clone(&self.snapshot);
-        let (columns, filters) = (projection.cloned(), filters.to_vec());
-        let work = async move {
-            let planned = plan(&snapshot, &session, columns.as_ref(), &filters, limit).await?;
-            // The host can't split what it can't see.
-            let options = session.config_options();
-            let partitions = options.execution.target_partitions;
-            let split = planned.plan.repartitioned(partitions, options)?;
-            Ok::<_, DataFusionError>((split.unwrap_or(planned.plan), planned.scanned))
-        };
-        // The host polls this on threads of its own, where no I/O of ours can run.
-        let (plan, scanned) = runtime::handle()?
-            .spawn(work)
-            .await
-            .map_err(|error| DataFusionError::External(Box::new(error)))??;
-        let schema = match projection {
-            Some(projection) => Arc::new(self.schema().project(projection)?),
-            None => self.schema(),
-        };
-        let considered = self.snapshot.files().len();
-        Ok(Arc::new(Leaf::new(plan, schema, considered, scanned)))
     }
 
     fn supports_filters_pushdown(
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(filters
-            .iter()
-            .map(|filter| {
-                if filter.is_volatile() {
-                    TableProviderFilterPushDown::Unsupported
-                } else {
-                    TableProviderFilterPushDown::Inexact
-                }
-            })
-            .collect())
+        let support = |filter: &&Expr| {
+            if filter.is_volatile() {
+                TableProviderFilterPushDown::Unsupported
+            } else if self.snapshot.decides(filter) {
+                TableProviderFilterPushDown::Exact
+            } else {
+                TableProviderFilterPushDown::Inexact
+            }
+        };
+        Ok(filters.iter().map(support).collect())
     }
 
-    fn statistics(&self) -> Option<datafusion::common::Statistics> {
+    fn statistics(&self) -> Option<Statistics> {
         if self.snapshot.fallback().is_some() {
             return None;
         }

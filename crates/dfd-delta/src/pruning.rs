@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
-use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt64Array, new_null_array};
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::cast::as_boolean_array;
 use datafusion::common::pruning::PruningStatistics;
-use datafusion::common::{Column, ScalarValue};
+use datafusion::common::stats::Precision;
+use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::PhysicalExpr;
 use std::sync::Arc;
@@ -38,6 +40,57 @@ pub fn matching<'a>(
             .collect(),
         Err(_) => files,
     }
+}
+
+/// The files in whose partition `predicate`, over partition columns alone, is true.
+pub fn in_partitions<'a>(
+    files: Vec<&'a DataFile>,
+    predicate: &Arc<dyn PhysicalExpr>,
+    schema: &SchemaRef,
+) -> Result<Vec<&'a DataFile>> {
+    let mut columns = Vec::with_capacity(schema.fields().len());
+    let in_files = schema.fields().len()
+        - files
+            .first()
+            .map_or(0, |file| file.scanned.partition_values.len());
+    for (index, field) in schema.fields().iter().enumerate() {
+        columns.push(match index.checked_sub(in_files) {
+            Some(place) => ScalarValue::iter_to_array(
+                files
+                    .iter()
+                    .map(|file| file.scanned.partition_values[place].clone()),
+            )?,
+            // Not looked at.
+            None => new_null_array(field.data_type(), files.len()),
+        });
+    }
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true));
+    let values = RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns)?;
+    let keep = predicate.evaluate(&values)?.into_array(files.len())?;
+    let keep = as_boolean_array(&keep)?;
+    Ok(files
+        .into_iter()
+        .zip(keep)
+        .filter_map(|(file, keep)| (keep == Some(true)).then_some(file))
+        .collect())
+}
+
+/// The first files that have `rows` rows together.
+pub fn first(files: Vec<&DataFile>, rows: usize) -> Vec<&DataFile> {
+    let mut found = 0usize;
+    files
+        .into_iter()
+        .take_while(|file| {
+            let enough = found >= rows;
+            if let Precision::Exact(rows) = file.statistics.num_rows {
+                found = found.saturating_add(rows);
+            }
+            !enough
+        })
+        .collect()
 }
 
 struct Container<'a> {

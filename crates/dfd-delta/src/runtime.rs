@@ -1,11 +1,14 @@
 //! The one tokio runtime of the process, and the session in which leaves execute.
 
-use std::sync::{Arc, OnceLock};
+use std::future::Future;
+use std::sync::{Arc, LazyLock, OnceLock};
 
-use datafusion::execution::TaskContext;
-use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{TaskContext, TaskContextProvider};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::block_in_place;
 
 use crate::error::Error;
 
@@ -19,6 +22,8 @@ pub fn handle() -> Result<Handle, Error> {
         let runtime = Builder::new_multi_thread()
             .enable_all()
             .thread_name("dfd")
+            // That of a main thread: plans are as deep as their queries.
+            .thread_stack_size(8 << 20)
             .build();
         match runtime {
             Ok(runtime) => Ok((std::process::id(), runtime)),
@@ -35,15 +40,44 @@ pub fn handle() -> Result<Handle, Error> {
     }
 }
 
-/// The environment that all scans of the process share: object stores, caches, memory.
+/// Wait for work of ours, from any thread: one of our own too, as when a function that a query
+/// calls makes a query.
+///
+/// # Errors
+/// As [`handle`].
+pub fn block_on<F: Future>(work: F) -> Result<F::Output, Error> {
+    let handle = handle()?;
+    Ok(match Handle::try_current() {
+        Ok(_) => block_in_place(|| handle.block_on(work)),
+        Err(_) => handle.block_on(work),
+    })
+}
+
+/// The object stores of all locations: each is registered under a URL of its own.
+pub fn stores() -> Arc<dyn ObjectStoreRegistry> {
+    static STORES: LazyLock<Arc<DefaultObjectStoreRegistry>> = LazyLock::new(Arc::default);
+    Arc::clone(&*STORES) as _
+}
+
+/// The environment that all leaves of the process share: object stores, caches, memory.
 pub fn environment() -> Arc<RuntimeEnv> {
-    static ENVIRONMENT: OnceLock<Arc<RuntimeEnv>> = OnceLock::new();
-    Arc::clone(ENVIRONMENT.get_or_init(|| Arc::new(RuntimeEnv::default())))
+    static ENVIRONMENT: LazyLock<Arc<RuntimeEnv>> = LazyLock::new(|| {
+        let builder = RuntimeEnvBuilder::new().with_object_store_registry(stores());
+        builder.build_arc().unwrap_or_default()
+    });
+    Arc::clone(&ENVIRONMENT)
 }
 
 /// A session of our own with the settings of a host's.
 pub fn session(config: SessionConfig) -> SessionContext {
     SessionContext::new_with_config_rt(config, environment())
+}
+
+/// What gives decoders of plans their context. It lives as long as the process.
+pub fn task_context_provider() -> Arc<dyn TaskContextProvider> {
+    static SESSION: LazyLock<Arc<SessionContext>> =
+        LazyLock::new(|| Arc::new(session(SessionConfig::new())));
+    Arc::clone(&*SESSION) as _
 }
 
 /// The context in which a leaf executes for a host's.

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 use datafusion::catalog::TableProvider;
 use datafusion::common::Statistics;
+use datafusion::logical_expr::Expr;
 use datafusion::prelude::SessionConfig;
 use deltalake_core::kernel::LogicalFileView;
 use deltalake_core::{DeltaTable, DeltaTableBuilder};
@@ -49,6 +51,20 @@ pub struct TableSnapshot {
     files: Vec<DataFile>,
     table: DeltaTable,
     fallback: Option<String>,
+    instance: u64,
+}
+
+/// The snapshots that are in use, by their number.
+fn in_use() -> MutexGuard<'static, HashMap<u64, Weak<TableSnapshot>>> {
+    static IN_USE: LazyLock<Mutex<HashMap<u64, Weak<TableSnapshot>>>> =
+        LazyLock::new(Mutex::default);
+    IN_USE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for TableSnapshot {
+    fn drop(&mut self) {
+        in_use().remove(&self.instance);
+    }
 }
 
 impl fmt::Debug for TableSnapshot {
@@ -65,7 +81,7 @@ impl TableSnapshot {
     ///
     /// # Errors
     /// There is no such table or version, or the log can't be read or understood.
-    pub async fn open(location: Location, at: At) -> Result<Self, Error> {
+    pub async fn open(location: Location, at: At) -> Result<Arc<Self>, Error> {
         let uri = location.url().clone();
         let failed = |source| Error::table(&uri, source);
         let builder = DeltaTableBuilder::from_url(location.url().clone())
@@ -84,7 +100,7 @@ impl TableSnapshot {
     ///
     /// # Errors
     /// The log can't be read or understood.
-    pub async fn refreshed(&self) -> Result<Option<Self>, Error> {
+    pub async fn refreshed(&self) -> Result<Option<Arc<Self>>, Error> {
         let mut table = self.table.clone();
         table
             .update_incremental(None)
@@ -96,7 +112,8 @@ impl TableSnapshot {
         Self::of(self.location.clone(), table).await.map(Some)
     }
 
-    async fn of(location: Location, table: DeltaTable) -> Result<Self, Error> {
+    async fn of(location: Location, table: DeltaTable) -> Result<Arc<Self>, Error> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         let failed = |source| Error::table(location.url(), source);
         let state = table.snapshot().map_err(failed)?;
         let schema = state.snapshot().arrow_schema();
@@ -122,6 +139,7 @@ impl TableSnapshot {
             files: Vec::new(),
             location,
             table,
+            instance: NEXT.fetch_add(1, Ordering::Relaxed),
         };
         if snapshot.fallback.is_none() {
             snapshot.files = snapshot.read_files().await?;
@@ -131,7 +149,19 @@ impl TableSnapshot {
             let scan = snapshot.delta_scan().await?;
             scan.scan(&session, None, &[], Some(0)).await?;
         }
+        let snapshot = Arc::new(snapshot);
+        in_use().insert(snapshot.instance, Arc::downgrade(&snapshot));
         Ok(snapshot)
+    }
+
+    /// The snapshot of this number, while anybody uses it.
+    pub(crate) fn alive(instance: u64) -> Option<Arc<Self>> {
+        in_use().get(&instance).and_then(Weak::upgrade)
+    }
+
+    /// The number of this snapshot in this process.
+    pub(crate) fn instance(&self) -> u64 {
+        self.instance
     }
 
     async fn read_files(&self) -> Result<Vec<DataFile>, Error> {
@@ -194,6 +224,17 @@ impl TableSnapshot {
     /// Why the scan is left to deltalake-core, or None.
     pub fn fallback(&self) -> Option<&str> {
         self.fallback.as_deref()
+    }
+
+    /// Whether the values of partition columns alone say which rows match, so that the scan gives
+    /// those and no others.
+    pub(crate) fn decides(&self, filter: &Expr) -> bool {
+        let is_partition = |name: &str| self.columns.partition.find(name).is_some();
+        let columns = filter.column_refs();
+        self.fallback.is_none()
+            && !columns.is_empty()
+            && columns.iter().all(|column| is_partition(&column.name))
+            && !filter.is_volatile()
     }
 
     /// The version of the table.

@@ -29,6 +29,7 @@ pub struct Location {
     url: Url,
     store: Arc<dyn ObjectStore>,
     store_url: ObjectStoreUrl,
+    profile: String,
 }
 
 impl fmt::Debug for Location {
@@ -40,11 +41,15 @@ impl fmt::Debug for Location {
 
 impl Location {
     /// From a canonical URI and the options of a storage profile; nothing is read from the
-    /// environment.
+    /// environment. `profile` names the profile in plans that other processes read.
     ///
     /// # Errors
     /// The URI isn't one, or an option has a value its store refuses.
-    pub fn try_new(uri: &str, options: &HashMap<String, String>) -> Result<Self, Error> {
+    pub fn try_new(
+        uri: &str,
+        options: &HashMap<String, String>,
+        profile: Option<&str>,
+    ) -> Result<Self, Error> {
         let refused = |reason: String| Error::Location {
             uri: uri.split('?').next().unwrap_or_default().to_owned(),
             reason,
@@ -82,12 +87,23 @@ impl Location {
         sorted.sort();
         (url.scheme(), url.host_str(), sorted).hash(&mut hasher);
         let store_url = ObjectStoreUrl::parse(format!("dfd-{:016x}://", hasher.finish()))?;
-        runtime::environment().register_object_store(store_url.as_ref(), Arc::clone(&store));
+        runtime::stores().register_store(store_url.as_ref(), Arc::clone(&store));
         Ok(Self {
             url,
             store,
+            profile: match profile {
+                Some(name) => name.to_owned(),
+                None if options.is_empty() => String::new(),
+                // Known here alone: what it stands for can't be found elsewhere.
+                None => store_url.as_str().to_owned(),
+            },
             store_url,
         })
+    }
+
+    /// The name of the profile in plans; empty where no options are needed.
+    pub fn profile(&self) -> &str {
+        &self.profile
     }
 
     /// The table's root, with a slash at its end.

@@ -12,6 +12,16 @@ pub fn table(py: Python<'_>, error: &dfd_delta::Error) -> PyErr {
     raised(py, "TableError", &error.to_string())
 }
 
+/// `EngineRefusal` with the reason.
+pub fn refusal(py: Python<'_>, reason: &str) -> PyErr {
+    raised(py, "EngineRefusal", reason)
+}
+
+/// `EngineError` with a message.
+pub fn engine(py: Python<'_>, message: &str) -> PyErr {
+    raised(py, "EngineError", message)
+}
+
 fn raised(py: Python<'_>, class: &str, message: &str) -> PyErr {
     let error = py
         .import("dfd_native.errors")

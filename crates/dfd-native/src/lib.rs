@@ -1,9 +1,13 @@
 //! The Python face of dfd's Rust half: pyo3 only, everything else is in the other crates.
 
 mod build_info;
+mod engine;
 mod errors;
+mod extension;
 mod functions;
 mod gate;
+mod host;
+mod plan;
 mod streams;
 mod table;
 
@@ -16,6 +20,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(streams::adapt_stream, module)?)?;
     module.add_function(wrap_pyfunction!(streams::arrow_stream_to_batches, module)?)?;
     module.add_function(wrap_pyfunction!(table::delta_table, module)?)?;
+    module.add_class::<engine::Engine>()?;
+    module.add_class::<engine::EngineRun>()?;
+    module.add_class::<extension::DeltaCodec>()?;
     module.add_class::<functions::NativeFunction>()?;
     module.add_class::<table::DeltaTable>()?;
     module.add_class::<streams::AdaptedStream>()?;

@@ -26,6 +26,12 @@ fn reader(stream: &Bound<'_, PyAny>) -> PyResult<Box<dyn RecordBatchReader + Sen
 #[pyclass(module = "dfd_native", name = "RecordBatch", frozen)]
 pub struct Batch(RecordBatch);
 
+impl From<RecordBatch> for Batch {
+    fn from(batch: RecordBatch) -> Self {
+        Self(batch)
+    }
+}
+
 #[pymethods]
 impl Batch {
     /// Number of rows.
@@ -52,7 +58,8 @@ impl Batch {
 #[pyfunction]
 pub fn arrow_stream_to_batches(py: Python<'_>, stream: &Bound<'_, PyAny>) -> PyResult<Vec<Batch>> {
     let reader = reader(stream)?;
-    let read: Result<Vec<_>, _> = py.detach(|| reader.map(|batch| batch.map(Batch)).collect());
+    let read: Result<Vec<_>, _> =
+        py.detach(|| reader.map(|batch| batch.map(Batch::from)).collect());
     read.map_err(|error| errors::stream(py, &error.to_string()))
 }
 

@@ -1,10 +1,18 @@
-"""The Rust half of dfd: Delta tables, Arrow streams, functions and the capabilities handshake."""
+"""The Rust half of dfd: Delta tables, the engine, Arrow streams, functions and the handshake."""
 
 import logging
 from importlib.metadata import version as _version
 
-from dfd_native._native import AdaptedStream, DeltaTable, RecordBatch
-from dfd_native.errors import IncompatibleInstallation, NativeError, StreamError, TableError
+from dfd_native._native import AdaptedStream, DeltaTable, EngineRun, RecordBatch
+from dfd_native.engine import DeltaExtension, Engine
+from dfd_native.errors import (
+    EngineError,
+    EngineRefusal,
+    IncompatibleInstallation,
+    NativeError,
+    StreamError,
+    TableError,
+)
 from dfd_native.functions import register_functions
 from dfd_native.handshake import capabilities_snapshot, ensure_compatible
 from dfd_native.streams import adapt_stream, arrow_stream_to_batches
@@ -12,7 +20,12 @@ from dfd_native.table import delta_table
 
 __all__ = [
     "AdaptedStream",
+    "DeltaExtension",
     "DeltaTable",
+    "Engine",
+    "EngineError",
+    "EngineRefusal",
+    "EngineRun",
     "IncompatibleInstallation",
     "NativeError",
     "RecordBatch",

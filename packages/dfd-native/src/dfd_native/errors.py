@@ -42,3 +42,15 @@ class TableError(NativeError):
     """A Delta table can't be opened or scanned; the message has no credentials."""
 
     code = "table"
+
+
+class EngineRefusal(NativeError):
+    """The engine doesn't take the plan, and says why; nothing has run."""
+
+    code = "engine_refusal"
+
+
+class EngineError(NativeError):
+    """A query failed while it ran in the engine, or its run was read twice."""
+
+    code = "engine"

@@ -15,6 +15,7 @@ def delta_table(
     options: Mapping[str, str] | None = None,
     version: int | None = None,
     timestamp: datetime | None = None,
+    profile: str | None = None,
 ) -> DeltaTable:
     """One version of a Delta table, ready for `SessionContext.register_table`.
 
@@ -25,6 +26,7 @@ def delta_table(
     - `uri`: canonical (`file:///data/t`, `s3://bucket/t`).
     - `options`: of the object store, complete: nothing is read from the environment.
     - `version`, `timestamp`: which version; the newest by default. `timestamp` has a time zone.
+    - `profile`: the name under which plans that leave this process refer to `options`.
 
     Raises:
         IncompatibleInstallation: the installed libraries don't fit together.
@@ -37,4 +39,4 @@ def delta_table(
     if timestamp is not None and timestamp.tzinfo is None:
         raise ValueError("`timestamp` needs a time zone.")
     moment = None if timestamp is None else timestamp.astimezone(timezone.utc)
-    return _native.delta_table(uri, dict(options or {}), version, moment)
+    return _native.delta_table(uri, dict(options or {}), version, moment, profile)

@@ -207,6 +207,13 @@ class QueryScope(_Scope):
         with super().activate(), ids.query(self.query_id):
             yield
 
+    def routed(self, route: str, reason: str | None) -> None:
+        """Say where the run takes place, once it is known, and why."""
+        self._route, self._route_reason = route, reason
+        self.span.set_attribute("dfd.route", route)
+        if reason is not None:
+            self.span.set_attribute("dfd.route_reason", str(redact(reason)))
+
     def finish(
         self,
         *,

@@ -1,12 +1,16 @@
-"""A query of the user's session: lazy, observed, and explained by its own run."""
+"""A query of the user's session: lazy, observed, and explained by its own run.
+
+It is planned in the session and runs in dfd's engine; what can't cross runs in the session.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
-from datafusion import DataFrame
+from datafusion import DataFrame, SessionContext
+from dfd_native import Engine, EngineRefusal, EngineRun
 from dfd_obs import Observer, OperatorMetrics, operator_metrics
 
 from dfd.errors import QueryError
@@ -14,7 +18,8 @@ from dfd.errors import QueryError
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
-    from datafusion.plan import ExecutionPlan
+    from datafusion.plan import LogicalPlan
+    from dfd_obs.plan import ExecutedPlan
 
 
 class Query:
@@ -24,12 +29,25 @@ class Query:
     query id, a span and a record of its own; `id` and `metrics()` are those of the newest.
     """
 
-    def __init__(self, dataframe: DataFrame, observer: Observer, text: str) -> None:
+    def __init__(
+        self,
+        dataframe: DataFrame,
+        observer: Observer,
+        text: str,
+        session: SessionContext,
+        engine: Engine,
+    ) -> None:
         self.dataframe = dataframe
         self._observer = observer
         self._text = text
+        self._session = session
+        self._engine = engine
         self._id: str | None = None
-        self._plan: ExecutionPlan | None = None
+        self._plan: ExecutedPlan | None = None
+        # Planned when somebody first asks, and consumed by the first run.
+        self._planned: EngineRun | EngineRefusal | None = None
+        self._optimized: LogicalPlan | None = None
+        self._schema: pa.Schema | None = None
 
     @property
     def id(self) -> str | None:
@@ -37,19 +55,47 @@ class Query:
         return self._id
 
     @property
-    def route(self) -> Literal["session"]:
-        """Where the query runs: in the user's own session."""
-        return "session"
+    def route(self) -> Literal["engine", "session"]:
+        """Where the query runs: in dfd's engine, or in the user's own session."""
+        return "session" if isinstance(self._plan_once(), EngineRefusal) else "engine"
 
     @property
     def route_reason(self) -> str | None:
-        """Why the route was taken."""
-        return "dfd-native of this version has no engine"
+        """Why the query runs in the session; None for the engine."""
+        planned = self._plan_once()
+        return str(planned) if isinstance(planned, EngineRefusal) else None
 
     @property
     def schema(self) -> pa.Schema:
         """Names and types of the result."""
-        return self.dataframe.schema()
+        if self._schema is None:
+            # `DataFrame.schema()` is that of the plan before coercion: its types may be others. And
+            # the optimizer may gain or lose NOT NULL, so nothing is promised of it.
+            found = self._session.create_dataframe_from_logical_plan(self._logical()).schema()
+            self._schema = pa.schema([field.with_nullable(True) for field in found], found.metadata)
+        return self._schema
+
+    def _logical(self) -> LogicalPlan:
+        if self._optimized is None:
+            self._optimized = self.dataframe.optimized_logical_plan()
+        return self._optimized
+
+    def _plan_once(self) -> EngineRun | EngineRefusal:
+        if self._planned is None:
+            try:
+                self._planned = self._engine.run(self._logical(), self._session, self.schema)
+            except EngineRefusal as refusal:
+                self._planned = refusal
+        return self._planned
+
+    def _start(self) -> tuple[Iterable[Any], ExecutedPlan]:
+        """The batches of a new run, and the plan whose metrics are its own."""
+        planned = self._plan_once()
+        if isinstance(planned, EngineRun):
+            self._planned = None
+            return planned, planned.plan
+        stream = self.dataframe.execute_stream()
+        return (batch.to_pyarrow() for batch in stream), self.dataframe.execution_plan()
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Run the query as an Arrow C stream, batch by batch as it is consumed."""
@@ -60,19 +106,18 @@ class Query:
         return pa.RecordBatchReader.from_batches(self.schema, self._batches())
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        scope = self._observer.start_query(
-            self._text, route=self.route, route_reason=self.route_reason
-        )
+        scope = self._observer.start_query(self._text)
         self._id = scope.query_id
         rows = 0
         failure: BaseException | None = None
         abandoned = False
         try:
             with scope.activate():
-                stream = self.dataframe.execute_stream()
-                self._plan = self.dataframe.execution_plan()
+                scope.routed(self.route, self.route_reason)
+                stream, self._plan = self._start()
             for batch in stream:
-                out = batch.to_pyarrow()
+                columns = pa.record_batch(batch).columns
+                out = pa.RecordBatch.from_arrays(columns, schema=self.schema)
                 rows += out.num_rows
                 yield out
         except GeneratorExit:
@@ -112,6 +157,9 @@ class Query:
     def explain(self, analyze: bool = False) -> str:
         """The physical plan as text; with `analyze` the plan and metrics of a run made for it."""
         if not analyze:
+            planned = self._plan_once()
+            if isinstance(planned, EngineRun):
+                return planned.explain()
             return self.dataframe.execution_plan().display_indent()
         for _ in self.reader():
             pass

@@ -16,10 +16,10 @@ import msgspec
 from datafusion import DataFrame, SessionConfig, SessionContext
 from dfd_delta_policy import GuardedTable, MergeBuilder, Outcome
 from dfd_obs import DiagnosticsReport, Observer
-from dfd_storage import StorageResolver
+from dfd_storage import StorageProfile, StorageResolver
 
 from dfd.errors import ConfigurationError, QueryError
-from dfd.profile import DataFusionRuntimeProfile
+from dfd.profile import DataFusionRuntimeProfile, measured_settings
 from dfd.query import Query
 
 
@@ -27,6 +27,11 @@ class _Registered(msgspec.Struct, frozen=True):
     uri: str
     table: dfd_native.DeltaTable
     pinned: bool
+
+
+def _name(storage: StorageProfile) -> str | None:
+    """The name of a profile in plans: its location and a digest of its settings without secrets."""
+    return f"{storage.uri}#{storage.fingerprint}" if storage.kind != "local" else None
 
 
 class Runtime:
@@ -39,17 +44,29 @@ class Runtime:
         dfd_native.ensure_compatible()
         self.profile = profile
         config = SessionConfig().with_information_schema(True)
-        for key, value in profile.session.items():
+        for key, value in {**measured_settings(), **profile.session}.items():
             config = config.set(key, value)
-        self.session = SessionContext(config)
+        self._resolver = StorageResolver(profile.storage)
+        self.session = SessionContext(config).with_extensions(
+            dfd_native.DeltaExtension(self._options)
+        )
+        self.engine = dfd_native.Engine(
+            memory_limit_bytes=profile.engine.memory_limit_bytes,
+            spill_directory=profile.engine.spill_directory,
+            footer_cache_bytes=profile.cache.parquet_meta_limit_bytes,
+        )
         self.cache = dfd_cache.apply(self.session, profile.cache)
         dfd_native.register_functions(self.session)
         self.observer = Observer(profile.observability)
-        self._resolver = StorageResolver(profile.storage)
         self._tables: dict[str, _Registered] = {}
         self._stack = contextlib.ExitStack()
         if profile.observability.delta_tracing:
             dfd_obs.init_delta_tracing()
+
+    def _options(self, uri: str, profile: str) -> dict[str, str] | None:
+        """The options of the profile that a plan names, for whoever reads the plan."""
+        storage = self._resolver.resolve(uri)
+        return storage.to_deltalake_options() if _name(storage) == profile else None
 
     def __enter__(self) -> Runtime:
         self._stack.enter_context(dfd_obs.run())
@@ -92,7 +109,11 @@ class Runtime:
         location = storage.canonical_uri(str(uri))
         try:
             table = dfd_native.delta_table(
-                location, storage.to_deltalake_options(), version=version, timestamp=timestamp
+                location,
+                storage.to_deltalake_options(),
+                version=version,
+                timestamp=timestamp,
+                profile=_name(storage),
             )
         except dfd_native.TableError as error:
             raise QueryError(f"No Delta table could be read at {location}: {error}") from error
@@ -126,11 +147,12 @@ class Runtime:
             dataframe = self.session.sql(sql, param_values=dict(params) if params else None)
         except Exception as error:
             raise QueryError(f"The query can't be planned: {error}") from error
-        return Query(dataframe, self.observer, sql)
+        return Query(dataframe, self.observer, sql, self.session, self.engine)
 
     def query(self, dataframe: DataFrame) -> Query:
         """Observe any DataFrame of `session` as a `Query`."""
-        return Query(dataframe, self.observer, str(dataframe.logical_plan()))
+        text = str(dataframe.logical_plan())
+        return Query(dataframe, self.observer, text, self.session, self.engine)
 
     def table(self, uri: str | Path) -> GuardedTable:
         """The table at `uri` under this runtime's policy, its commits with run and query ids."""
@@ -234,7 +256,8 @@ class Runtime:
             observer=self.observer,
             capabilities=dfd_native.capabilities_snapshot(),
             settings={
-                "session": dict(self.profile.session),
+                "session": {**measured_settings(), **self.profile.session},
+                "engine": msgspec.to_builtins(self.profile.engine),
                 "retry": msgspec.to_builtins(self.profile.retry),
                 "observability": msgspec.to_builtins(self.profile.observability),
                 "storage": [

@@ -1,0 +1,198 @@
+//! From the bytes of a plan to one that can run.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::error::DataFusionError;
+use datafusion::execution::TaskContext;
+use datafusion::execution::cache::cache_manager::CacheManagerConfig;
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::{ExecutionPlan, displayable};
+use datafusion::prelude::SessionConfig;
+use datafusion_proto::bytes::logical_plan_from_bytes_with_extension_codec;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use crate::codec::HostCodec;
+use crate::run::Run;
+
+/// Why the engine doesn't take a plan. Nothing has run.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The bytes hold what only the host knows.
+    #[error("the plan can't be read: {0}")]
+    Unreadable(#[source] DataFusionError),
+    /// Statements belong to the session.
+    #[error("{0} runs in the session")]
+    Statement(&'static str),
+    /// Planning failed.
+    #[error("the plan can't be planned: {0}")]
+    Unplannable(#[source] DataFusionError),
+    /// The plan would give something else than the host's would.
+    #[error("the plan comes back with another schema: {0}")]
+    OtherSchema(String),
+}
+
+/// What the engine may use.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// Memory of all queries together; operators that can, spill. None: no limit.
+    pub memory_bytes: Option<usize>,
+    /// Where spilled data goes; a directory of the system by default.
+    pub spill_directory: Option<PathBuf>,
+    /// Footers of Parquet files that are kept.
+    pub footer_cache_bytes: Option<usize>,
+}
+
+/// A DataFusion of our own: caches, memory, functions. It runs plans of any session.
+#[derive(Debug)]
+pub struct Engine {
+    base: SessionState,
+}
+
+/// Consumers that an error about memory names.
+const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
+
+fn environment(limits: Limits) -> Result<Arc<RuntimeEnv>, DataFusionError> {
+    // The host knows when a directory changes, and we don't.
+    let mut caches = CacheManagerConfig::default().with_list_files_cache_limit(0);
+    if let Some(bytes) = limits.footer_cache_bytes {
+        caches = caches.with_metadata_cache_limit(bytes);
+    }
+    let mut builder = RuntimeEnvBuilder::new()
+        .with_object_store_registry(dfd_delta::stores())
+        .with_cache_manager(caches);
+    if let Some(bytes) = limits.memory_bytes {
+        let pool = TrackConsumersPool::new(FairSpillPool::new(bytes), NAMED_CONSUMERS);
+        builder = builder.with_memory_pool(Arc::new(pool));
+    }
+    if let Some(directory) = limits.spill_directory {
+        builder = builder.with_temp_file_path(directory);
+    }
+    builder.build_arc()
+}
+
+impl Engine {
+    /// An engine within `limits`.
+    ///
+    /// # Errors
+    /// The directory for spilled data can't be used.
+    pub fn try_new(limits: Limits) -> Result<Self, DataFusionError> {
+        let mut base = SessionStateBuilder::new()
+            .with_runtime_env(environment(limits)?)
+            .with_default_features()
+            .build();
+        for function in dfd_udf::functions() {
+            datafusion::execution::FunctionRegistry::register_udf(&mut base, function)?;
+        }
+        Ok(Self { base })
+    }
+
+    /// Bytes that queries have reserved now.
+    pub fn reserved_bytes(&self) -> usize {
+        self.base.runtime_env().memory_pool.reserved()
+    }
+
+    /// Decode and plan, with the settings of the host's session; nothing runs yet.
+    ///
+    /// `codec` reads what only the host's session knows. `expected` are the columns that the host's session would give.
+    ///
+    /// # Errors
+    /// The plan can't run here.
+    pub async fn prepare(
+        &self,
+        bytes: &[u8],
+        codec: HostCodec,
+        config: SessionConfig,
+        expected: Option<&Schema>,
+    ) -> Result<Prepared, Refusal> {
+        let state = SessionStateBuilder::new_from_existing(self.base.clone())
+            .with_config(config)
+            .build();
+        let context = state.task_ctx();
+        let logical = logical_plan_from_bytes_with_extension_codec(bytes, &context, &codec)
+            .map_err(Refusal::Unreadable)?;
+        refuse_statements(&logical)?;
+        if let Some(expected) = expected {
+            same_columns(expected, logical.schema().as_arrow())?;
+        }
+        // The host's session has optimized the plan; only what comes after that is ours.
+        let plan = state
+            .query_planner()
+            .create_physical_plan(&logical, &state)
+            .await
+            .map_err(Refusal::Unplannable)?;
+        same_columns(logical.schema().as_arrow(), &plan.schema())?;
+        Ok(Prepared { plan, context })
+    }
+}
+
+fn refuse_statements(plan: &LogicalPlan) -> Result<(), Refusal> {
+    Err(Refusal::Statement(match plan {
+        LogicalPlan::Ddl(_) => "DDL",
+        LogicalPlan::Dml(_) => "DML",
+        LogicalPlan::Copy(_) => "COPY",
+        LogicalPlan::Statement(_) => "a statement",
+        LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) => "EXPLAIN",
+        LogicalPlan::DescribeTable(_) => "DESCRIBE",
+        _ => return Ok(()),
+    }))
+}
+
+/// Whether names and types agree; what may be null and metadata may differ.
+fn same_columns(expected: &Schema, found: &Schema) -> Result<(), Refusal> {
+    let told = |schema: &Schema| {
+        let columns = schema.fields().iter();
+        let columns = columns.map(|field| format!("{} {}", field.name(), field.data_type()));
+        columns.collect::<Vec<_>>().join(", ")
+    };
+    let agree = expected.fields().len() == found.fields().len()
+        && expected
+            .fields()
+            .iter()
+            .zip(found.fields())
+            .all(|(a, b)| a.name() == b.name() && a.data_type().equals_datatype(b.data_type()));
+    if agree {
+        return Ok(());
+    }
+    Err(Refusal::OtherSchema(format!(
+        "({}) in the session, ({}) in the engine",
+        told(expected),
+        told(found)
+    )))
+}
+
+/// A plan that is ready to run, once.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+}
+
+impl Prepared {
+    /// The columns that leave.
+    pub fn schema(&self) -> SchemaRef {
+        self.plan.schema()
+    }
+
+    /// The physical plan; its metrics are those of the run.
+    pub fn plan(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.plan
+    }
+
+    /// The physical plan as text.
+    pub fn explain(&self) -> String {
+        displayable(self.plan.as_ref()).indent(false).to_string()
+    }
+
+    /// Begin to run, on our threads.
+    ///
+    /// # Errors
+    /// The first steps fail.
+    pub fn start(&self) -> Result<Run, DataFusionError> {
+        Run::start(Arc::clone(&self.plan), Arc::clone(&self.context))
+    }
+}

@@ -1,0 +1,68 @@
+//! Codecs for the plans of other sessions.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion_ffi::proto::logical_extension_codec::FFI_LogicalExtensionCodec;
+use datafusion_ffi::proto::physical_extension_codec::FFI_PhysicalExtensionCodec;
+use dfd_delta::Resolve;
+use pyo3::prelude::*;
+use pyo3::types::PyCapsule;
+
+use crate::errors;
+use crate::gate;
+
+/// Reads and writes Delta tables in plans; exports both codecs of a session.
+#[pyclass(module = "dfd_native", frozen)]
+pub struct DeltaCodec(dfd_delta::DeltaCodec);
+
+#[pymethods]
+impl DeltaCodec {
+    /// `resolve(uri, profile)` gives the options of a profile, or None.
+    #[new]
+    fn new(resolve: Option<Py<PyAny>>) -> Self {
+        let resolve: Arc<Resolve> = Arc::new(move |uri, profile| {
+            let resolve = resolve.as_ref()?;
+            Python::attach(|py| -> PyResult<Option<HashMap<String, String>>> {
+                resolve.bind(py).call1((uri, profile))?.extract()
+            })
+            .ok()?
+        });
+        Self(dfd_delta::DeltaCodec::new(resolve))
+    }
+
+    #[classattr]
+    fn __datafusion_codec_id__() -> &'static str {
+        "dfd_native.delta.v1"
+    }
+
+    #[pyo3(signature = (session=None))]
+    fn __datafusion_logical_extension_codec__<'py>(
+        &self,
+        py: Python<'py>,
+        session: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let _any = session;
+        gate::check(py)?;
+        let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
+        let context = dfd_delta::task_context_provider();
+        let codec = Arc::new(self.0.clone());
+        let exported = FFI_LogicalExtensionCodec::new(codec, Some(handle), &context);
+        PyCapsule::new_with_value(py, exported, c"datafusion_logical_extension_codec")
+    }
+
+    #[pyo3(signature = (session=None))]
+    fn __datafusion_physical_extension_codec__<'py>(
+        &self,
+        py: Python<'py>,
+        session: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let _any = session;
+        gate::check(py)?;
+        let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
+        let context = dfd_delta::task_context_provider();
+        let codec = Arc::new(self.0.clone());
+        let exported = FFI_PhysicalExtensionCodec::new(codec, Some(handle), &context);
+        PyCapsule::new_with_value(py, exported, c"datafusion_physical_extension_codec")
+    }
+}

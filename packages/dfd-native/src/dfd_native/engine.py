@@ -1,0 +1,89 @@
+"""Whole plans of a session, run in dfd's own DataFusion; and the codec that carries them there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dfd_native import _native
+from dfd_native._native import EngineRun
+from dfd_native.handshake import ensure_compatible
+
+if TYPE_CHECKING:
+    from datafusion import SessionContext
+    from datafusion.extensions import SessionExtensionComponents
+
+Resolve = Callable[[str, str], "Mapping[str, str] | None"]
+
+
+class DeltaExtension:
+    """Delta tables in serialized plans, for `SessionContext.with_extensions`.
+
+    With it `LogicalPlan.to_bytes(session)` and `ExecutionPlan.to_bytes(session)` write a Delta table as
+    its URI, its version and the name of its storage profile, never a credential; a session of
+    another process that has the extension reads the plan again. Every other table of the session
+    travels as a number that is good in this process alone, once.
+
+    - `resolve`: `(uri, profile) -> options`, the object store's options of the profile that a plan
+      names, or None where it isn't known. Local tables need none.
+    """
+
+    def __init__(self, resolve: Resolve | None = None) -> None:
+        ensure_compatible()
+        self._codec = _native.DeltaCodec(resolve)
+
+    def __datafusion_session_components__(
+        self, session: SessionContext
+    ) -> SessionExtensionComponents:
+        """What `with_extensions` installs: one logical and one physical codec."""
+        from datafusion.extensions import SessionExtensionComponents
+
+        return SessionExtensionComponents(
+            logical_extension_codecs=(self._codec,), physical_extension_codecs=(self._codec,)
+        )
+
+
+class Engine:
+    """A DataFusion of dfd's own: caches, memory, functions. It runs the plans of any session.
+
+    - `memory_limit_bytes`: of all its queries together; sorts, joins and aggregates spill beyond
+      it. No limit by default.
+    - `spill_directory`: where they spill; a temporary directory of the system by default.
+    - `footer_cache_bytes`: footers of Parquet files that are kept; 50 MiB by default.
+
+    Raises:
+        IncompatibleInstallation: the installed libraries don't fit together.
+    """
+
+    def __init__(
+        self,
+        memory_limit_bytes: int | None = None,
+        spill_directory: str | os.PathLike[str] | None = None,
+        footer_cache_bytes: int | None = None,
+    ) -> None:
+        ensure_compatible()
+        self._native = _native.Engine(memory_limit_bytes, spill_directory, footer_cache_bytes)
+
+    @property
+    def reserved_bytes(self) -> int:
+        """Memory that its queries have reserved now."""
+        return self._native.reserved_bytes
+
+    def run(self, plan: Any, session: SessionContext, schema: Any = None) -> EngineRun:
+        """Plan an optimized plan of `session` under the session's settings; it runs as it is consumed.
+
+        Built-in functions and dfd's own are native here; Delta tables are scanned without a border
+        in between. Functions and tables of Python, and those of other libraries, run where they live. A Python
+        function crosses pickled (cloudpickle), so state that it captures is a copy.
+
+        - `plan`: a `LogicalPlan`, or the bytes of one (`to_bytes(session)`), from
+          `DataFrame.optimized_logical_plan()`; `session` has a `DeltaExtension`.
+        - `schema`: anything with `__arrow_c_schema__`; names and types that must come back. Give it: a
+          relation without rows loses its columns in a plan's bytes.
+
+        Raises:
+            EngineRefusal: the plan can't be written, read or planned, is a statement, or comes back
+                with other columns. Nothing has run.
+        """
+        return self._native.run(plan, session, schema)
