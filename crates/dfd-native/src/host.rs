@@ -43,6 +43,6 @@ pub fn settings(session: &Bound<'_, PyAny>) -> PyResult<SessionConfig> {
     match found {
         Ok(Ok(config)) => Ok(config),
         Ok(Err(error)) => Err(errors::engine(py, &error.to_string())),
-        Err(error) => Err(errors::engine(py, &error.to_string())),
+        Err(error) => Err(errors::engine(py, error.as_ref())),
     }
 }

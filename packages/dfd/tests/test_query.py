@@ -58,9 +58,9 @@ def test_metrics_are_those_of_the_run_that_happened(runtime: dfd.Runtime) -> Non
 
 def test_explain(runtime: dfd.Runtime, uri: Path) -> None:
     query = runtime.sql("select s from t where id = 1")
-    assert "DeltaScanExec" in query.explain()
+    assert "DataSourceExec" in query.explain()
     assert query.id is None
-    assert "DeltaScanExec" in query.explain(analyze=True)
+    assert "DataSourceExec" in query.explain(analyze=True)
     assert query.id is not None
     counted = runtime.sql("select count(*) from t where id > 1").explain(analyze=True)
     assert "AggregateExec: mode=Final, gby=[], aggr=[count(Int64(1))], metrics=[" in counted
@@ -72,8 +72,7 @@ def test_a_dataframe_is_a_query(runtime: dfd.Runtime, uri: Path) -> None:
     query = runtime.query(frame)
     assert query.dataframe is frame
     assert query.to_arrow_table().num_rows == 2
-    assert query.route == "session"
-    assert query.route_reason
+    assert (query.route, query.route_reason) == ("engine", None)
 
 
 def test_errors_keep_the_query_id(runtime: dfd.Runtime, uri: Path) -> None:
@@ -110,3 +109,54 @@ def test_a_stream_that_is_a_table_of_the_user_joins(runtime: dfd.Runtime, uri: P
     runtime.session.from_arrow(source, name="weights")
     query = runtime.sql("select sum(w) as w from t join weights using (id)")
     assert query.to_arrow_table()["w"].to_pylist() == [2.5]
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("select id, s from t where false", "another schema"),
+        ("explain select id from t", "EXPLAIN"),
+        ("describe t", "the plan can't be"),
+        ("show tables", "information_schema"),
+    ],
+)
+def test_what_cannot_cross_runs_in_the_session(
+    runtime: dfd.Runtime, uri: Path, sql: str, reason: str
+) -> None:
+    query = runtime.sql(sql)
+    assert query.route == "session"
+    assert reason in (query.route_reason or "")
+    wanted = runtime.session.sql(sql).to_arrow_table()
+    assert query.to_arrow_table().to_pylist() == wanted.to_pylist()
+    assert runtime.observer.records[-1].route == "session"
+
+
+def test_tables_and_functions_of_python_cross(runtime: dfd.Runtime, uri: Path) -> None:
+    session = runtime.session
+    session.from_pydict({"k": [1, 2, 3]}, name="memory")
+    session.register_udf(udf(lambda a: a, [pa.int64()], pa.int64(), "immutable", "same"))
+    query = runtime.sql("select same(k) as k, s from memory join t on k = id order by k")
+    assert query.route == "engine"
+    plain = session.sql("select k, s from memory join t on k = id order by k").to_arrow_table()
+    assert query.to_arrow_table().to_pylist() == plain.to_pylist()
+    # Each run takes its tables along anew.
+    assert query.to_arrow_table().to_pylist() == plain.to_pylist()
+
+
+def test_an_error_while_running_is_no_second_run(runtime: dfd.Runtime, uri: Path) -> None:
+    query = runtime.sql("select 1 / (id - id) as x from t")
+    assert query.route == "engine"
+    with pytest.raises(dfd.QueryError, match=r"(?i)divide by zero"):
+        query.to_arrow_table()
+    assert [record.status for record in runtime.observer.records] == ["error"]
+
+
+def test_settings_go_along(runtime: dfd.Runtime, uri: Path) -> None:
+    runtime.session.sql("set datafusion.execution.time_zone = 'Asia/Tokyo'").collect()
+    sql = "select arrow_typeof(cast(timestamp '2024-01-01' as timestamp with time zone)) as t"
+    sql += ", id from t order by id"
+    query = runtime.sql(sql)
+    assert query.route == "engine"
+    wanted = runtime.session.sql(sql).to_arrow_table().to_pylist()
+    assert query.to_arrow_table().to_pylist() == wanted
+    assert "Asia/Tokyo" in wanted[0]["t"]
