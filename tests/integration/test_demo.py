@@ -219,6 +219,8 @@ def test_ctrl_c_is_one_line_and_leaves_a_table_that_reads_back(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell's background job ignores Ctrl-C, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while process.poll() is None and len(list(log.glob("*.json"))) < versions:
         pass

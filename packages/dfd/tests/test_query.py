@@ -160,3 +160,13 @@ def test_settings_go_along(runtime: dfd.Runtime, uri: Path) -> None:
     wanted = runtime.session.sql(sql).to_arrow_table().to_pylist()
     assert query.to_arrow_table().to_pylist() == wanted
     assert "Asia/Tokyo" in wanted[0]["t"]
+
+
+def test_a_plan_that_the_optimizer_refuses_fails_when_it_runs(runtime: dfd.Runtime) -> None:
+    query = runtime.sql("select arrow_cast('no number', 'Int32') + 1 as n")
+    assert query.schema.names == ["n"]
+    assert query.route == "session"
+    assert query.route_reason is not None and "optimize" in query.route_reason
+    with pytest.raises(dfd.QueryError, match="no number"):
+        query.to_arrow_table()
+    assert query.id is not None
