@@ -46,7 +46,7 @@ class Query:
         self._plan: ExecutedPlan | None = None
         # Planned when somebody first asks, and consumed by the first run.
         self._planned: EngineRun | EngineRefusal | None = None
-        self._optimized: LogicalPlan | EngineRefusal | None = None
+        self._optimized: LogicalPlan | None = None
         self._schema: pa.Schema | None = None
 
     @property
@@ -71,32 +71,27 @@ class Query:
         if self._schema is None:
             # `DataFrame.schema()` is that of the plan before coercion: its types may be others. And
             # the optimizer may gain or lose NOT NULL, so nothing is promised of it.
-            logical = self._logical()
-            planned = (
-                self.dataframe
-                if isinstance(logical, EngineRefusal)
-                else self._session.create_dataframe_from_logical_plan(logical)
-            )
+            try:
+                planned = self._session.create_dataframe_from_logical_plan(self._logical())
+            except EngineRefusal:
+                planned = self.dataframe
             found = planned.schema()
             self._schema = pa.schema([field.with_nullable(True) for field in found], found.metadata)
         return self._schema
 
-    def _logical(self) -> LogicalPlan | EngineRefusal:
+    def _logical(self) -> LogicalPlan:
         if self._optimized is None:
             try:
                 self._optimized = self.dataframe.optimized_logical_plan()
             except Exception as error:
                 # The run will fail of it in the session, with a query id and a record of its own.
-                self._optimized = EngineRefusal(f"the session can't optimize the plan: {error}")
+                raise EngineRefusal(f"the session can't optimize the plan: {error}") from error
         return self._optimized
 
     def _plan_once(self) -> EngineRun | EngineRefusal:
         if self._planned is None:
-            logical = self._logical()
-            if isinstance(logical, EngineRefusal):
-                return logical
             try:
-                self._planned = self._engine.run(logical, self._session, self.schema)
+                self._planned = self._engine.run(self._logical(), self._session, self.schema)
             except EngineRefusal as refusal:
                 self._planned = refusal
         return self._planned
