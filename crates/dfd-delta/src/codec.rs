@@ -216,10 +216,10 @@ impl PhysicalExtensionCodec for DeltaCodec {
         buffer: &mut Vec<u8>,
         _: &dyn PhysicalProtoConverterExtension,
     ) -> Result<()> {
-        let Some(leaf) = node.downcast_ref::<Leaf>() else {
+        let leaf = node.downcast_ref::<Leaf>().and_then(Leaf::request);
+        let Some((request, target_partitions)) = leaf else {
             return not_impl_err!("dfd can't write the node {}", node.name());
         };
-        let request = leaf.request();
         let filters = request
             .filters
             .iter()
@@ -230,8 +230,8 @@ impl PhysicalExtensionCodec for DeltaCodec {
             projection: request.projection.clone(),
             filters,
             limit: request.limit,
-            target_partitions: leaf.target_partitions(),
-            partitions: leaf.properties().partitioning.partition_count(),
+            target_partitions,
+            partitions: node.properties().partitioning.partition_count(),
         };
         write(&Payload::Scan(scan), buffer)
     }

@@ -16,7 +16,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning};
-use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr,
@@ -36,8 +36,7 @@ pub struct Leaf {
     inner: Arc<dyn ExecutionPlan>,
     properties: Arc<PlanProperties>,
     name: String,
-    counted: ExecutionPlanMetricsSet,
-    request: Request,
+    request: Option<Request>,
     target_partitions: usize,
 }
 
@@ -56,10 +55,6 @@ impl Leaf {
         let considered = request.snapshot.files().len();
         let fields = schema.fields().iter().map(|field| field.name().as_str());
         let columns = fields.collect::<Vec<_>>().join(", ");
-        let counted = ExecutionPlanMetricsSet::new();
-        for (name, count) in [("files_considered", considered), ("files_scanned", scanned)] {
-            MetricBuilder::new(&counted).global_counter(name).add(count);
-        }
         let properties = if inner.schema() == schema {
             Arc::clone(inner.properties())
         } else {
@@ -74,20 +69,26 @@ impl Leaf {
             inner,
             properties,
             name: format!("DeltaScanExec: files={scanned} of {considered}, columns=[{columns}]"),
-            counted,
-            request,
+            request: Some(request),
             target_partitions,
         })
     }
 
-    /// What was asked for.
-    pub fn request(&self) -> &Request {
-        &self.request
+    /// Hide `inner`, the scan of a table that `name` says.
+    pub fn of_table(inner: Arc<dyn ExecutionPlan>, name: String) -> Self {
+        Self {
+            properties: Arc::clone(inner.properties()),
+            inner,
+            name,
+            request: None,
+            target_partitions: 0,
+        }
     }
 
-    /// Over how many partitions it was to be split.
-    pub fn target_partitions(&self) -> usize {
-        self.target_partitions
+    /// What was asked for of a Delta table, over how many partitions; None for another table.
+    pub fn request(&self) -> Option<(&Request, usize)> {
+        let request = self.request.as_ref()?;
+        Some((request, self.target_partitions))
     }
 }
 
@@ -181,7 +182,7 @@ impl ExecutionPlan for Leaf {
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
-        let mut all = self.counted.clone_inner();
+        let mut all = MetricsSet::new();
         collect(&self.inner, &mut all);
         Some(all)
     }

@@ -10,25 +10,34 @@
 //! statistics, its partition values, and its deletion vector as a row selection. What that can't
 //! express is left to deltalake-core's own `DeltaScan`; [`TableSnapshot::fallback`] says why.
 
+mod caches;
 mod codec;
 mod deletion;
 mod error;
 mod files;
+mod hidden;
 mod kept;
 mod leaf;
 mod mapping;
 mod provider;
 mod pruning;
+mod requests;
 mod runtime;
+mod shared;
 mod snapshot;
 mod store;
+mod tables;
 mod values;
 
+pub use caches::{CacheStats, footer_cache};
 pub use codec::{DeltaCodec, Resolve};
 pub use error::Error;
+pub use hidden::Hidden;
 pub use kept::Crossing;
 pub use leaf::Leaf;
 pub use provider::DeltaTableProvider;
+pub use requests::request_counts;
 pub use runtime::{block_on, handle as runtime_handle, stores, task_context_provider};
 pub use snapshot::{At, TableSnapshot};
 pub use store::Location;
+pub use tables::{cache_stats, caches, changes, files, history};

@@ -9,20 +9,28 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, DFSchema, Result, Statistics};
 use datafusion::config::TableParquetOptions;
 use datafusion::datasource::TableType;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::parquet::{
+    CachedParquetFileReaderFactory, ParquetFileReaderFactory,
+};
+use datafusion::datasource::physical_plan::{
+    FileGroup, FileScanConfigBuilder, FileSource, ParquetSource,
+};
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder};
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use datafusion::prelude::SessionConfig;
 
+use crate::caches::scan_footers;
 use crate::error::Error;
 use crate::files::DataFile;
 use crate::leaf::Leaf;
 use crate::mapping::MappedAdapterFactory;
 use crate::pruning;
+use crate::requests::CountedStore;
 use crate::runtime;
 use crate::snapshot::TableSnapshot;
 
@@ -140,7 +148,11 @@ impl Request {
             return Ok(Planned { plan, scanned: 0 });
         }
         let scanned = files.len();
-        let statistics = snapshot.statistics_of(files.iter().copied(), &scan_schema);
+        let statistics = if scanned == snapshot.files().len() {
+            snapshot.statistics().clone()
+        } else {
+            snapshot.statistics_of(files.iter().copied(), &scan_schema)
+        };
         let options = session.config_options();
         let mut parquet = TableParquetOptions {
             global: options.execution.parquet.clone(),
@@ -148,14 +160,14 @@ impl Request {
         };
         // Spark's INT96 reaches years that nanoseconds don't.
         parquet.global.coerce_int96 = Some("us".to_owned());
-        let environment = session.runtime_env();
-        let readers = CachedParquetFileReaderFactory::new(
-            Arc::clone(snapshot.location().store()),
-            environment.cache_manager.get_file_metadata_cache(),
-        );
-        let mut source = ParquetSource::new(table_schema)
-            .with_table_parquet_options(parquet)
-            .with_parquet_file_reader_factory(Arc::new(readers));
+        let mut source = ParquetSource::new(table_schema).with_table_parquet_options(parquet);
+        let footers = session
+            .runtime_env()
+            .cache_manager
+            .get_file_metadata_cache();
+        let readers = counted_readers(snapshot, footers, source.metrics());
+        count_files(snapshot, scanned, source.metrics());
+        source = source.with_parquet_file_reader_factory(readers);
         if let Some(predicate) = predicate {
             source = source.with_predicate(predicate);
         }
@@ -172,6 +184,36 @@ impl Request {
         }
         let plan = DataSourceExec::from_data_source(config.build());
         Ok(Planned { plan, scanned })
+    }
+}
+
+/// Readers of the snapshot's files, whose requests and footers are counted for one scan.
+fn counted_readers(
+    snapshot: &TableSnapshot,
+    footers: Arc<FileMetadataCache>,
+    metrics: &ExecutionPlanMetricsSet,
+) -> Arc<dyn ParquetFileReaderFactory> {
+    let counter = |name| MetricBuilder::new(metrics).global_counter(name);
+    let location = snapshot.location();
+    let requests = counter("requests");
+    let store = CountedStore::new(
+        Arc::clone(location.store()),
+        Arc::new(move |_| requests.add(1)),
+        location.is_local(),
+    );
+    let footers = scan_footers(
+        footers,
+        location.store_url().to_string(),
+        counter("footer_cache_hits"),
+        counter("footer_cache_misses"),
+    );
+    Arc::new(CachedParquetFileReaderFactory::new(Arc::new(store), footers))
+}
+
+fn count_files(snapshot: &TableSnapshot, scanned: usize, metrics: &ExecutionPlanMetricsSet) {
+    let considered = snapshot.files().len();
+    for (name, count) in [("files_considered", considered), ("files_scanned", scanned)] {
+        MetricBuilder::new(metrics).global_counter(name).add(count);
     }
 }
 
@@ -266,11 +308,7 @@ impl TableProvider for DeltaTableProvider {
             return None;
         }
         let table_schema = self.snapshot.columns().table_schema();
-        let scan_schema = table_schema.table_schema();
-        let whole = self
-            .snapshot
-            .statistics_of(self.snapshot.files(), scan_schema);
-        let indices = scan_indices(&self.snapshot, None, scan_schema).ok()?;
-        Some(whole.project(Some(&indices)))
+        let indices = scan_indices(&self.snapshot, None, table_schema.table_schema()).ok()?;
+        Some(self.snapshot.statistics().clone().project(Some(&indices)))
     }
 }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::{Arc, LazyLock, OnceLock};
 
+use datafusion::execution::cache::cache_manager::CacheManagerConfig;
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreRegistry};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{TaskContext, TaskContextProvider};
@@ -10,6 +11,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::block_in_place;
 
+use crate::caches::footer_cache;
 use crate::error::Error;
 
 /// A handle of the runtime, made at the first call.
@@ -62,7 +64,11 @@ pub fn stores() -> Arc<dyn ObjectStoreRegistry> {
 /// The environment that all leaves of the process share: object stores, caches, memory.
 pub fn environment() -> Arc<RuntimeEnv> {
     static ENVIRONMENT: LazyLock<Arc<RuntimeEnv>> = LazyLock::new(|| {
-        let builder = RuntimeEnvBuilder::new().with_object_store_registry(stores());
+        let caches =
+            CacheManagerConfig::default().with_file_metadata_cache(Some(footer_cache()));
+        let builder = RuntimeEnvBuilder::new()
+            .with_object_store_registry(stores())
+            .with_cache_manager(caches);
         builder.build_arc().unwrap_or_default()
     });
     Arc::clone(&ENVIRONMENT)

@@ -3,16 +3,19 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 use datafusion::catalog::TableProvider;
 use datafusion::common::Statistics;
+use datafusion::common::heap_size::{DFHeapSize, DFHeapSizeCtx};
 use datafusion::logical_expr::Expr;
 use datafusion::prelude::SessionConfig;
 use deltalake_core::kernel::LogicalFileView;
+use deltalake_core::operations::load_cdf::CdfLoadBuilder;
 use deltalake_core::{DeltaTable, DeltaTableBuilder};
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use url::Url;
 
@@ -21,7 +24,9 @@ use crate::error::Error;
 use crate::files::{self, DataFile, ScanColumns};
 use crate::mapping::{ColumnMapping, relaxed};
 use crate::runtime;
+use crate::shared;
 use crate::store::Location;
+use crate::values::Bound;
 
 /// Which version of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +56,27 @@ pub struct TableSnapshot {
     files: Vec<DataFile>,
     table: DeltaTable,
     fallback: Option<String>,
+    stamp: Option<Stamp>,
+    whole: OnceLock<Statistics>,
     instance: u64,
+}
+
+/// What tells a commit from another of the same version: size, time and tag of its file.
+type Stamp = (u64, DateTime<Utc>, Option<String>);
+
+/// None where the log was cleaned up, and a checkpoint stands for its commits.
+async fn commit_stamp(location: &Location, version: u64) -> Result<Option<Stamp>, Error> {
+    let table = Path::from_url_path(location.url().path());
+    let table = table.map_err(|error| Error::Location {
+        uri: location.url().to_string(),
+        reason: error.to_string(),
+    })?;
+    let commit = table.join("_delta_log").join(format!("{version:020}.json"));
+    match location.store().head(&commit).await {
+        Ok(found) => Ok(Some((found.size, found.last_modified, found.e_tag))),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(Error::table(location.url(), error.into())),
+    }
 }
 
 /// The snapshots that are in use, by their number.
@@ -77,11 +102,26 @@ impl fmt::Debug for TableSnapshot {
 }
 
 impl TableSnapshot {
-    /// Read the log.
+    /// Open a table: the snapshot that others use where it stands at `at`, or one read from the log.
     ///
     /// # Errors
     /// There is no such table or version, or the log can't be read or understood.
     pub async fn open(location: Location, at: At) -> Result<Arc<Self>, Error> {
+        if let Some(found) = shared::find(&location, at) {
+            if at == At::Newest {
+                return Ok(found.refreshed().await?.unwrap_or(found));
+            }
+            if found.is_of_the_same_table().await? {
+                shared::looked(true);
+                return Ok(found);
+            }
+            shared::forget(&location);
+        }
+        Self::read(location, at).await
+    }
+
+    async fn read(location: Location, at: At) -> Result<Arc<Self>, Error> {
+        shared::looked(false);
         let uri = location.url().clone();
         let failed = |source| Error::table(&uri, source);
         let builder = DeltaTableBuilder::from_url(location.url().clone())
@@ -93,23 +133,39 @@ impl TableSnapshot {
             At::Time(time) => builder.with_timestamp(time),
         };
         let table = builder.load().await.map_err(failed)?;
-        Self::of(location, table).await
+        let snapshot = Self::of(location, table).await?;
+        shared::keep(&snapshot, None);
+        Ok(snapshot)
     }
 
     /// The newest version, or None when this is it; only the commits since then are read.
+    ///
+    /// A table that was removed and made anew under the same name is read anew.
     ///
     /// # Errors
     /// The log can't be read or understood.
     pub async fn refreshed(&self) -> Result<Option<Arc<Self>>, Error> {
         let mut table = self.table.clone();
-        table
-            .update_incremental(None)
-            .await
-            .map_err(|source| Error::table(self.location.url(), source))?;
-        if table.version() == Some(self.version) {
+        let (is_same, updated) =
+            futures::join!(self.is_of_the_same_table(), table.update_incremental(None));
+        if !is_same? {
+            shared::forget(&self.location);
+            return Self::read(self.location.clone(), At::Newest).await.map(Some);
+        }
+        updated.map_err(|source| Error::table(self.location.url(), source))?;
+        let is_newest = table.version() == Some(self.version);
+        shared::looked(is_newest);
+        if is_newest {
             return Ok(None);
         }
-        Self::of(self.location.clone(), table).await.map(Some)
+        let newer = Self::of(self.location.clone(), table).await?;
+        shared::keep(&newer, Some(self));
+        Ok(Some(newer))
+    }
+
+    async fn is_of_the_same_table(&self) -> Result<bool, Error> {
+        let found = commit_stamp(&self.location, self.version).await;
+        Ok(found? == self.stamp)
     }
 
     async fn of(location: Location, table: DeltaTable) -> Result<Arc<Self>, Error> {
@@ -131,8 +187,12 @@ impl TableSnapshot {
             .iter()
             .map(ToString::to_string)
             .collect();
+        let version = state.version();
+        let stamp = commit_stamp(&location, version).await?;
         let mut snapshot = Self {
-            version: state.version(),
+            version,
+            stamp,
+            whole: OnceLock::new(),
             fallback: unsupported(&columns, &features),
             schema,
             columns,
@@ -165,9 +225,7 @@ impl TableSnapshot {
     }
 
     async fn read_files(&self) -> Result<Vec<DataFile>, Error> {
-        let failed = |source| Error::table(self.location.url(), source);
-        let state = self.table.snapshot().map_err(failed)?;
-        let found: Vec<_> = state.log_data().iter().collect();
+        let found = self.log_files()?;
         let is_cut = |file: &LogicalFileView| file.deletion_vector_descriptor().is_some();
         let mut masks = if found.iter().any(is_cut) {
             self.deletion_vectors().await?
@@ -258,6 +316,38 @@ impl TableSnapshot {
 
     pub(crate) fn files(&self) -> &[DataFile] {
         &self.files
+    }
+
+    /// The add actions.
+    pub(crate) fn log_files(&self) -> Result<Vec<LogicalFileView>, Error> {
+        let state = self.table.snapshot();
+        let state = state.map_err(|source| Error::table(self.location.url(), source))?;
+        Ok(state.log_data().iter().collect())
+    }
+
+    /// What reads the table's change data.
+    pub(crate) fn change_data(&self) -> CdfLoadBuilder {
+        self.table.clone().scan_cdf()
+    }
+
+    /// Memory of the files and their statistics.
+    pub(crate) fn bytes(&self) -> usize {
+        let mut seen = DFHeapSizeCtx::default();
+        let of_file = |file: &DataFile| {
+            size_of::<DataFile>()
+                + file.scanned.object_meta.location.as_ref().len()
+                + file.bounds.len() * size_of::<[Option<Bound>; 2]>()
+                + file.statistics.heap_size(&mut seen)
+        };
+        self.files.iter().map(of_file).sum()
+    }
+
+    /// The sum of the statistics of all files, by column of the scan.
+    pub(crate) fn statistics(&self) -> &Statistics {
+        self.whole.get_or_init(|| {
+            let schema = self.columns.table_schema();
+            self.statistics_of(&self.files, schema.table_schema())
+        })
     }
 
     /// The sum of the files' statistics, by column of the scan.

@@ -18,6 +18,7 @@ use object_store::{ObjectStore, RetryConfig};
 use url::Url;
 
 use crate::error::Error;
+use crate::requests::CountedStore;
 use crate::runtime;
 
 /// A table's root and its store.
@@ -77,6 +78,8 @@ impl Location {
                 Arc::from(store)
             }
         };
+        let is_local = url.scheme() == "file";
+        let store: Arc<dyn ObjectStore> = Arc::new(CountedStore::of_process(store, is_local));
         let scheme = format!("{}://", url.scheme());
         let scheme = Url::parse(&scheme).map_err(|error| refused(error.to_string()))?;
         logstore_factories()
@@ -101,6 +104,11 @@ impl Location {
         })
     }
 
+    /// Whether both lead to the same table by the same options.
+    pub fn is(&self, other: &Self) -> bool {
+        (&self.url, &self.store_url, &self.profile) == (&other.url, &other.store_url, &other.profile)
+    }
+
     /// The name of the profile in plans; empty where no options are needed.
     pub fn profile(&self) -> &str {
         &self.profile
@@ -114,6 +122,11 @@ impl Location {
     /// The store, from the root of its bucket.
     pub fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
+    }
+
+    /// Whether the store is the local disk.
+    pub fn is_local(&self) -> bool {
+        self.url.scheme() == "file"
     }
 
     /// Under which URL the store is registered.

@@ -10,14 +10,19 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::SessionConfig;
+use dfd_delta::Location;
 use datafusion_proto::bytes::logical_plan_from_bytes_with_extension_codec;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::codec::HostCodec;
+use crate::row_filters::RowFilters;
 use crate::run::Run;
+use crate::stores::EngineStores;
 
 /// Why the engine doesn't take a plan. Nothing has run.
 #[derive(Debug, thiserror::Error)]
@@ -58,12 +63,14 @@ const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 
 fn environment(limits: Limits) -> Result<Arc<RuntimeEnv>, DataFusionError> {
     // The host knows when a directory changes, and we don't.
-    let mut caches = CacheManagerConfig::default().with_list_files_cache_limit(0);
+    let mut caches = CacheManagerConfig::default()
+        .with_list_files_cache_limit(0)
+        .with_file_metadata_cache(Some(dfd_delta::footer_cache()));
     if let Some(bytes) = limits.footer_cache_bytes {
         caches = caches.with_metadata_cache_limit(bytes);
     }
     let mut builder = RuntimeEnvBuilder::new()
-        .with_object_store_registry(dfd_delta::stores())
+        .with_object_store_registry(Arc::new(EngineStores::default()))
         .with_cache_manager(caches);
     if let Some(bytes) = limits.memory_bytes {
         let pool = TrackConsumersPool::new(FairSpillPool::new(bytes), NAMED_CONSUMERS);
@@ -75,6 +82,13 @@ fn environment(limits: Limits) -> Result<Arc<RuntimeEnv>, DataFusionError> {
     builder.build_arc()
 }
 
+/// DataFusion's own, then ours.
+fn optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.push(Arc::new(RowFilters));
+    rules
+}
+
 impl Engine {
     /// An engine within `limits`.
     ///
@@ -84,11 +98,19 @@ impl Engine {
         let mut base = SessionStateBuilder::new()
             .with_runtime_env(environment(limits)?)
             .with_default_features()
+            .with_physical_optimizer_rules(optimizer_rules())
             .build();
         for function in dfd_udf::functions() {
             datafusion::execution::FunctionRegistry::register_udf(&mut base, function)?;
         }
         Ok(Self { base })
+    }
+
+    /// Read what a session's tables have under the scheme and host of `location` from its store.
+    pub fn register_store(&self, location: &Location) {
+        self.base
+            .runtime_env()
+            .register_object_store(location.url(), Arc::clone(location.store()));
     }
 
     /// Bytes that queries have reserved now.

@@ -11,7 +11,9 @@
 
 mod codec;
 mod engine;
+mod row_filters;
 mod run;
+mod stores;
 
 pub use codec::{Accepts, HostCodec};
 pub use engine::{Engine, Limits, Prepared, Refusal};

@@ -1,15 +1,16 @@
 //! What the library was built from.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
+#[path = "digest.rs"]
+mod digest;
 
+use std::sync::Arc;
+
+use arrow::datatypes::Field;
+use datafusion_expr::{ReturnFieldArgs, ScalarUDF};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::gate::DATAFUSION_MAJOR;
-
-/// Raised when the meaning of what the Python half calls changes.
-const PLUGIN_ABI: (u32, u32) = (1, 0);
+use crate::gate::{DATAFUSION_MAJOR, PLUGIN_ABI};
 
 /// Versions, target, features and functions, as compiled in.
 #[pyfunction]
@@ -19,13 +20,13 @@ pub fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     abi.set_item("minor", PLUGIN_ABI.1)?;
     let functions = PyDict::new(py);
     for function in dfd_udf::functions() {
-        let mut hasher = DefaultHasher::new();
-        (function.name(), function.signature()).hash(&mut hasher);
-        functions.set_item(function.name(), format!("{:016x}", hasher.finish()))?;
+        let signature = signature(&function);
+        functions.set_item(function.name(), digest::digest([signature.as_bytes()]))?;
     }
     let info = PyDict::new(py);
     info.set_item("plugin_abi", abi)?;
     info.set_item("version", env!("CARGO_PKG_VERSION"))?;
+    info.set_item("id", env!("DFD_BUILD_ID"))?;
     info.set_item("datafusion_major", DATAFUSION_MAJOR)?;
     info.set_item("datafusion", env!("DFD_DATAFUSION_EXPR_VERSION"))?;
     info.set_item("ffi", env!("DFD_DATAFUSION_FFI_VERSION"))?;
@@ -36,7 +37,45 @@ pub fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     info.set_item("abi3", "3.10")?;
     info.set_item("target", env!("DFD_TARGET"))?;
     info.set_item("profile", env!("DFD_PROFILE"))?;
-    info.set_item("features", ["delta", "streams", "functions"])?;
+    info.set_item("rustc", env!("DFD_RUSTC"))?;
+    info.set_item("features", ["delta", "engine", "streams", "functions"])?;
     info.set_item("functions", functions)?;
     Ok(info)
+}
+
+/// A line per way to call it, like `dfd_hhmm_minutes(Int64) -> Int64? Immutable`.
+fn signature(function: &ScalarUDF) -> String {
+    let signature = function.signature();
+    let mut lines: Vec<_> = signature
+        .type_signature
+        .get_example_types()
+        .into_iter()
+        .map(|types| {
+            let fields: Vec<_> = types
+                .iter()
+                .map(|kind| Arc::new(Field::new("argument", kind.clone(), true)))
+                .collect();
+            let literals = vec![None; fields.len()];
+            let returned = function.return_field_from_args(ReturnFieldArgs {
+                arg_fields: &fields,
+                scalar_arguments: &literals,
+            });
+            let returned = returned.map_or_else(
+                |_| "?".to_owned(),
+                |field| {
+                    let nullable = if field.is_nullable() { "?" } else { "" };
+                    format!("{}{nullable}", field.data_type())
+                },
+            );
+            let types: Vec<_> = types.iter().map(ToString::to_string).collect();
+            let volatility = signature.volatility;
+            format!(
+                "{}({}) -> {returned} {volatility:?}",
+                function.name(),
+                types.join(", ")
+            )
+        })
+        .collect();
+    lines.sort();
+    lines.join("\n")
 }

@@ -1,5 +1,6 @@
 //! Plans of a session, run in dfd's own DataFusion.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, plan_err};
 use datafusion_proto::logical_plan::LogicalExtensionCodec;
-use dfd_delta::Crossing;
+use dfd_delta::{Crossing, Location};
 use dfd_engine::{HostCodec, Limits, Next, Prepared, Run};
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
@@ -55,6 +56,19 @@ impl Engine {
     #[getter]
     fn reserved_bytes(&self) -> usize {
         self.0.reserved_bytes()
+    }
+
+    /// Read what tables have under the scheme and host of `uri` with these options.
+    fn register_store(
+        &self,
+        py: Python<'_>,
+        uri: &str,
+        options: HashMap<String, String>,
+    ) -> PyResult<()> {
+        let location =
+            Location::try_new(uri, &options, None).map_err(|error| errors::table(py, &error))?;
+        self.0.register_store(&location);
+        Ok(())
     }
 
     /// Plan an optimized plan of `session`, or its bytes; it runs as it is consumed.

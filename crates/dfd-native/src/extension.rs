@@ -42,8 +42,8 @@ impl DeltaCodec {
         py: Python<'py>,
         session: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        let _any = session;
         gate::check(py)?;
+        session.map_or(Ok(()), gate::session)?;
         let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
         let context = dfd_delta::task_context_provider();
         let codec = Arc::new(self.0.clone());
@@ -57,8 +57,8 @@ impl DeltaCodec {
         py: Python<'py>,
         session: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        let _any = session;
         gate::check(py)?;
+        session.map_or(Ok(()), gate::session)?;
         let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
         let context = dfd_delta::task_context_provider();
         let codec = Arc::new(self.0.clone());

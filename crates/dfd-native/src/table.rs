@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, Utc};
+use datafusion::catalog::TableProvider;
 use datafusion_ffi::table_provider::FFI_TableProvider;
-use dfd_delta::{At, DeltaTableProvider, Error, Location, TableSnapshot};
+use dfd_delta::{At, DeltaTableProvider, Error, Hidden, Location, TableSnapshot};
+use futures::future::try_join_all;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 use pyo3_arrow::PySchema;
@@ -37,10 +39,8 @@ impl DeltaTable {
     }
 
     /// The newest version, or None when this is it.
-    fn refreshed(&self, py: Python<'_>) -> PyResult<Option<Self>> {
-        let found: Result<_, Error> = py.detach(|| dfd_delta::block_on(self.snapshot.refreshed())?);
-        let newer = found.map_err(|error| errors::table(py, &error))?;
-        Ok(newer.map(Self::from))
+    fn refreshed(slf: Py<Self>, py: Python<'_>) -> PyResult<Option<Self>> {
+        Ok(refreshed(py, vec![slf])?.pop().flatten())
     }
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -49,17 +49,31 @@ impl DeltaTable {
             .call_method0("__arrow_c_schema__")
     }
 
+    /// The commits, newest first.
+    fn history(&self, py: Python<'_>) -> PyResult<LogTable> {
+        let read: Result<_, Error> =
+            py.detach(|| dfd_delta::block_on(dfd_delta::history(&self.snapshot))?);
+        LogTable::made(py, read)
+    }
+
+    /// The files.
+    fn files(&self, py: Python<'_>) -> PyResult<LogTable> {
+        LogTable::made(py, dfd_delta::files(&self.snapshot))
+    }
+
+    /// The changes of the versions from `first` to `last`, both included.
+    #[pyo3(signature = (first, last=None))]
+    fn changes(&self, py: Python<'_>, first: u64, last: Option<u64>) -> PyResult<LogTable> {
+        LogTable::made(py, dfd_delta::changes(&self.snapshot, first, last))
+    }
+
     fn __datafusion_table_provider__<'py>(
         &self,
         py: Python<'py>,
         session: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        gate::check(py)?;
-        let provider = Arc::new(DeltaTableProvider::opaque(Arc::clone(&self.snapshot)));
-        let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
-        let codec = host::logical_codec(session)?;
-        let exported = FFI_TableProvider::new_with_ffi_codec(provider, true, Some(handle), codec);
-        PyCapsule::new_with_value(py, exported, c"datafusion_table_provider")
+        let provider = DeltaTableProvider::opaque(Arc::clone(&self.snapshot));
+        exported(py, session, Arc::new(provider))
     }
 
     fn __repr__(&self) -> String {
@@ -71,6 +85,41 @@ impl DeltaTable {
     }
 }
 
+/// `provider` for the session of another library.
+fn exported<'py>(
+    py: Python<'py>,
+    session: &Bound<'py, PyAny>,
+    provider: Arc<dyn TableProvider>,
+) -> PyResult<Bound<'py, PyCapsule>> {
+    gate::check(py)?;
+    let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
+    let codec = host::logical_codec(session)?;
+    let exported = FFI_TableProvider::new_with_ffi_codec(provider, true, Some(handle), codec);
+    PyCapsule::new_with_value(py, exported, c"datafusion_table_provider")
+}
+
+/// What the log says beside the rows; exports `__datafusion_table_provider__`.
+#[pyclass(module = "dfd_native", frozen)]
+pub struct LogTable(Arc<Hidden>);
+
+impl LogTable {
+    pub fn made(py: Python<'_>, table: Result<Hidden, Error>) -> PyResult<Self> {
+        let table = table.map_err(|error| errors::table(py, &error))?;
+        Ok(Self(Arc::new(table)))
+    }
+}
+
+#[pymethods]
+impl LogTable {
+    fn __datafusion_table_provider__<'py>(
+        &self,
+        py: Python<'py>,
+        session: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        exported(py, session, Arc::clone(&self.0) as _)
+    }
+}
+
 impl From<Arc<TableSnapshot>> for DeltaTable {
     fn from(snapshot: Arc<TableSnapshot>) -> Self {
         Self {
@@ -78,6 +127,24 @@ impl From<Arc<TableSnapshot>> for DeltaTable {
             snapshot,
         }
     }
+}
+
+/// The newest version of each table, or None where that is it; all logs are looked at at once.
+#[pyfunction]
+pub fn refreshed(py: Python<'_>, tables: Vec<Py<DeltaTable>>) -> PyResult<Vec<Option<DeltaTable>>> {
+    let snapshots: Vec<_> = tables
+        .iter()
+        .map(|table| Arc::clone(&table.get().snapshot))
+        .collect();
+    let found: Result<Vec<_>, Error> = py.detach(|| {
+        let looks = snapshots.iter().map(|snapshot| snapshot.refreshed());
+        dfd_delta::block_on(try_join_all(looks))?
+    });
+    let newer = found.map_err(|error| errors::table(py, &error))?;
+    Ok(newer
+        .into_iter()
+        .map(|snapshot| snapshot.map(DeltaTable::from))
+        .collect())
 }
 
 /// Open a table: the newest version, or that of a number or a time.

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import dfd
+import dfd_cache
 import dfd_native
 import dfd_obs
 import pyarrow as pa
 import pytest
+from dfd.profile import measured_settings
 from dfd_cache import CacheConfig
 from dfd_delta_policy import DeltaRetryPolicy, Status
 from dfd_obs import ObservabilityConfig
@@ -148,4 +150,48 @@ def test_the_report_tells_what_ran(uri: Path) -> None:
     (slow,) = report["slow_queries"]
     assert slow["query_id"] == query.id
     assert "DataSourceExec" in slow["plan"]["text"]
-    assert report["caches"]["read_back"] is True
+    assert report["caches"]["applied"]["read_back"] is True
+    assert report["caches"]["counted"] == dfd_native.cache_stats()
+
+
+def test_tables_that_a_query_names_are_brought_up_to_date(
+    runtime: dfd.Runtime, uri: Path, tmp_path: Path
+) -> None:
+    for name in ("other", 'odd "one"'):
+        runtime.write(tmp_path / name, pa.table({"n": [1]}))
+        runtime.register(name if name == "other" else '"odd ""one"""', tmp_path / name)
+        runtime.write(tmp_path / name, pa.table({"n": [2]}))
+
+    def looks(sql: str) -> tuple[list[dict[str, object]], int]:
+        before = dfd_native.request_counts()["list"]
+        rows = runtime.sql(sql).to_arrow_table().to_pylist()
+        return rows, dfd_native.request_counts()["list"] - before
+
+    assert looks("select count(*) as n from T where id > 0") == ([{"n": 4}], 1)
+    assert looks("select sum(n) as n from OTHER") == ([{"n": 3}], 1)
+    assert looks('select sum(n) as n from "odd ""one"""') == ([{"n": 3}], 1)
+    assert looks("select 1 as n") == ([{"n": 1}], 0)
+    runtime.register("t", uri, pinned=True)
+    assert looks("select count(*) as n from t where id > 0") == ([{"n": 4}], 0)
+
+
+def test_tables_by_their_location(runtime: dfd.Runtime, uri: Path) -> None:
+    query = runtime.sql(f"select id from read_delta('{uri}', 0) where p = 'y' order by id")
+    assert query.route == "engine"
+    assert query.to_arrow_table().to_pydict() == {"id": [3, 4]}
+    history = runtime.sql(f"select operation from delta_history('{uri}')")
+    assert history.route == "engine"
+    assert history.to_arrow_table().num_rows == 1
+    counted = runtime.sql("select cache, entries from dfd_cache_stats() order by cache")
+    stats = {row["cache"]: row["entries"] for row in counted.to_arrow_table().to_pylist()}
+    assert set(stats) == set(dfd_cache.cache_stats())
+
+
+def test_settings_are_measured_ones_and_the_users_own() -> None:
+    own = {"datafusion.execution.batch_size": "99"}
+    runtime = dfd.connect(session=own)
+    settings = runtime.profile.settings
+    assert settings == {**measured_settings(), **own}
+    shown = runtime.session.sql("select name, value from information_schema.df_settings")
+    found = {row["name"]: row["value"] for row in shown.to_arrow_table().to_pylist()}
+    assert {name: found[name] for name in settings} == settings

@@ -9,8 +9,10 @@ from dfd_cache.errors import (
     CacheError,
     CacheNotApplied,
     InvalidCacheConfig,
+    StatisticsUnavailable,
     UnsupportedCacheSetting,
 )
+from dfd_cache.stats import cache_stats
 
 __all__ = [
     "AppliedCache",
@@ -18,8 +20,10 @@ __all__ = [
     "CacheError",
     "CacheNotApplied",
     "InvalidCacheConfig",
+    "StatisticsUnavailable",
     "UnsupportedCacheSetting",
     "apply",
+    "cache_stats",
 ]
 __version__ = _version("dfd-cache")
 

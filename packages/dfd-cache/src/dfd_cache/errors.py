@@ -25,3 +25,9 @@ class CacheNotApplied(CacheError):
     """The session says another value than what was set."""
 
     code = "cache_not_applied"
+
+
+class StatisticsUnavailable(CacheError):
+    """Nothing counts hits and misses here; the message says what to install."""
+
+    code = "statistics_unavailable"

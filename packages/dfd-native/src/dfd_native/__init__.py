@@ -3,7 +3,8 @@
 import logging
 from importlib.metadata import version as _version
 
-from dfd_native._native import AdaptedStream, DeltaTable, EngineRun, RecordBatch
+from dfd_native._native import AdaptedStream, DeltaTable, EngineRun, LogTable, RecordBatch
+from dfd_native.counters import cache_stats, request_counts
 from dfd_native.engine import DeltaExtension, Engine
 from dfd_native.errors import (
     EngineError,
@@ -16,7 +17,8 @@ from dfd_native.errors import (
 from dfd_native.functions import register_functions
 from dfd_native.handshake import capabilities_snapshot, ensure_compatible
 from dfd_native.streams import adapt_stream, arrow_stream_to_batches
-from dfd_native.table import delta_table
+from dfd_native.table import delta_table, refreshed
+from dfd_native.table_functions import register_table_functions
 
 __all__ = [
     "AdaptedStream",
@@ -27,16 +29,21 @@ __all__ = [
     "EngineRefusal",
     "EngineRun",
     "IncompatibleInstallation",
+    "LogTable",
     "NativeError",
     "RecordBatch",
     "StreamError",
     "TableError",
     "adapt_stream",
     "arrow_stream_to_batches",
+    "cache_stats",
     "capabilities_snapshot",
     "delta_table",
     "ensure_compatible",
+    "refreshed",
     "register_functions",
+    "register_table_functions",
+    "request_counts",
 ]
 __version__ = _version("dfd-native")
 

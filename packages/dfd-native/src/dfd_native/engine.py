@@ -70,6 +70,16 @@ class Engine:
         """Memory that its queries have reserved now."""
         return self._native.reserved_bytes
 
+    def register_store(self, uri: str, options: Mapping[str, str]) -> None:
+        """Read files under the scheme and host of `uri` with these options of an object store.
+
+        For tables of a session that name their files by URL, like Parquet; a Delta table brings its own.
+
+        Raises:
+            TableError: the URI isn't one, or an option is refused.
+        """
+        self._native.register_store(uri, dict(options))
+
     def run(self, plan: Any, session: SessionContext, schema: Any = None) -> EngineRun:
         """Plan an optimized plan of `session` under the session's settings; it runs as it is consumed.
 

@@ -1,58 +1,44 @@
-"""What is installed, and whether it fits together, before anything native crosses.
+"""Whether what is installed fits together, asked before anything native crosses.
 
-Versions are read from the installed distributions' metadata: the libraries themselves are not
-imported, because importing is what may crash. `dfd_native._native` asks `ensure_datafusion`
-before it makes a capsule, so no way leads around the check.
+`dfd_native._native` asks `ensure_fits` before it makes a capsule and `ensure_library` before it opens one, so
+no way leads around them.
 """
 
 from __future__ import annotations
 
 import platform
 import re
+import shlex
+import site
 import sys
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 from dfd_native import _native
+from dfd_native.defects import known_defects
 from dfd_native.errors import IncompatibleInstallation
+from dfd_native.installed import datafusion_inside, datafusion_of, directory, on_disk
+from dfd_native.installed import version as _installed
 
-_PLUGIN_ABI = 1
+# What this half calls in the library; the library's major is the same and its minor no smaller.
+_PLUGIN_ABI = (1, 0)
 _OLDEST_PYARROW = 17
+_DELTALAKE = {55: "deltalake>=1.6.4,<1.7"}
 _LIBRARIES = ("datafusion", "deltalake", "pyarrow", "dfd-native")
-
-
-class _Defect(NamedTuple):
-    library: str
-    versions: re.Pattern[str]
-    defect: str
-    closed_by: str
-
-
-# Measured, not guessed: each has a test in this project that fails when the defect is gone.
-_DEFECTS = (
-    _Defect(
-        "deltalake",
-        re.compile(r"1\.6\.6$"),
-        "optimize.compact() and optimize.z_order() double or resurrect rows when they race",
-        "GuardedTable.optimize commits by compare-and-swap of its own",
-    ),
-    _Defect(
-        "deltalake",
-        re.compile(r"1\.6\."),
-        "a DeltaTable registered in a session scans no remote table and none with deletion vectors",
-        "delta_table() scans with a provider of dfd's own",
-    ),
-)
 
 
 def capabilities_snapshot() -> dict[str, Any]:
     """Versions and what they can do, as plain values that go into any report.
 
-    - `python`, `platform`: of this process; `libraries`: installed versions, None where missing.
+    - `python`, `implementation`, `platform`: of this process; `libraries`: versions of what is imported or would
+      be, None where missing; `datafusion_inside`: the DataFusion crates that a library's wheel was built
+      on, read from the wheel.
     - `plugin_abi`: `{"major", "minor"}` between the two halves of this package.
-    - `datafusion`, `ffi`, `arrow`, `deltalake_core`, `object_store`, `pyo3`, `abi3`, `build`: what the library was compiled from.
+    - `datafusion`, `ffi`, `arrow`, `deltalake_core`, `object_store`, `pyo3`, `abi3`: what this library was compiled from.
+    - `build`: version, target, profile, compiler, and `id`, a digest of the lock file and the sources: the same for
+      the same sources wherever they are compiled, another for any other.
     - `features`; `functions`: name to a digest of its signature.
-    - `known_defects`: of the installed libraries, each with what closes it here.
+    - `known_defects`: of the installed libraries, each with its evidence and what closes it here.
     """
     built = dict(_native.build_info())
     libraries = {name: _installed(name) for name in _LIBRARIES}
@@ -61,6 +47,11 @@ def capabilities_snapshot() -> dict[str, Any]:
         "implementation": sys.implementation.name,
         "platform": platform.platform(),
         "libraries": libraries,
+        "datafusion_inside": {
+            "datafusion": datafusion_inside("datafusion"),
+            "deltalake": datafusion_inside("deltalake"),
+            "dfd-native": built["datafusion"],
+        },
         "plugin_abi": built["plugin_abi"],
         "datafusion": built["datafusion"],
         "ffi": built["ffi"],
@@ -69,18 +60,10 @@ def capabilities_snapshot() -> dict[str, Any]:
         "object_store": built["object_store"],
         "pyo3": built["pyo3"],
         "abi3": built["abi3"],
-        "build": {key: built[key] for key in ("version", "target", "profile")},
+        "build": {key: built[key] for key in ("version", "id", "target", "profile", "rustc")},
         "features": list(built["features"]),
         "functions": dict(built["functions"]),
-        "known_defects": [
-            {
-                "library": f"{known.library} {found}",
-                "defect": known.defect,
-                "closed_by": known.closed_by,
-            }
-            for known in _DEFECTS
-            if (found := libraries[known.library]) and known.versions.match(found)
-        ],
+        "known_defects": known_defects(libraries),
     }
 
 
@@ -88,47 +71,87 @@ def ensure_compatible() -> None:
     """Raise unless everything installed fits what this package was built for.
 
     Raises:
-        IncompatibleInstallation: the two halves of dfd-native, datafusion or pyarrow don't fit.
+        IncompatibleInstallation: the two halves of dfd-native, datafusion, deltalake or pyarrow don't fit.
     """
     built = _native.build_info()
     abi = built["plugin_abi"]
-    if abi["major"] != _PLUGIN_ABI:
-        raise IncompatibleInstallation(
-            f"dfd-native with a library of plugin ABI {abi['major']}.{abi['minor']}",
-            f"plugin ABI {_PLUGIN_ABI}",
-            "pip install --force-reinstall dfd-native",
-        )
-    ensure_datafusion(built["datafusion_major"])
-    pyarrow = _installed("pyarrow")
-    if pyarrow is not None and _major(pyarrow) < _OLDEST_PYARROW:
-        raise IncompatibleInstallation(
-            f"pyarrow {pyarrow}",
-            f"pyarrow>={_OLDEST_PYARROW}",
-            f"pip install 'pyarrow>={_OLDEST_PYARROW}'",
-        )
+    ensure_fits(abi["major"], abi["minor"], built["datafusion_major"])
 
 
-def ensure_datafusion(major: int) -> None:
-    """Raise unless the installed datafusion has this major version; it is not imported.
+def ensure_fits(abi_major: int, abi_minor: int, datafusion: int) -> None:
+    """The same for a library of this plugin ABI and this DataFusion major.
 
     Raises:
-        IncompatibleInstallation: it is missing, or another.
+        IncompatibleInstallation: see `ensure_compatible`.
     """
-    found = _installed("datafusion")
-    if found is None or _major(found) != major:
-        required = f"datafusion>={major},<{major + 1}"
+    if abi_major != _PLUGIN_ABI[0] or abi_minor < _PLUGIN_ABI[1]:
         raise IncompatibleInstallation(
-            "no datafusion" if found is None else f"datafusion {found}",
+            f"dfd-native with a library of plugin ABI {abi_major}.{abi_minor}",
+            f"plugin ABI {_PLUGIN_ABI[0]}.{_PLUGIN_ABI[1]}",
+            _pip("dfd-native", "dfd-native", "--force-reinstall"),
+        )
+    _ensure_datafusion(datafusion)
+    pyarrow = _installed("pyarrow")
+    if pyarrow is not None and _major(pyarrow) < _OLDEST_PYARROW:
+        required = f"pyarrow>={_OLDEST_PYARROW}"
+        raise IncompatibleInstallation(f"pyarrow {pyarrow}", required, _pip("pyarrow", required))
+    inside = datafusion_inside("deltalake")
+    if inside is not None and _major(inside) != datafusion:
+        required = _DELTALAKE.get(datafusion, "deltalake")
+        raise IncompatibleInstallation(
+            f"deltalake {_installed('deltalake')}, which stands on DataFusion {inside},",
             required,
-            f"pip install '{required}'",
+            _pip("deltalake", required),
         )
 
 
-def _installed(distribution: str) -> str | None:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
+def _ensure_datafusion(major: int) -> None:
+    found, inside = _installed("datafusion"), datafusion_inside("datafusion")
+    if found is None:
+        told = "no datafusion"
+    elif _major(found) != major:
+        told = f"datafusion {found}"
+    elif inside is not None and _major(inside) != major:
+        told = f"datafusion {found}, whose library is that of {inside},"
+    else:
+        return
+    required = f"datafusion>={major},<{major + 1}"
+    there = on_disk("datafusion")
+    if found != there and there is not None and _major(there) == major:
+        # It was installed after the process had imported another.
+        raise IncompatibleInstallation(told, required, "restart Python")
+    raise IncompatibleInstallation(told, required, _pip("datafusion", required))
+
+
+def ensure_library(path: str | None, datafusion: int) -> None:
+    """Raise unless a library whose capsule is about to be opened has this DataFusion major.
+
+    `path`: the file of the library; None where the system doesn't know it.
+
+    Raises:
+        IncompatibleInstallation: it has another, or doesn't say.
+    """
+    library = None if path is None else Path(path).resolve()
+    home = directory("datafusion")
+    if library is not None and home is not None and library.parent == home.resolve():
+        return  # `ensure_fits` has looked at it.
+    inside = None if library is None else datafusion_of(library)
+    if inside is None or _major(inside) != datafusion:
+        required = f"datafusion>={datafusion},<{datafusion + 1}"
+        raise IncompatibleInstallation(
+            f"a session of {library or 'an unknown library'} on DataFusion {inside or 'unknown'}",
+            required,
+            _pip("datafusion", required),
+        )
+
+
+def _pip(distribution: str, requirement: str, *options: str) -> str:
+    """The command that installs a requirement over what is, or would be, imported."""
+    home = directory(distribution)
+    usual = {Path(path).resolve() for path in (*site.getsitepackages(), site.getusersitepackages())}
+    if home is not None and home.parent.resolve() not in usual:
+        options = (*options, "--upgrade", "--target", str(home.parent))
+    return shlex.join(("pip", "install", *options, requirement))
 
 
 def _major(text: str) -> int:

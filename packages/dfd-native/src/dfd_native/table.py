@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
 from dfd_native import _native
@@ -40,3 +40,12 @@ def delta_table(
         raise ValueError("`timestamp` needs a time zone.")
     moment = None if timestamp is None else timestamp.astimezone(timezone.utc)
     return _native.delta_table(uri, dict(options or {}), version, moment, profile)
+
+
+def refreshed(tables: Iterable[DeltaTable]) -> list[DeltaTable | None]:
+    """The newest version of each table, or None where that is it; all logs are looked at at once.
+
+    Raises:
+        TableError: a log can't be read; the message names the table.
+    """
+    return _native.refreshed(list(tables))

@@ -87,25 +87,46 @@ def doctor(*, profile: Profile = None, json: JSON = False) -> int:
     import dfd_native
 
     snapshot = dfd_native.capabilities_snapshot()
-    problem: str | None = None
+    misfit: dfd_native.IncompatibleInstallation | None = None
     try:
         dfd_native.ensure_compatible()
     except dfd_native.IncompatibleInstallation as error:
-        problem = str(error)
-    if problem is None:
+        misfit = error
+    else:
         with _connect(profile):
             pass
     if json:
-        _print_json({"capabilities": snapshot, "problem": problem})
+        told = misfit and {
+            "installed": misfit.installed,
+            "required": misfit.required,
+            "command": misfit.command,
+        }
+        problem = misfit and str(misfit)
+        _print_json({"capabilities": snapshot, "problem": problem, "incompatible": told})
     else:
-        from rich.table import Table
+        _print_capabilities(snapshot)
+        _out().print(str(misfit or "The installation fits together."), soft_wrap=True)
+    return DONE if misfit is None else INCOMPATIBLE
 
-        table = Table("what", "value")
-        for key, value in snapshot.items():
-            table.add_row(key, msgspec.json.encode(value, enc_hook=str).decode())
-        _out().print(table)
-        _out().print(problem or "The installation fits together.")
-    return DONE if problem is None else INCOMPATIBLE
+
+def _print_capabilities(snapshot: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    inside = snapshot["datafusion_inside"]
+    libraries = Table("library", "installed", "DataFusion inside")
+    for name, found in snapshot["libraries"].items():
+        libraries.add_row(name, found or "missing", inside.get(name) or "")
+    rest = Table("what", "value")
+    for key, value in snapshot.items():
+        if key not in ("libraries", "datafusion_inside", "known_defects"):
+            text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+            rest.add_row(key, text)
+    out = _out()
+    out.print(libraries)
+    out.print(rest)
+    for defect in snapshot["known_defects"]:
+        out.print(f"{defect['library']}: {defect['defect']}.", soft_wrap=True)
+        out.print(f"    {defect['closed_by']} ({defect['evidence']})", soft_wrap=True)
 
 
 @app.command

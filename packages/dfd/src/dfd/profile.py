@@ -62,7 +62,8 @@ class DataFusionRuntimeProfile(
     - `observability`: Default: `ObservabilityConfig()`.
     - `engine`: Default: `EngineConfig()`.
     - `session`: DataFusion settings by their full name
-      (`datafusion.execution.batch_size`), as text. Default: `measured_settings()`.
+      (`datafusion.execution.batch_size`), as text. Default: none beside `measured_settings()`;
+      `settings` has all of them.
     """
 
     storage: tuple[StorageProfile, ...] = ()
@@ -71,6 +72,11 @@ class DataFusionRuntimeProfile(
     observability: ObservabilityConfig = msgspec.field(default_factory=ObservabilityConfig)
     engine: EngineConfig = msgspec.field(default_factory=EngineConfig)
     session: dict[str, str] = {}
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The DataFusion settings of the session and the engine: the measured ones, and `session` over them."""
+        return {**measured_settings(), **self.session}
 
     @classmethod
     def from_toml(cls, source: str | Path | Mapping[str, Any]) -> DataFusionRuntimeProfile:

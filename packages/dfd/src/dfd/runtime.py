@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +17,14 @@ import msgspec
 from datafusion import DataFrame, SessionConfig, SessionContext
 from dfd_delta_policy import GuardedTable, MergeBuilder, Outcome
 from dfd_obs import DiagnosticsReport, Observer
-from dfd_storage import StorageProfile, StorageResolver
+from dfd_storage import StorageProfile, StorageResolver, UnsupportedSetting
 
 from dfd.errors import ConfigurationError, QueryError
-from dfd.profile import DataFusionRuntimeProfile, measured_settings
+from dfd.profile import DataFusionRuntimeProfile
 from dfd.query import Query
+
+
+_logger = logging.getLogger("dfd")
 
 
 class _Registered(msgspec.Struct, frozen=True):
@@ -44,7 +48,7 @@ class Runtime:
         dfd_native.ensure_compatible()
         self.profile = profile
         config = SessionConfig().with_information_schema(True)
-        for key, value in {**measured_settings(), **profile.session}.items():
+        for key, value in profile.settings.items():
             config = config.set(key, value)
         self._resolver = StorageResolver(profile.storage)
         self.session = SessionContext(config).with_extensions(
@@ -57,6 +61,9 @@ class Runtime:
         )
         self.cache = dfd_cache.apply(self.session, profile.cache)
         dfd_native.register_functions(self.session)
+        dfd_native.register_table_functions(self.session, self._locate)
+        for storage in profile.storage:
+            self._open_store(storage)
         self.observer = Observer(profile.observability)
         self._tables: dict[str, _Registered] = {}
         self._stack = contextlib.ExitStack()
@@ -67,6 +74,26 @@ class Runtime:
         """The options of the profile that a plan names, for whoever reads the plan."""
         storage = self._resolver.resolve(uri)
         return storage.to_deltalake_options() if _name(storage) == profile else None
+
+    def _locate(self, uri: str) -> tuple[str, dict[str, str], str | None]:
+        """Where a table is, the options of its store, and the name of its profile in plans."""
+        storage = self._resolver.resolve(uri)
+        return storage.canonical_uri(uri), storage.to_deltalake_options(), _name(storage)
+
+    def _open_store(self, storage: StorageProfile) -> None:
+        """Tables of the session that name their files by URL, like Parquet, find them there."""
+        if storage.kind == "local":
+            return
+        self.engine.register_store(storage.canonical_uri(), storage.to_deltalake_options())
+        try:
+            storage.register(self.session)
+        except UnsupportedSetting as error:
+            _logger.warning(
+                "Delta tables under %s are read with all settings of their profile; other tables "
+                "aren't there, because the session can't have its store: %s",
+                storage.canonical_uri(),
+                error,
+            )
 
     def __enter__(self) -> Runtime:
         self._stack.enter_context(dfd_obs.run())
@@ -105,15 +132,10 @@ class Runtime:
             raise ConfigurationError("Give `version` or `timestamp`, not both.")
         if timestamp is not None and timestamp.tzinfo is None:
             raise ConfigurationError("`timestamp` needs a time zone.")
-        storage = self._resolver.resolve(str(uri))
-        location = storage.canonical_uri(str(uri))
+        location, options, name_in_plans = self._locate(str(uri))
         try:
             table = dfd_native.delta_table(
-                location,
-                storage.to_deltalake_options(),
-                version=version,
-                timestamp=timestamp,
-                profile=_name(storage),
+                location, options, version=version, timestamp=timestamp, profile=name_in_plans
             )
         except dfd_native.TableError as error:
             raise QueryError(f"No Delta table could be read at {location}: {error}") from error
@@ -126,15 +148,21 @@ class Runtime:
             self.session.deregister_table(name)
         self.session.register_table(name, registered.table)
 
-    def _refresh(self) -> None:
-        """Bring the unpinned tables to their newest version, one look at the log each."""
-        for name, registered in list(self._tables.items()):
-            try:
-                newer = None if registered.pinned else registered.table.refreshed()
-            except dfd_native.TableError as error:
-                raise QueryError(f"{name} can't be brought up to date: {error}") from error
-            if newer is not None:
-                self._expose(name, msgspec.structs.replace(registered, table=newer))
+    def _refresh(self, sql: str) -> None:
+        """Bring the unpinned tables that `sql` names to their newest version: one look at the logs."""
+        text = sql.casefold().replace('""', '"')
+        stale = {
+            name: registered
+            for name, registered in self._tables.items()
+            if not registered.pinned and name.rpartition(".")[2].casefold() in text
+        }
+        try:
+            newest = dfd_native.refreshed(registered.table for registered in stale.values())
+        except dfd_native.TableError as error:
+            raise QueryError(f"The tables can't be brought up to date: {error}") from error
+        for (name, registered), table in zip(stale.items(), newest, strict=True):
+            if table is not None:
+                self._expose(name, msgspec.structs.replace(registered, table=table))
 
     def sql(self, sql: str, params: Mapping[str, Any] | None = None) -> Query:
         """Plan a query over the registered tables; `$name` takes its value from `params`.
@@ -142,7 +170,7 @@ class Runtime:
         Raises:
             QueryError: the text doesn't parse, or names what isn't there.
         """
-        self._refresh()
+        self._refresh(sql)
         try:
             dataframe = self.session.sql(sql, param_values=dict(params) if params else None)
         except Exception as error:
@@ -256,7 +284,7 @@ class Runtime:
             observer=self.observer,
             capabilities=dfd_native.capabilities_snapshot(),
             settings={
-                "session": {**measured_settings(), **self.profile.session},
+                "session": self.profile.settings,
                 "engine": msgspec.to_builtins(self.profile.engine),
                 "retry": msgspec.to_builtins(self.profile.retry),
                 "observability": msgspec.to_builtins(self.profile.observability),
@@ -265,7 +293,10 @@ class Runtime:
                     for p in self.profile.storage
                 ],
             },
-            caches=msgspec.to_builtins(self.cache),
+            caches={
+                "applied": msgspec.to_builtins(self.cache),
+                "counted": dfd_native.cache_stats(),
+            },
             tables=[
                 {
                     "name": name,

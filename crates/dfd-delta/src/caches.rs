@@ -1,0 +1,167 @@
+//! Caches that count their hits and misses.
+
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use datafusion::common::{HashMap, Result, TableReference};
+use datafusion::execution::cache::cache_manager::{CachedFileMetadataEntry, FileMetadataCache};
+use datafusion::execution::cache::default_cache::DefaultCache;
+use datafusion::execution::cache::{Cache, CacheEntryInfo, CacheKey, CacheValue};
+use datafusion::physical_plan::metrics::Count;
+use object_store::path::Path;
+
+/// How a cache is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CacheStats {
+    /// Look-ups that found something.
+    pub hits: usize,
+    /// Look-ups that found nothing.
+    pub misses: usize,
+    /// Values that are held.
+    pub entries: usize,
+    /// Memory that they take.
+    pub bytes: usize,
+}
+
+/// Another cache, seen under keys of one scope, with its look-ups counted.
+pub struct Watched<K: CacheKey, V: CacheValue> {
+    inner: Arc<dyn Cache<K, V>>,
+    scope: Box<dyn Fn(&K) -> K + Send + Sync>,
+    hits: Count,
+    misses: Count,
+}
+
+impl<K: CacheKey, V: CacheValue> Watched<K, V> {
+    fn stats(&self) -> CacheStats {
+        CacheStats {
+            hits: self.hits.value(),
+            misses: self.misses.value(),
+            entries: self.inner.len(),
+            bytes: self
+                .inner
+                .list_entries()
+                .values()
+                .map(|entry| entry.size_bytes)
+                .sum(),
+        }
+    }
+}
+
+type Footers = Watched<Path, CachedFileMetadataEntry>;
+
+fn footer_caches() -> &'static Mutex<Vec<Weak<Footers>>> {
+    static CACHES: LazyLock<Mutex<Vec<Weak<Footers>>>> = LazyLock::new(Mutex::default);
+    &CACHES
+}
+
+/// A cache of Parquet footers for one environment, part of [`footer_stats`].
+pub fn footer_cache() -> Arc<FileMetadataCache> {
+    let cache = Arc::new(Footers {
+        // The environment sets the limit.
+        inner: Arc::new(DefaultCache::new(0)),
+        scope: Box::new(Path::clone),
+        hits: Count::new(),
+        misses: Count::new(),
+    });
+    let mut caches = footer_caches()
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    caches.retain(|cache| cache.strong_count() > 0);
+    caches.push(Arc::downgrade(&cache));
+    cache
+}
+
+/// `cache` for the files of the store under `scope`, counting for one scan.
+///
+/// DataFusion's footers go by their path, which two stores may have in common.
+pub fn scan_footers(
+    cache: Arc<FileMetadataCache>,
+    scope: String,
+    hits: Count,
+    misses: Count,
+) -> Arc<FileMetadataCache> {
+    Arc::new(Footers {
+        inner: cache,
+        scope: Box::new(move |path| Path::from(format!("{scope}/{path}"))),
+        hits,
+        misses,
+    })
+}
+
+/// The footers of all environments of this process.
+pub fn footer_stats() -> CacheStats {
+    let caches = footer_caches()
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let living = caches.iter().filter_map(Weak::upgrade);
+    living.fold(CacheStats::default(), |sum, cache| {
+        let stats = cache.stats();
+        CacheStats {
+            hits: sum.hits + stats.hits,
+            misses: sum.misses + stats.misses,
+            entries: sum.entries + stats.entries,
+            bytes: sum.bytes + stats.bytes,
+        }
+    })
+}
+
+impl<K: CacheKey, V: CacheValue> Cache<K, V> for Watched<K, V> {
+    fn get(&self, key: &K) -> Option<V> {
+        let found = self.inner.get(&(self.scope)(key));
+        let counter = if found.is_some() {
+            &self.hits
+        } else {
+            &self.misses
+        };
+        counter.add(1);
+        found
+    }
+
+    fn put(&self, key: &K, value: V) -> Option<V> {
+        self.inner.put(&(self.scope)(key), value)
+    }
+
+    fn remove(&self, key: &K) -> Option<V> {
+        self.inner.remove(&(self.scope)(key))
+    }
+
+    fn contains_key(&self, key: &K) -> bool {
+        self.inner.contains_key(&(self.scope)(key))
+    }
+
+    fn len(&self) -> usize {
+        self.inner.len()
+    }
+
+    fn clear(&self) {
+        self.inner.clear();
+    }
+
+    fn name(&self) -> String {
+        self.inner.name()
+    }
+
+    fn cache_limit(&self) -> usize {
+        self.inner.cache_limit()
+    }
+
+    fn update_cache_limit(&self, limit: usize) {
+        self.inner.update_cache_limit(limit);
+    }
+
+    fn cache_ttl(&self) -> Option<Duration> {
+        self.inner.cache_ttl()
+    }
+
+    fn update_cache_ttl(&self, ttl: Option<Duration>) {
+        self.inner.update_cache_ttl(ttl);
+    }
+
+    fn drop_table_entries(&self, table: &TableReference) -> Result<()> {
+        self.inner.drop_table_entries(table)
+    }
+
+    fn list_entries(&self) -> HashMap<K, CacheEntryInfo<V>> {
+        self.inner.list_entries()
+    }
+}

@@ -1,0 +1,35 @@
+//! What the process has asked of stores and found in caches.
+
+use std::collections::HashMap;
+
+use dfd_delta::CacheStats;
+use pyo3::prelude::*;
+
+use crate::table::LogTable;
+
+/// Requests by kind.
+#[pyfunction]
+pub fn request_counts() -> HashMap<&'static str, u64> {
+    dfd_delta::request_counts().collect()
+}
+
+/// Hits, misses, entries and bytes by cache.
+#[pyfunction]
+pub fn cache_stats() -> HashMap<&'static str, HashMap<&'static str, usize>> {
+    let told = |stats: CacheStats| {
+        HashMap::from([
+            ("hits", stats.hits),
+            ("misses", stats.misses),
+            ("entries", stats.entries),
+            ("bytes", stats.bytes),
+        ])
+    };
+    let caches = dfd_delta::cache_stats().into_iter();
+    caches.map(|(name, stats)| (name, told(stats))).collect()
+}
+
+/// The same as a table.
+#[pyfunction]
+pub fn cache_table(py: Python<'_>) -> PyResult<LogTable> {
+    LogTable::made(py, dfd_delta::caches())
+}

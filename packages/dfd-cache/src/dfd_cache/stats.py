@@ -1,0 +1,24 @@
+"""How the caches are doing."""
+
+from __future__ import annotations
+
+from dfd_cache.errors import StatisticsUnavailable
+
+
+def cache_stats() -> dict[str, dict[str, int]]:
+    """Hits, misses, entries and bytes of each cache of this process, as `dfd_native.cache_stats()` counts them.
+
+    The caches of dfd-native are counted (snapshots of Delta tables, Parquet footers); those of a
+    session of datafusion-python are not: it tells nothing of them.
+
+    Raises:
+        StatisticsUnavailable: dfd-native isn't installed.
+    """
+    try:
+        import dfd_native
+    except ModuleNotFoundError as error:
+        raise StatisticsUnavailable(
+            "datafusion-python doesn't count what its caches do. dfd-native does, for Delta tables: "
+            "pip install dfd-native"
+        ) from error
+    return dict(dfd_native.cache_stats())

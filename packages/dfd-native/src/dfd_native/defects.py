@@ -1,0 +1,119 @@
+"""Known defects of the libraries beneath: each measured, with where it is shown and what closes it here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Defect(NamedTuple):
+    """A defect of the versions from `first` to `last`, both included, and of everything below `last`.
+
+    - `evidence`: the issue, or the test of this project that fails when the defect is gone.
+    - `closed_by`: what of dfd is free of it.
+    """
+
+    library: str
+    first: tuple[int, ...]
+    last: tuple[int, ...]
+    defect: str
+    evidence: str
+    closed_by: str
+
+    def has(self, version: str) -> bool:
+        """True when a version, like `1.6.6`, is within the range."""
+        release = tuple(int(part) for part in re.findall(r"\d+", version.split("+")[0])[:3])
+        return self.first <= release and release[: len(self.last)] <= self.last
+
+
+DEFECTS = (
+    Defect(
+        "deltalake",
+        (1, 6, 4),
+        (1, 6, 6),
+        "optimize.compact() and optimize.z_order() that race double rows or bring deleted ones back",
+        "packages/dfd-delta-policy/tests/test_compaction.py: test_deltalakes_own_compaction_keeps_rows",
+        "GuardedTable.optimize() commits by a compare-and-swap of its own",
+    ),
+    Defect(
+        "deltalake",
+        (1, 6, 4),
+        (1, 6, 6),
+        "to_pyarrow_table() and to_pyarrow_dataset() give nulls for every column of a table with column "
+        "mapping (1.6.3 refuses it)",
+        "tests/compat/test_defects.py: test_mapped_columns_through_pyarrow",
+        "delta_table() reads by the physical names",
+    ),
+    Defect(
+        "deltalake",
+        (1, 6, 4),
+        (1, 6, 6),
+        "a DeltaTable registered in a session of datafusion 55 scans no table with deletion vectors",
+        "tests/compat/test_defects.py: test_deletion_vectors_through_deltalakes_provider",
+        "delta_table() hands over one leaf, which no rule of the session rewrites",
+    ),
+    Defect(
+        "deltalake",
+        (1, 6, 2),
+        (1, 6, 6),
+        "a DeltaTable registered in a session scans no remote table; count(*) alone answers",
+        "delta-io/delta-rs#4623, apache/datafusion#24733",
+        "delta_table() has an object store of its own",
+    ),
+    Defect(
+        "deltalake",
+        (1, 6, 1),
+        (1, 6, 3),
+        "its own guard asks for datafusion 54 only, or its settings are unknown there: DeltaTable can't be "
+        "registered, and 1.6.3, which is on DataFusion 55, ends the process next to datafusion 54.1",
+        "tests/compat/test_deltalake.py: test_neighbours; delta-io/delta-rs#4702",
+        "ensure_compatible() refuses a deltalake of another DataFusion; delta_table() needs none",
+    ),
+    Defect(
+        "deltalake",
+        (0, 15, 1),
+        (1, 6, 6),
+        "a process that used to_pyarrow_table() may abort at exit (code 134; 1 to 5 of 20 runs)",
+        "delta-io/delta-rs#2184, pola-rs/polars#24169",
+        "queries don't read through pyarrow datasets",
+    ),
+    Defect(
+        "deltalake",
+        (1,),
+        (1, 6, 6),
+        "two names of one storage option resolve by hash order, and unknown ones are ignored",
+        "packages/dfd-storage/tests/test_options.py: test_two_names_of_one_setting_are_refused",
+        "StorageProfile refuses both",
+    ),
+    Defect(
+        "datafusion",
+        (55,),
+        (55, 0),
+        "a relation without rows loses its columns in the bytes of a plan",
+        "tests/compat/test_defects.py: test_a_relation_without_rows_keeps_its_columns",
+        "Engine.run() compares names and types first; such a query runs in the session",
+    ),
+    Defect(
+        "datafusion",
+        (53,),
+        (55, 0),
+        "an object store without its secret raises PanicException, which is no Exception",
+        "tests/compat/test_defects.py: test_a_store_without_its_secret",
+        "StorageProfile is checked when it is built",
+    ),
+)
+
+
+def known_defects(versions: Mapping[str, str | None]) -> list[dict[str, str]]:
+    """Those that the given versions of libraries have, as plain values."""
+    return [
+        {
+            "library": f"{defect.library} {found}",
+            "defect": defect.defect,
+            "evidence": defect.evidence,
+            "closed_by": defect.closed_by,
+        }
+        for defect in DEFECTS
+        if (found := versions.get(defect.library)) is not None and defect.has(found)
+    ]

@@ -1,0 +1,96 @@
+"""Delta tables in SQL by their location: `select * from read_delta('/data/t')`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dfd_native import _native
+from dfd_native._native import DeltaTable, LogTable
+from dfd_native.handshake import ensure_compatible
+from dfd_native.table import delta_table
+
+if TYPE_CHECKING:
+    from datafusion import SessionContext
+
+Locate = Callable[[str], "tuple[str, Mapping[str, str], str | None]"]
+
+
+def register_table_functions(
+    session_context: SessionContext, locate: Locate | None = None
+) -> tuple[str, ...]:
+    """Make the table functions of this package callable in SQL; return their names.
+
+    - `read_delta(uri [, version])`: the rows, of the newest version by default.
+    - `delta_history(uri)`: the commits, newest first: `version`, `timestamp`, `operation`,
+      `operation_parameters`, `read_version`, `is_blind_append`, `engine_info`, `user_name`, and all of
+      it in `commit_info` (JSON).
+    - `delta_files(uri)`: the files of the newest version: `path`, `size_bytes`, `modified`,
+      `num_records`, `deleted_records`, `partition_values` (JSON), `stats` (JSON).
+    - `read_delta_cdf(uri, from [, to])`: the rows that these versions, both included, inserted, updated
+      and deleted, of a table with `delta.enableChangeDataFeed`.
+    - `dfd_cache_stats()`: `cache`, `hits`, `misses`, `entries`, `bytes`, of this process.
+
+    `locate` gives the canonical URI of a table, the options of its object store and the name of
+    its profile (see `delta_table`). Default: local paths and `file://` URIs alone.
+
+    Raises:
+        IncompatibleInstallation: the installed datafusion is not the one this was built for.
+    """
+    ensure_compatible()
+    from datafusion import udtf
+
+    find = locate or _local
+
+    def opened(uri: Any, version: int | None = None) -> DeltaTable:
+        location, options, profile = find(_text(uri))
+        return delta_table(location, options, version=version, profile=profile)
+
+    def read_delta(uri: Any, version: Any = None) -> DeltaTable:
+        return opened(uri, None if version is None else _version(version))
+
+    def delta_history(uri: Any) -> LogTable:
+        return opened(uri).history()
+
+    def delta_files(uri: Any) -> LogTable:
+        return opened(uri).files()
+
+    def read_delta_cdf(uri: Any, first: Any, last: Any = None) -> LogTable:
+        return opened(uri).changes(_version(first), None if last is None else _version(last))
+
+    def dfd_cache_stats() -> LogTable:
+        return _native.cache_table()
+
+    functions = (read_delta, delta_history, delta_files, read_delta_cdf, dfd_cache_stats)
+    for function in functions:
+        session_context.register_udtf(udtf(function, function.__name__))
+    return tuple(function.__name__ for function in functions)
+
+
+def _local(uri: str) -> tuple[str, Mapping[str, str], str | None]:
+    if "://" not in uri:
+        uri = Path(uri).absolute().as_uri()
+    elif not uri.startswith("file://"):
+        raise ValueError(f"{uri} needs a storage profile, and this session has none for it.")
+    return uri, {}, None
+
+
+def _constant(argument: Any) -> object:
+    value = argument.python_value()
+    # With pyarrow it is a scalar of that.
+    return value.as_py() if hasattr(value, "as_py") else value
+
+
+def _text(argument: Any) -> str:
+    value = _constant(argument)
+    if not isinstance(value, str):
+        raise TypeError(f"A table's location is a text, not {value!r}.")
+    return value
+
+
+def _version(argument: Any) -> int:
+    value = _constant(argument)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise TypeError(f"A version is a number from 0, not {value!r}.")
+    return value
