@@ -23,10 +23,9 @@ pub struct CacheStats {
     pub bytes: usize,
 }
 
-/// Another cache, seen under keys of one scope, with its look-ups counted.
-pub struct Watched<K: CacheKey, V: CacheValue> {
-    inner: Arc<dyn Cache<K, V>>,
-    scope: Box<dyn Fn(&K) -> K + Send + Sync>,
+/// DataFusion's cache with its look-ups counted.
+struct Watched<K: CacheKey, V: CacheValue> {
+    inner: DefaultCache<K, V>,
     hits: Count,
     misses: Count,
 }
@@ -37,12 +36,7 @@ impl<K: CacheKey, V: CacheValue> Watched<K, V> {
             hits: self.hits.value(),
             misses: self.misses.value(),
             entries: self.inner.len(),
-            bytes: self
-                .inner
-                .list_entries()
-                .values()
-                .map(|entry| entry.size_bytes)
-                .sum(),
+            bytes: self.inner.memory_used(),
         }
     }
 }
@@ -58,8 +52,7 @@ fn footer_caches() -> &'static Mutex<Vec<Weak<Footers>>> {
 pub fn footer_cache() -> Arc<FileMetadataCache> {
     let cache = Arc::new(Footers {
         // The environment sets the limit.
-        inner: Arc::new(DefaultCache::new(0)),
-        scope: Box::new(Path::clone),
+        inner: DefaultCache::new(0),
         hits: Count::new(),
         misses: Count::new(),
     });
@@ -69,23 +62,6 @@ pub fn footer_cache() -> Arc<FileMetadataCache> {
     caches.retain(|cache| cache.strong_count() > 0);
     caches.push(Arc::downgrade(&cache));
     cache
-}
-
-/// `cache` for the files of the store under `scope`, counting for one scan.
-///
-/// DataFusion's footers go by their path, which two stores may have in common.
-pub fn scan_footers(
-    cache: Arc<FileMetadataCache>,
-    scope: String,
-    hits: Count,
-    misses: Count,
-) -> Arc<FileMetadataCache> {
-    Arc::new(Footers {
-        inner: cache,
-        scope: Box::new(move |path| Path::from(format!("{scope}/{path}"))),
-        hits,
-        misses,
-    })
 }
 
 /// The footers of all environments of this process.
@@ -107,7 +83,7 @@ pub fn footer_stats() -> CacheStats {
 
 impl<K: CacheKey, V: CacheValue> Cache<K, V> for Watched<K, V> {
     fn get(&self, key: &K) -> Option<V> {
-        let found = self.inner.get(&(self.scope)(key));
+        let found = self.inner.get(key);
         let counter = if found.is_some() {
             &self.hits
         } else {
@@ -118,15 +94,15 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> for Watched<K, V> {
     }
 
     fn put(&self, key: &K, value: V) -> Option<V> {
-        self.inner.put(&(self.scope)(key), value)
+        self.inner.put(key, value)
     }
 
     fn remove(&self, key: &K) -> Option<V> {
-        self.inner.remove(&(self.scope)(key))
+        self.inner.remove(key)
     }
 
     fn contains_key(&self, key: &K) -> bool {
-        self.inner.contains_key(&(self.scope)(key))
+        self.inner.contains_key(key)
     }
 
     fn len(&self) -> usize {

@@ -184,7 +184,8 @@ impl ExecutionPlan for Leaf {
     fn metrics(&self) -> Option<MetricsSet> {
         let mut all = MetricsSet::new();
         collect(&self.inner, &mut all);
-        Some(all)
+        // One of each, and not one for each file, goes over the border.
+        Some(all.aggregate_by_name())
     }
 
     // What a host asks for over FFI.

@@ -9,28 +9,25 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, DFSchema, Result, Statistics};
 use datafusion::config::TableParquetOptions;
 use datafusion::datasource::TableType;
-use datafusion::datasource::physical_plan::parquet::{
-    CachedParquetFileReaderFactory, ParquetFileReaderFactory,
-};
 use datafusion::datasource::physical_plan::{
     FileGroup, FileScanConfigBuilder, FileSource, ParquetSource,
 };
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_expr::expressions::{Column as PhysicalColumn, cast};
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder};
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use datafusion::prelude::SessionConfig;
 
-use crate::caches::scan_footers;
 use crate::error::Error;
 use crate::files::DataFile;
+use crate::footers::Readers;
 use crate::leaf::Leaf;
 use crate::mapping::MappedAdapterFactory;
 use crate::pruning;
-use crate::requests::CountedStore;
 use crate::runtime;
 use crate::snapshot::TableSnapshot;
 
@@ -121,6 +118,7 @@ impl Request {
             let plan = scan
                 .scan(session, projection, &self.filters, self.limit)
                 .await?;
+            let plan = with_types(plan, &self.schema()?)?;
             return Ok(Planned { plan, scanned: 0 });
         }
         let columns = snapshot.columns();
@@ -165,9 +163,12 @@ impl Request {
             .runtime_env()
             .cache_manager
             .get_file_metadata_cache();
-        let readers = counted_readers(snapshot, footers, source.metrics());
+        let readers = Readers::new(snapshot.location(), footers, source.metrics());
         count_files(snapshot, scanned, source.metrics());
-        source = source.with_parquet_file_reader_factory(readers);
+        source = source.with_parquet_file_reader_factory(Arc::new(readers));
+        if let Some(bytes) = options.execution.parquet.metadata_size_hint {
+            source = source.with_metadata_size_hint(bytes);
+        }
         if let Some(predicate) = predicate {
             source = source.with_predicate(predicate);
         }
@@ -187,27 +188,20 @@ impl Request {
     }
 }
 
-/// Readers of the snapshot's files, whose requests and footers are counted for one scan.
-fn counted_readers(
-    snapshot: &TableSnapshot,
-    footers: Arc<FileMetadataCache>,
-    metrics: &ExecutionPlanMetricsSet,
-) -> Arc<dyn ParquetFileReaderFactory> {
-    let counter = |name| MetricBuilder::new(metrics).global_counter(name);
-    let location = snapshot.location();
-    let requests = counter("requests");
-    let store = CountedStore::new(
-        Arc::clone(location.store()),
-        Arc::new(move |_| requests.add(1)),
-        location.is_local(),
-    );
-    let footers = scan_footers(
-        footers,
-        location.store_url().to_string(),
-        counter("footer_cache_hits"),
-        counter("footer_cache_misses"),
-    );
-    Arc::new(CachedParquetFileReaderFactory::new(Arc::new(store), footers))
+/// The plan with the table's types: `DeltaScan` gives partition values as dictionaries.
+fn with_types(plan: Arc<dyn ExecutionPlan>, wanted: &SchemaRef) -> Result<Arc<dyn ExecutionPlan>> {
+    let found = plan.schema();
+    let fields = found.fields().iter().zip(wanted.fields());
+    if fields.clone().all(|(a, b)| a.data_type() == b.data_type()) {
+        return Ok(plan);
+    }
+    let columns = fields.enumerate().map(|(index, (field, wanted))| {
+        let column = Arc::new(PhysicalColumn::new(field.name(), index));
+        let typed = cast(column, &found, wanted.data_type().clone())?;
+        Ok((typed, wanted.name().clone()))
+    });
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    Ok(Arc::new(ProjectionExec::try_new(columns, plan)?))
 }
 
 fn count_files(snapshot: &TableSnapshot, scanned: usize, metrics: &ExecutionPlanMetricsSet) {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, OBJECT_STORE_COALESCE_DEFAULT,
@@ -88,6 +89,41 @@ impl fmt::Display for CountedStore {
     }
 }
 
+/// An error that tells its causes too: who shows errors on the way here drops them.
+#[derive(Debug)]
+struct Told(Box<dyn std::error::Error + Send + Sync>);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = self.0.to_string();
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            let reason = error.to_string();
+            if !text.contains(&reason) {
+                text = format!("{text}: {reason}");
+            }
+            cause = error.source();
+        }
+        f.write_str(&text)
+    }
+}
+
+impl std::error::Error for Told {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(self.0.as_ref())
+    }
+}
+
+fn told(error: object_store::Error) -> object_store::Error {
+    match error {
+        object_store::Error::Generic { store, source } => object_store::Error::Generic {
+            store,
+            source: Box::new(Told(source)),
+        },
+        other => other,
+    }
+}
+
 #[async_trait]
 impl ObjectStore for CountedStore {
     async fn put_opts(
@@ -97,7 +133,10 @@ impl ObjectStore for CountedStore {
         options: PutOptions,
     ) -> Result<PutResult> {
         self.saw(Verb::Put);
-        self.inner.put_opts(location, payload, options).await
+        self.inner
+            .put_opts(location, payload, options)
+            .await
+            .map_err(told)
     }
 
     async fn put_multipart_opts(
@@ -106,18 +145,21 @@ impl ObjectStore for CountedStore {
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
         self.saw(Verb::Put);
-        self.inner.put_multipart_opts(location, options).await
+        self.inner
+            .put_multipart_opts(location, options)
+            .await
+            .map_err(told)
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         self.saw(if options.head { Verb::Head } else { Verb::Get });
-        self.inner.get_opts(location, options).await
+        self.inner.get_opts(location, options).await.map_err(told)
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         if self.is_local {
             self.saw(Verb::Get);
-            return self.inner.get_ranges(location, ranges).await;
+            return self.inner.get_ranges(location, ranges).await.map_err(told);
         }
         // What a store without ranges of its own does, in sight.
         coalesce_ranges(
@@ -133,12 +175,12 @@ impl ObjectStore for CountedStore {
         locations: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
         self.saw(Verb::Delete);
-        self.inner.delete_stream(locations)
+        self.inner.delete_stream(locations).map_err(told).boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         self.saw(Verb::List);
-        self.inner.list(prefix)
+        self.inner.list(prefix).map_err(told).boxed()
     }
 
     fn list_with_offset(
@@ -147,16 +189,19 @@ impl ObjectStore for CountedStore {
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
         self.saw(Verb::List);
-        self.inner.list_with_offset(prefix, offset)
+        self.inner
+            .list_with_offset(prefix, offset)
+            .map_err(told)
+            .boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         self.saw(Verb::List);
-        self.inner.list_with_delimiter(prefix).await
+        self.inner.list_with_delimiter(prefix).await.map_err(told)
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.saw(Verb::Copy);
-        self.inner.copy_opts(from, to, options).await
+        self.inner.copy_opts(from, to, options).await.map_err(told)
     }
 }

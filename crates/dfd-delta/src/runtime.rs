@@ -49,10 +49,15 @@ pub fn handle() -> Result<Handle, Error> {
 /// As [`handle`].
 pub fn block_on<F: Future>(work: F) -> Result<F::Output, Error> {
     let handle = handle()?;
-    Ok(match Handle::try_current() {
-        Ok(_) => block_in_place(|| handle.block_on(work)),
-        Err(_) => handle.block_on(work),
-    })
+    Ok(blocking(|| handle.block_on(work)))
+}
+
+/// Do what waits, from any thread; others take over the work of one of our own.
+pub fn blocking<T>(wait: impl FnOnce() -> T) -> T {
+    match Handle::try_current() {
+        Ok(_) => block_in_place(wait),
+        Err(_) => wait(),
+    }
 }
 
 /// The object stores of all locations: each is registered under a URL of its own.

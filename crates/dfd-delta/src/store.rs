@@ -4,16 +4,20 @@ use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::execution::object_store::ObjectStoreUrl;
 use deltalake_core::DeltaResult;
 use deltalake_core::logstore::{
     LogStore, LogStoreFactory, ObjectStoreRef, StorageConfig, default_logstore, logstore_factories,
 };
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::http::HttpBuilder;
 use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
 use object_store::{ObjectStore, RetryConfig};
 use url::Url;
 
@@ -66,18 +70,7 @@ impl Location {
         {
             url = found;
         }
-        let store: Arc<dyn ObjectStore> = match url.scheme() {
-            "file" => Arc::new(LocalFileSystem::new()),
-            "s3" => Arc::new(s3(&url, options).map_err(|error| refused(error.to_string()))?),
-            _ => {
-                let options = options
-                    .iter()
-                    .map(|(key, value)| (key.as_str(), value.clone()));
-                let (store, _) = object_store::parse_url_opts(&url, options)
-                    .map_err(|error| refused(error.to_string()))?;
-                Arc::from(store)
-            }
-        };
+        let store = open(&url, options).map_err(|error| refused(error.to_string()))?;
         let is_local = url.scheme() == "file";
         let store: Arc<dyn ObjectStore> = Arc::new(CountedStore::of_process(store, is_local));
         let scheme = format!("{}://", url.scheme());
@@ -150,21 +143,67 @@ impl LogStoreFactory for AnyStore {
     }
 }
 
-fn s3(url: &Url, options: &HashMap<String, String>) -> object_store::Result<impl ObjectStore> {
-    let mut builder = AmazonS3Builder::new().with_url(url.as_str());
-    for (key, value) in options {
-        if key == "max_retries" {
-            let max_retries = value.parse().map_err(|error| object_store::Error::Generic {
-                store: "S3",
-                source: Box::new(error) as _,
-            });
-            builder = builder.with_retry(RetryConfig {
-                max_retries: max_retries?,
-                ..RetryConfig::default()
-            });
-        } else {
-            builder = builder.with_config(AmazonS3ConfigKey::from_str(key)?, value);
-        }
+/// The store of a scheme, with these options and no others; an unknown one is an error.
+fn open(
+    url: &Url,
+    options: &HashMap<String, String>,
+) -> object_store::Result<Arc<dyn ObjectStore>> {
+    let retry = retry(options)?;
+    macro_rules! built {
+        ($builder:ty) => {{
+            let mut builder = <$builder>::new().with_url(url.as_str()).with_retry(retry);
+            for (key, value) in options.iter().filter(|(key, _)| !is_of_retries(key)) {
+                builder = builder.with_config(key.parse()?, value);
+            }
+            Ok(Arc::new(builder.build()?))
+        }};
     }
-    builder.build()
+    match url.scheme() {
+        "file" => Ok(Arc::new(LocalFileSystem::new())),
+        "memory" => Ok(Arc::new(InMemory::new())),
+        "s3" | "s3a" => built!(AmazonS3Builder),
+        "az" | "azure" | "adl" | "abfs" | "abfss" => built!(MicrosoftAzureBuilder),
+        "gs" => built!(GoogleCloudStorageBuilder),
+        "http" | "https" => built!(HttpBuilder),
+        scheme => Err(object_store::Error::Generic {
+            store: "URL",
+            source: format!("{scheme}:// names no kind of store").into(),
+        }),
+    }
+}
+
+const MAX_RETRIES: &str = "max_retries";
+const RETRY_TIMEOUT: &str = "retry_timeout";
+
+fn is_of_retries(key: &str) -> bool {
+    [MAX_RETRIES, RETRY_TIMEOUT].contains(&key)
+}
+
+/// Options that deltalake has beside those of object_store.
+fn retry(options: &HashMap<String, String>) -> object_store::Result<RetryConfig> {
+    let mut retry = RetryConfig::default();
+    let refused = |key: &str, value: &str| object_store::Error::Generic {
+        store: "options",
+        source: format!("{key} can't be {value:?}").into(),
+    };
+    if let Some(value) = options.get(MAX_RETRIES) {
+        retry.max_retries = value.parse().map_err(|_| refused(MAX_RETRIES, value))?;
+    }
+    if let Some(value) = options.get(RETRY_TIMEOUT) {
+        retry.retry_timeout =
+            parse_duration(value).ok_or_else(|| refused(RETRY_TIMEOUT, value))?;
+    }
+    Ok(retry)
+}
+
+/// `500ms`, `30s` or `5m`, as object_store's own options have them.
+fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(char::is_alphabetic);
+    let number: u64 = digits.parse().ok()?;
+    match &text[digits.len()..] {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        _ => None,
+    }
 }

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::execution::cache::cache_manager::CacheManagerConfig;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
@@ -33,6 +34,9 @@ pub enum Refusal {
     /// Statements belong to the session.
     #[error("{0} runs in the session")]
     Statement(&'static str),
+    /// Its literals of 16 bits can't be told from those of 32.
+    #[error("a Float16 literal loses its type on the way")]
+    HalfLiteral,
     /// Planning failed.
     #[error("the plan can't be planned: {0}")]
     Unplannable(#[source] DataFusionError),
@@ -138,6 +142,7 @@ impl Engine {
         let logical = logical_plan_from_bytes_with_extension_codec(bytes, &context, &codec)
             .map_err(Refusal::Unreadable)?;
         refuse_statements(&logical)?;
+        refuse_half_literals(&logical)?;
         if let Some(expected) = expected {
             same_columns(expected, logical.schema().as_arrow())?;
         }
@@ -164,6 +169,35 @@ fn refuse_statements(plan: &LogicalPlan) -> Result<(), Refusal> {
     }))
 }
 
+/// A literal of 16 bits comes back from a plan's bytes with 32: where there are both, it may be one.
+fn refuse_half_literals(plan: &LogicalPlan) -> Result<(), Refusal> {
+    let (mut has_half, mut has_literal) = (false, false);
+    let looked = plan.apply_with_subqueries(|node| {
+        let fields = node.schema().fields().iter();
+        has_half |= fields.into_iter().any(|field| is_half(field.data_type()));
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                match expr {
+                    Expr::Cast(cast) => has_half |= is_half(cast.field.data_type()),
+                    Expr::TryCast(cast) => has_half |= is_half(cast.field.data_type()),
+                    Expr::Literal(value, _) => has_literal |= value.data_type() == DataType::Float32,
+                    _ => {}
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    });
+    looked.map_err(Refusal::Unplannable)?;
+    if has_half && has_literal {
+        return Err(Refusal::HalfLiteral);
+    }
+    Ok(())
+}
+
+fn is_half(data_type: &DataType) -> bool {
+    *data_type == DataType::Float16
+}
+
 /// Whether names and types agree; what may be null and metadata may differ.
 fn same_columns(expected: &Schema, found: &Schema) -> Result<(), Refusal> {
     let told = |schema: &Schema| {
@@ -176,7 +210,7 @@ fn same_columns(expected: &Schema, found: &Schema) -> Result<(), Refusal> {
             .fields()
             .iter()
             .zip(found.fields())
-            .all(|(a, b)| a.name() == b.name() && a.data_type().equals_datatype(b.data_type()));
+            .all(|(a, b)| a.name() == b.name() && same_type(a.data_type(), b.data_type()));
     if agree {
         return Ok(());
     }
@@ -185,6 +219,37 @@ fn same_columns(expected: &Schema, found: &Schema) -> Result<(), Refusal> {
         told(expected),
         told(found)
     )))
+}
+
+fn same_type(a: &DataType, b: &DataType) -> bool {
+    let same_fields = |a: &[FieldRef], b: &[FieldRef]| {
+        a.len() == b.len()
+            && a.iter()
+                .zip(b)
+                .all(|(a, b)| a.name() == b.name() && same_type(a.data_type(), b.data_type()))
+    };
+    match (a, b) {
+        (DataType::Struct(a), DataType::Struct(b)) => same_fields(a, b),
+        (DataType::List(a), DataType::List(b))
+        | (DataType::LargeList(a), DataType::LargeList(b))
+        | (DataType::ListView(a), DataType::ListView(b))
+        | (DataType::LargeListView(a), DataType::LargeListView(b)) => {
+            same_type(a.data_type(), b.data_type())
+        }
+        (DataType::FixedSizeList(a, m), DataType::FixedSizeList(b, n)) => {
+            m == n && same_type(a.data_type(), b.data_type())
+        }
+        // The names inside a map mean nothing.
+        (DataType::Map(a, m), DataType::Map(b, n)) => {
+            m == n && match (a.data_type(), b.data_type()) {
+                (DataType::Struct(a), DataType::Struct(b)) => {
+                    a.iter().zip(b).all(|(a, b)| same_type(a.data_type(), b.data_type()))
+                }
+                _ => false,
+            }
+        }
+        _ => a == b,
+    }
 }
 
 /// A plan that is ready to run, once.

@@ -1,7 +1,9 @@
 //! A plan that is running.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use datafusion::error::{DataFusionError, Result};
@@ -10,7 +12,6 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
 /// Batches that may wait for whoever consumes them.
 const WAITING: usize = 2;
@@ -60,14 +61,25 @@ impl Run {
     /// # Errors
     /// The query failed, or its work panicked.
     pub fn next(&mut self, patience: Duration) -> Result<Next> {
-        let waited = dfd_delta::block_on(async {
-            // A timer needs the runtime to be entered.
-            timeout(patience, self.batches.recv()).await
-        })?;
-        match waited {
-            Err(_) => Ok(Next::Waiting),
-            Ok(Some(batch)) => batch.map(Next::Batch),
-            Ok(None) => self.end(),
+        match dfd_delta::blocking(|| self.poll_for(patience)) {
+            Poll::Pending => Ok(Next::Waiting),
+            Poll::Ready(Some(batch)) => batch.map(Next::Batch),
+            Poll::Ready(None) => self.end(),
+        }
+    }
+
+    /// By the clock of this thread: those of the runtime stand still while all its threads work.
+    fn poll_for(&mut self, patience: Duration) -> Poll<Option<Result<RecordBatch>>> {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut context = Context::from_waker(&waker);
+        let began = Instant::now();
+        loop {
+            let found = self.batches.poll_recv(&mut context);
+            let left = patience.saturating_sub(began.elapsed());
+            if found.is_ready() || left.is_zero() {
+                return found;
+            }
+            thread::park_timeout(left);
         }
     }
 
@@ -81,6 +93,14 @@ impl Run {
             ))),
             Err(error) => Err(DataFusionError::External(Box::new(error))),
         }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 use crate::errors;
+use crate::gate;
 
 /// The codec with which the session reads plans, as its capsule holds it.
 #[allow(unsafe_code)]
@@ -16,6 +17,7 @@ pub fn logical_codec(session: &Bound<'_, PyAny>) -> PyResult<FFI_LogicalExtensio
     let capsule = capsule
         .cast::<PyCapsule>()
         .map_err(|_| PyTypeError::new_err("the session exports no logical extension codec"))?;
+    gate::capsule(capsule)?;
     let pointer = capsule.pointer_checked(Some(c"datafusion_logical_extension_codec"))?;
     // SAFETY: the gate has seen that the session's DataFusion has the layouts of ours, and the
     // capsule, whose name was checked, lives until the clone is made.
@@ -32,6 +34,7 @@ pub fn settings(session: &Bound<'_, PyAny>) -> PyResult<SessionConfig> {
     let capsule = capsule
         .cast::<PyCapsule>()
         .map_err(|_| PyTypeError::new_err("the session exports no task context"))?;
+    gate::capsule(capsule)?;
     let pointer = capsule.pointer_checked(Some(c"datafusion_task_context_provider"))?;
     // SAFETY: as above; and each function is called with the struct it came with. The functions of
     // the session, which are hundreds, are left where they are.

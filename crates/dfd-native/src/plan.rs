@@ -28,9 +28,10 @@ impl PlanNode {
         displayable(self.0.as_ref()).indent(false).to_string()
     }
 
-    /// Its metrics, or None.
+    /// Its metrics, summed over its partitions and files, or None.
     fn metrics(&self) -> Option<Metrics> {
-        self.0.metrics().map(Metrics)
+        let metrics = self.0.metrics()?;
+        Some(Metrics(metrics.aggregate_by_name()))
     }
 }
 

@@ -229,15 +229,22 @@ print(json.dumps(tried(doors[door])))
 """
 
 
+@pytest.mark.parametrize(
+    "door", ["logical_codec", "physical_codec", "register_table", "Engine.run"]
+)
 def test_the_session_of_another_library_is_known_by_its_capsules(
-    probe: Probe, other: Path, uri: str
+    probe: Probe, other: Path, uri: str, door: str
 ) -> None:
     """The imported datafusion fits, and the session at the door comes from a copy that doesn't."""
+    library = other / "datafusion/_internal.abi3.so"
+    told = f"a session of {library} on DataFusion {OTHER_DATAFUSION}"
+    assert probe(BESIDE, uri, other, door)[:2] == [told, REQUIRED]
+
+
+def test_a_session_of_ours_beside_that_of_another_library(
+    probe: Probe, other: Path, uri: str
+) -> None:
     assert probe(BESIDE, uri, other, "ours") is None
-    for door in ("logical_codec", "physical_codec", "register_table", "Engine.run"):
-        found = probe(BESIDE, uri, other, door)
-        library = other / "datafusion/_internal.abi3.so"
-        assert found[:2] == [f"a session of {library} on DataFusion {OTHER_DATAFUSION}", REQUIRED]
 
 
 @pytest.mark.parametrize("halves", ["(2, 0)", "(0, 3)", "(1, 1)"])

@@ -39,7 +39,9 @@ def both_routes(session: SessionContext, sql: str) -> list[dict[str, object]]:
     """The rows of the session, after the engine gave the same."""
     frame = session.sql(sql)
     wanted = frame.to_arrow_table().to_pylist()
-    run = dfd_native.Engine().run(session.sql(sql).optimized_logical_plan(), session, frame.schema())
+    run = dfd_native.Engine().run(
+        session.sql(sql).optimized_logical_plan(), session, frame.schema()
+    )
     assert pa.table(run).to_pylist() == wanted
     return wanted
 

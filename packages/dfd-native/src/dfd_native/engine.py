@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from dfd_native import _native
 from dfd_native._native import EngineRun
+from dfd_native.ambiguous import ambiguous
+from dfd_native.errors import EngineRefusal
 from dfd_native.handshake import ensure_compatible
 
 if TYPE_CHECKING:
     from datafusion import SessionContext
     from datafusion.extensions import SessionExtensionComponents
+    from datafusion.plan import LogicalPlan
 
 Resolve = Callable[[str, str], "Mapping[str, str] | None"]
 
@@ -80,7 +83,13 @@ class Engine:
         """
         self._native.register_store(uri, dict(options))
 
-    def run(self, plan: Any, session: SessionContext, schema: Any = None) -> EngineRun:
+    def run(
+        self,
+        plan: LogicalPlan | bytes,
+        session: SessionContext,
+        schema: Any = None,
+        is_sql: bool = False,
+    ) -> EngineRun:
         """Plan an optimized plan of `session` under the session's settings; it runs as it is consumed.
 
         Built-in functions and dfd's own are native here; Delta tables are scanned without a border
@@ -91,9 +100,16 @@ class Engine:
           `DataFrame.optimized_logical_plan()`; `session` has a `DeltaExtension`.
         - `schema`: anything with `__arrow_c_schema__`; names and types that must come back. Give it: a
           relation without rows loses its columns in a plan's bytes.
+        - `is_sql`: the plan was made from SQL, so that each function is the session's of that name. In a
+          plan of the DataFrame API `concat` may be the one of `datafusion.functions.spark`.
 
         Raises:
-            EngineRefusal: the plan can't be written, read or planned, is a statement, or comes back
-                with other columns. Nothing has run.
+            EngineRefusal: the plan can't be written, read or planned, is a statement, has a function that may
+                be another one here, or comes back with other columns. Nothing has run.
         """
+        name = ambiguous(plan, session, is_sql)
+        if name is not None:
+            raise EngineRefusal(
+                f"{name} may be the function of datafusion.functions.spark, and the plan doesn't say"
+            )
         return self._native.run(plan, session, schema)

@@ -118,9 +118,12 @@ def _print_capabilities(snapshot: dict[str, Any]) -> None:
         libraries.add_row(name, found or "missing", inside.get(name) or "")
     rest = Table("what", "value")
     for key, value in snapshot.items():
-        if key not in ("libraries", "datafusion_inside", "known_defects"):
-            text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-            rest.add_row(key, text)
+        if isinstance(value, str):
+            rest.add_row(key, value)
+        elif key in ("plugin_abi", "build", "functions"):
+            for name, part in value.items():
+                rest.add_row(f"{key}.{name}", str(part))
+    rest.add_row("features", ", ".join(snapshot["features"]))
     out = _out()
     out.print(libraries)
     out.print(rest)

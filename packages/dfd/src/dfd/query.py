@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from dfd_obs.plan import ExecutedPlan
 
 
+def _under(schema: pa.Schema, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch under a schema of the same names and types, which may differ in NOT NULL and metadata."""
+    if batch.schema.equals(schema, check_metadata=True):
+        return batch
+    if batch.schema.types != schema.types:
+        return pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+    # pyarrow has no array for some types (intervals of months), so the columns stay untouched.
+    _, data = batch.__arrow_c_array__()
+    return pa.RecordBatch._import_from_c_capsule(schema.__arrow_c_schema__(), data)
+
+
 class Query:
     """A DataFrame of `runtime.session` that leaves as an Arrow C stream.
 
@@ -36,14 +47,16 @@ class Query:
         text: str,
         session: SessionContext,
         engine: Engine,
+        is_sql: bool,
     ) -> None:
         self.dataframe = dataframe
+        self._is_sql = is_sql
         self._observer = observer
         self._text = text
         self._session = session
         self._engine = engine
         self._id: str | None = None
-        self._plan: ExecutedPlan | None = None
+        self._metrics: list[OperatorMetrics] = []
         # Planned when somebody first asks, and consumed by the first run.
         self._planned: EngineRun | EngineRefusal | None = None
         self._optimized: LogicalPlan | None = None
@@ -91,7 +104,12 @@ class Query:
     def _plan_once(self) -> EngineRun | EngineRefusal:
         if self._planned is None:
             try:
-                self._planned = self._engine.run(self._logical(), self._session, self.schema)
+                if not self.schema.names:
+                    # What `SessionContext.sql` leaves of a statement that it has run.
+                    raise EngineRefusal("a statement runs in the session, when it is made")
+                self._planned = self._engine.run(
+                    self._logical(), self._session, self.schema, is_sql=self._is_sql
+                )
             except EngineRefusal as refusal:
                 self._planned = refusal
         return self._planned
@@ -119,13 +137,14 @@ class Query:
         rows = 0
         failure: BaseException | None = None
         abandoned = False
+        stream: Iterable[Any] = ()
+        plan: ExecutedPlan | None = None
         try:
             with scope.activate():
                 scope.routed(self.route, self.route_reason)
-                stream, self._plan = self._start()
+                stream, plan = self._start()
             for batch in stream:
-                columns = pa.record_batch(batch).columns
-                out = pa.RecordBatch.from_arrays(columns, schema=self.schema)
+                out = _under(self.schema, pa.record_batch(batch))
                 rows += out.num_rows
                 yield out
         except GeneratorExit:
@@ -138,7 +157,12 @@ class Query:
             failure = error
             raise
         finally:
-            scope.finish(rows=rows, plan=self._plan, error=failure, abandoned=abandoned)
+            self._metrics = [] if plan is None else operator_metrics(plan)
+            scope.finish(rows=rows, plan=plan, error=failure, abandoned=abandoned)
+            # The traceback of the failure holds this frame: what runs and what a join has built would
+            # stay until the garbage collector finds the circle.
+            failure = plan = None
+            stream = ()
 
     def to_arrow_table(self) -> pa.Table:
         """Run the query and hold the whole result in memory."""
@@ -163,16 +187,21 @@ class Query:
         print_stream(self, limit=rows)
 
     def explain(self, analyze: bool = False) -> str:
-        """The physical plan as text; with `analyze` the plan and metrics of a run made for it."""
+        """The physical plan as text, or the logical one of a statement that changes rows; with `analyze` the
+        plan and metrics of a run made for it."""
         if not analyze:
             planned = self._plan_once()
             if isinstance(planned, EngineRun):
                 return planned.explain()
+            logical = self.dataframe.logical_plan().display_indent()
+            # Tables in memory are changed while the physical plan is made.
+            if logical.startswith("Dml:"):
+                return logical
             return self.dataframe.execution_plan().display_indent()
         for _ in self.reader():
             pass
         return "\n".join(operator.line() for operator in self.metrics())
 
     def metrics(self) -> list[OperatorMetrics]:
-        """The operators of the newest run with their metrics, outermost first; empty before the first."""
-        return [] if self._plan is None else operator_metrics(self._plan)
+        """The operators of the newest run that ended with their metrics, outermost first; empty before."""
+        return list(self._metrics)

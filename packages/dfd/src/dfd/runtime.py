@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +37,13 @@ class _Registered(msgspec.Struct, frozen=True):
 def _name(storage: StorageProfile) -> str | None:
     """The name of a profile in plans: its location and a digest of its settings without secrets."""
     return f"{storage.uri}#{storage.fingerprint}" if storage.kind != "local" else None
+
+
+def _names(sql: str, table: str) -> bool:
+    """Whether `sql` may name the table; its name may be one of three parts, and quoted."""
+    name = table.rpartition(".")[2].replace('""', '"').strip('"')
+    text = sql.replace('""', '"')
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 class Runtime:
@@ -150,11 +158,10 @@ class Runtime:
 
     def _refresh(self, sql: str) -> None:
         """Bring the unpinned tables that `sql` names to their newest version: one look at the logs."""
-        text = sql.casefold().replace('""', '"')
         stale = {
             name: registered
             for name, registered in self._tables.items()
-            if not registered.pinned and name.rpartition(".")[2].casefold() in text
+            if not registered.pinned and _names(sql, name)
         }
         try:
             newest = dfd_native.refreshed(registered.table for registered in stale.values())
@@ -175,12 +182,15 @@ class Runtime:
             dataframe = self.session.sql(sql, param_values=dict(params) if params else None)
         except Exception as error:
             raise QueryError(f"The query can't be planned: {error}") from error
-        return Query(dataframe, self.observer, sql, self.session, self.engine)
+        return Query(dataframe, self.observer, sql, self.session, self.engine, is_sql=True)
 
     def query(self, dataframe: DataFrame) -> Query:
         """Observe any DataFrame of `session` as a `Query`."""
+        if not isinstance(dataframe, DataFrame):
+            # Some methods of datafusion 55 give what a DataFrame is made of, `select_exprs` for one.
+            dataframe = DataFrame(dataframe)
         text = str(dataframe.logical_plan())
-        return Query(dataframe, self.observer, text, self.session, self.engine)
+        return Query(dataframe, self.observer, text, self.session, self.engine, is_sql=False)
 
     def table(self, uri: str | Path) -> GuardedTable:
         """The table at `uri` under this runtime's policy, its commits with run and query ids."""
