@@ -17,6 +17,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning};
 use datafusion::physical_plan::metrics::MetricsSet;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr,
@@ -188,9 +189,12 @@ impl ExecutionPlan for Leaf {
         Some(all.aggregate_by_name())
     }
 
-    // What a host asks for over FFI.
-    #[expect(deprecated)]
-    fn partition_statistics(&self, partition: Option<usize>) -> Result<Arc<Statistics>> {
-        self.inner.partition_statistics(partition)
+    // The caller's walk can't see what is inside: one of its own.
+    fn statistics_from_inputs(
+        &self,
+        _: &[Arc<Statistics>],
+        asked: &StatisticsArgs,
+    ) -> Result<Arc<Statistics>> {
+        StatisticsContext::new().compute(self.inner.as_ref(), asked)
     }
 }

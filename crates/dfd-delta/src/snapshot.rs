@@ -40,11 +40,13 @@ pub enum At {
 }
 
 /// Reader features that a scan made of the snapshot's files honours.
-const HONOURED: [&str; 4] = [
+const HONOURED: [&str; 5] = [
     "deletionVectors",
     "columnMapping",
     "timestampNtz",
     "v2Checkpoint",
+    // Asks for something of vacuum alone.
+    "vacuumProtocolCheck",
 ];
 
 /// One version of a table: schema, files, statistics. It never changes.
@@ -145,19 +147,21 @@ impl TableSnapshot {
     /// # Errors
     /// The log can't be read or understood.
     pub async fn refreshed(&self) -> Result<Option<Arc<Self>>, Error> {
-        let mut table = self.table.clone();
-        let (is_same, updated) =
-            futures::join!(self.is_of_the_same_table(), table.update_incremental(None));
+        // Versions follow one another without a gap, so the log needn't be listed.
+        let next = commit_stamp(&self.location, self.version + 1);
+        let (is_same, next) = futures::join!(self.is_of_the_same_table(), next);
         if !is_same? {
             shared::forget(&self.location);
             return Self::read(self.location.clone(), At::Newest).await.map(Some);
         }
-        updated.map_err(|source| Error::table(self.location.url(), source))?;
-        let is_newest = table.version() == Some(self.version);
+        let is_newest = next?.is_none();
         shared::looked(is_newest);
         if is_newest {
             return Ok(None);
         }
+        let mut table = self.table.clone();
+        let updated = table.update_incremental(None).await;
+        updated.map_err(|source| Error::table(self.location.url(), source))?;
         let newer = Self::of(self.location.clone(), table).await?;
         shared::keep(&newer, Some(self));
         Ok(Some(newer))

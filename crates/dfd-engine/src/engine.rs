@@ -21,6 +21,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::codec::HostCodec;
+use crate::cooperative::CooperativeJoins;
 use crate::row_filters::RowFilters;
 use crate::run::Run;
 use crate::stores::EngineStores;
@@ -90,6 +91,7 @@ fn environment(limits: Limits) -> Result<Arc<RuntimeEnv>, DataFusionError> {
 fn optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     rules.push(Arc::new(RowFilters));
+    rules.push(Arc::new(CooperativeJoins));
     rules
 }
 

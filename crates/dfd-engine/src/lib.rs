@@ -10,6 +10,7 @@
 //! anything has run: the caller may then run the query where it came from.
 
 mod codec;
+mod cooperative;
 mod engine;
 mod row_filters;
 mod run;

@@ -167,9 +167,11 @@ def test_tables_that_a_query_names_are_brought_up_to_date(
         rows = runtime.sql(sql).to_arrow_table().to_pylist()
         return rows, dfd_native.request_counts()["list"] - before
 
+    runtime.write(uri, runtime.session.table("t").to_arrow_table(), mode="overwrite")
     assert looks("select count(*) as n from T where id > 0") == ([{"n": 4}], 1)
     assert looks("select sum(n) as n from OTHER") == ([{"n": 3}], 1)
     assert looks('select sum(n) as n from "odd ""one"""') == ([{"n": 3}], 1)
+    assert looks("select sum(n) as n from other") == ([{"n": 3}], 0)
     assert looks("select 1 as n") == ([{"n": 1}], 0)
     runtime.register("t", uri, pinned=True)
     assert looks("select count(*) as n from t where id > 0") == ([{"n": 4}], 0)

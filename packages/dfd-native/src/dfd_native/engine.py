@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from dfd_native import _native
 from dfd_native._native import EngineRun
-from dfd_native.ambiguous import ambiguous
 from dfd_native.errors import EngineRefusal
 from dfd_native.handshake import ensure_compatible
+from dfd_native.lossy import lost
 
 if TYPE_CHECKING:
     from datafusion import SessionContext
@@ -107,9 +107,7 @@ class Engine:
             EngineRefusal: the plan can't be written, read or planned, is a statement, has a function that may
                 be another one here, or comes back with other columns. Nothing has run.
         """
-        name = ambiguous(plan, session, is_sql)
-        if name is not None:
-            raise EngineRefusal(
-                f"{name} may be the function of datafusion.functions.spark, and the plan doesn't say"
-            )
+        reason = lost(plan, session, is_sql)
+        if reason is not None:
+            raise EngineRefusal(reason)
         return self._native.run(plan, session, schema)

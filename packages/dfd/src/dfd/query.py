@@ -98,7 +98,7 @@ class Query:
                 self._optimized = self.dataframe.optimized_logical_plan()
             except Exception as error:
                 # The run will fail of it in the session, with a query id and a record of its own.
-                raise EngineRefusal(f"the session can't optimize the plan: {error}") from error
+                raise EngineRefusal(f"the session can't optimize the plan: {error}") from None
         return self._optimized
 
     def _plan_once(self) -> EngineRun | EngineRefusal:
@@ -111,7 +111,8 @@ class Query:
                     self._logical(), self._session, self.schema, is_sql=self._is_sql
                 )
             except EngineRefusal as refusal:
-                self._planned = refusal
+                # Without its traceback, which holds the frames that hold this query.
+                self._planned = EngineRefusal(str(refusal))
         return self._planned
 
     def _start(self) -> tuple[Iterable[Any], ExecutedPlan]:
