@@ -130,8 +130,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=CURRENT)
 def integration(session: nox.Session) -> None:
-    """What crosses packages: reference tables, the demo, the wheels in empty environments."""
+    """What crosses packages: reference tables, both routes, real servers, wheels in empty environments."""
     _install(session, "dfd[demo,test]")
+    session.run("python", "tools/servers.py", "install")
     _pytest(session, "tests")
 
 
@@ -188,7 +189,9 @@ def docs(session: nox.Session) -> None:
 def spark_tables(session: nox.Session) -> None:
     """Write the tables of tests/conformance/spark anew. Needs Java 17; not part of the tests."""
     session.install("pyspark>=4,<4.1", "delta-spark>=4,<4.1")
-    session.run("python", "tools/write_spark_tables.py", "tests/conformance/spark")
+    session.run(
+        "python", "tools/write_spark_tables.py", "tests/conformance/spark", *session.posargs
+    )
 
 
 @nox.session(python=CURRENT)
@@ -196,6 +199,27 @@ def bench(session: nox.Session) -> None:
     """Benchmarks: candidates in turn, in one go. Not part of the tests."""
     _install(session, "dfd[demo]", "polars", "duckdb")
     session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session(name="bench-scan", python=CURRENT)
+def bench_scan(session: nox.Session) -> None:
+    """TPC-H and selective reads: dfd's engine and leaf beside its peers. Not part of the tests."""
+    _install(
+        session,
+        "dfd",
+        "polars",
+        "duckdb==1.5.5",
+        "duckdb-extension-delta==1.5.5",
+        "tpchgen-cli",
+    )
+    session.run("python", "-m", "benchmarks.scan", *session.posargs)
+
+
+@nox.session(python=CURRENT)
+def sqllogictest(session: nox.Session) -> None:
+    """All of DataFusion's own test files on both routes. The tests run a selection of them."""
+    _install(session, "dfd[test]")
+    session.run("python", "tests/sqllogictest/suite.py", *session.posargs)
 
 
 @nox.session(python=CURRENT)

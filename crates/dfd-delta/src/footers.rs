@@ -118,8 +118,7 @@ impl Reader {
         }
         self.footers.misses.add(1);
         // With its page index: whoever asks for that later would read it each time.
-        let options =
-            ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let footer = self.inner.get_metadata(Some(&options)).await?;
         let footer = without_float_bounds(footer)?;
         let kept = Arc::new(CachedParquetMetaData::new(Arc::clone(&footer)));
@@ -163,7 +162,12 @@ fn is_float(column: &ColumnChunkMetaData) -> bool {
 fn without_float_bounds(
     footer: Arc<ParquetMetaData>,
 ) -> Result<Arc<ParquetMetaData>, ParquetError> {
-    let columns = || footer.row_groups().iter().flat_map(RowGroupMetaData::columns);
+    let columns = || {
+        footer
+            .row_groups()
+            .iter()
+            .flat_map(RowGroupMetaData::columns)
+    };
     if !columns().any(is_float) {
         return Ok(footer);
     }

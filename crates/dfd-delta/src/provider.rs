@@ -86,7 +86,7 @@ impl Request {
     pub async fn leaf(self, config: SessionConfig) -> Result<Leaf> {
         let session = runtime::session(config).state();
         let work = async move {
-            let planned = self.plan(&session).await?;
+            let planned = self.plan(&session, true).await?;
             // The host can't split what it can't see.
             let options = session.config_options();
             let partitions = options.execution.target_partitions;
@@ -109,8 +109,8 @@ impl Request {
         })
     }
 
-    /// The plan of the scan in a session of ours.
-    async fn plan(&self, session: &dyn Session) -> Result<Planned> {
+    /// The plan of the scan in a session of ours; `skips_alone` where no optimizer of ours sees it.
+    async fn plan(&self, session: &dyn Session, skips_alone: bool) -> Result<Planned> {
         let snapshot = &self.snapshot;
         if snapshot.fallback().is_some() {
             let scan = snapshot.delta_scan().await?;
@@ -169,7 +169,8 @@ impl Request {
         if let Some(bytes) = options.execution.parquet.metadata_size_hint {
             source = source.with_metadata_size_hint(bytes);
         }
-        if let Some(predicate) = predicate {
+        // In a session of ours the filter above the scan is pushed into it.
+        if let (Some(predicate), true) = (predicate, skips_alone) {
             source = source.with_predicate(predicate);
         }
         let group = FileGroup::new(files.iter().map(|file| file.scanned.clone()).collect());
@@ -277,7 +278,7 @@ impl TableProvider for DeltaTableProvider {
         if self.is_opaque {
             Ok(Arc::new(request.leaf(host.config().clone()).await?))
         } else {
-            Ok(request.plan(host).await?.plan)
+            Ok(request.plan(host, false).await?.plan)
         }
     }
 

@@ -69,8 +69,7 @@ pub fn stores() -> Arc<dyn ObjectStoreRegistry> {
 /// The environment that all leaves of the process share: object stores, caches, memory.
 pub fn environment() -> Arc<RuntimeEnv> {
     static ENVIRONMENT: LazyLock<Arc<RuntimeEnv>> = LazyLock::new(|| {
-        let caches =
-            CacheManagerConfig::default().with_file_metadata_cache(Some(footer_cache()));
+        let caches = CacheManagerConfig::default().with_file_metadata_cache(Some(footer_cache()));
         let builder = RuntimeEnvBuilder::new()
             .with_object_store_registry(stores())
             .with_cache_manager(caches);

@@ -53,9 +53,7 @@ pub fn keep(snapshot: &Arc<TableSnapshot>, before: Option<&TableSnapshot>) {
         shared.retain(|kept| !std::ptr::eq(kept.as_ref(), before));
     }
     shared.push_back(Arc::clone(snapshot));
-    let dropped = (shared.len() > MOST)
-        .then(|| shared.pop_front())
-        .flatten();
+    let dropped = (shared.len() > MOST).then(|| shared.pop_front()).flatten();
     drop(shared);
     drop(dropped);
 }

@@ -152,7 +152,9 @@ impl TableSnapshot {
         let (is_same, next) = futures::join!(self.is_of_the_same_table(), next);
         if !is_same? {
             shared::forget(&self.location);
-            return Self::read(self.location.clone(), At::Newest).await.map(Some);
+            return Self::read(self.location.clone(), At::Newest)
+                .await
+                .map(Some);
         }
         let is_newest = next?.is_none();
         shared::looked(is_newest);

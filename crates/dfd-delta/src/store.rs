@@ -99,7 +99,8 @@ impl Location {
 
     /// Whether both lead to the same table by the same options.
     pub fn is(&self, other: &Self) -> bool {
-        (&self.url, &self.store_url, &self.profile) == (&other.url, &other.store_url, &other.profile)
+        (&self.url, &self.store_url, &self.profile)
+            == (&other.url, &other.store_url, &other.profile)
     }
 
     /// The name of the profile in plans; empty where no options are needed.
@@ -190,8 +191,7 @@ fn retry(options: &HashMap<String, String>) -> object_store::Result<RetryConfig>
         retry.max_retries = value.parse().map_err(|_| refused(MAX_RETRIES, value))?;
     }
     if let Some(value) = options.get(RETRY_TIMEOUT) {
-        retry.retry_timeout =
-            parse_duration(value).ok_or_else(|| refused(RETRY_TIMEOUT, value))?;
+        retry.retry_timeout = parse_duration(value).ok_or_else(|| refused(RETRY_TIMEOUT, value))?;
     }
     Ok(retry)
 }

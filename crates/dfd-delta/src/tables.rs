@@ -92,16 +92,21 @@ pub async fn history(snapshot: &TableSnapshot) -> Result<Hidden, Error> {
         read_version.append_option(info["readVersion"].as_i64());
         is_blind_append.append_option(info["isBlindAppend"].as_bool());
         for key in ["operation", "engineInfo", "userName"] {
-            texts.entry(key).or_default().append_option(info[key].as_str());
+            texts
+                .entry(key)
+                .or_default()
+                .append_option(info[key].as_str());
         }
-        for (key, value) in [("operationParameters", &info["operationParameters"]), ("", info)] {
+        for (key, value) in [
+            ("operationParameters", &info["operationParameters"]),
+            ("", info),
+        ] {
             let text = (!value.is_null()).then(|| value.to_string());
             texts.entry(key).or_default().append_option(text);
         }
     }
-    let mut text = |key: &str| -> ArrayRef {
-        Arc::new(texts.remove(key).unwrap_or_default().finish())
-    };
+    let mut text =
+        |key: &str| -> ArrayRef { Arc::new(texts.remove(key).unwrap_or_default().finish()) };
     let columns: Vec<(Field, ArrayRef)> = vec![
         (
             Field::new("version", DataType::Int64, false),
@@ -263,7 +268,8 @@ pub fn changes(snapshot: &TableSnapshot, first: u64, last: Option<u64>) -> Resul
         None => builder,
     };
     let uri = snapshot.location().url();
-    let table = DeltaCdfTableProvider::try_new(builder).map_err(|error| Error::table(uri, error))?;
+    let table =
+        DeltaCdfTableProvider::try_new(builder).map_err(|error| Error::table(uri, error))?;
     let table: Arc<dyn TableProvider> = Arc::new(table);
     Ok(Hidden::new(table, format!("DeltaChanges: {uri}")))
 }

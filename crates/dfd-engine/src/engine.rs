@@ -15,8 +15,8 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::SessionConfig;
-use dfd_delta::Location;
 use datafusion_proto::bytes::logical_plan_from_bytes_with_extension_codec;
+use dfd_delta::Location;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -182,7 +182,9 @@ fn refuse_half_literals(plan: &LogicalPlan) -> Result<(), Refusal> {
                 match expr {
                     Expr::Cast(cast) => has_half |= is_half(cast.field.data_type()),
                     Expr::TryCast(cast) => has_half |= is_half(cast.field.data_type()),
-                    Expr::Literal(value, _) => has_literal |= value.data_type() == DataType::Float32,
+                    Expr::Literal(value, _) => {
+                        has_literal |= value.data_type() == DataType::Float32
+                    }
                     _ => {}
                 }
                 Ok(TreeNodeRecursion::Continue)
@@ -243,12 +245,14 @@ fn same_type(a: &DataType, b: &DataType) -> bool {
         }
         // The names inside a map mean nothing.
         (DataType::Map(a, m), DataType::Map(b, n)) => {
-            m == n && match (a.data_type(), b.data_type()) {
-                (DataType::Struct(a), DataType::Struct(b)) => {
-                    a.iter().zip(b).all(|(a, b)| same_type(a.data_type(), b.data_type()))
+            m == n
+                && match (a.data_type(), b.data_type()) {
+                    (DataType::Struct(a), DataType::Struct(b)) => a
+                        .iter()
+                        .zip(b)
+                        .all(|(a, b)| same_type(a.data_type(), b.data_type())),
+                    _ => false,
                 }
-                _ => false,
-            }
         }
         _ => a == b,
     }

@@ -98,7 +98,7 @@ class Query:
                 self._optimized = self.dataframe.optimized_logical_plan()
             except Exception as error:
                 # The run will fail of it in the session, with a query id and a record of its own.
-                raise EngineRefusal(f"the session can't optimize the plan: {error}") from None
+                raise EngineRefusal(f"the session can't optimize the plan: {error}") from error
         return self._optimized
 
     def _plan_once(self) -> EngineRun | EngineRefusal:

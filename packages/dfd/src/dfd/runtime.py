@@ -24,7 +24,6 @@ from dfd.errors import ConfigurationError, QueryError
 from dfd.profile import DataFusionRuntimeProfile
 from dfd.query import Query
 
-
 _logger = logging.getLogger("dfd")
 
 

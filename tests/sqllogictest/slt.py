@@ -1,0 +1,129 @@
+"""Records of sqllogictest files, as far as DataFusion's own use the format.
+
+Expected results are read past: what is compared here are two routes of one query, not a route and a
+file. The format is that of sqllogictest-rs: a record ends at an empty line; `include` takes a glob beside
+the including file; the message of an expected error may follow `----` and then ends at two empty lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+ENGINE = "DataFusion"
+
+
+class FormatError(ValueError):
+    """A line that the format doesn't have, or that these files never used."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One statement or query: where it stands, what kind it is, and its text."""
+
+    file: str
+    line: int
+    kind: Literal["statement", "query"]
+    sql: str
+
+    @property
+    def returns_rows(self) -> bool:
+        """Whether the text only reads, so that running it again changes nothing."""
+        return bool(_READS.match(self.sql)) and not _WRITES.match(self.sql)
+
+
+_BLANK = r"(?:\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
+_READS = re.compile(
+    _BLANK + r"(?:select|with|values|table|from|explain|describe|desc|show|exec|execute)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_WRITES = re.compile(
+    _BLANK + r"(?:explain\s+analyze\s+(?:verbose\s+)?(?:insert|copy|create|update|delete)\b"
+    r"|select\b.*\binto\s+\w+\s+from\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+# Said by a file about how results are compared, labelled or paced, none of which matters here.
+_IGNORED = frozenset({"control", "hash-threshold", "subtest", "sleep"})
+
+
+class _Lines:
+    """The lines of one file, with the number of the newest taken."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = text.splitlines()
+        self.number = 0
+
+    def take(self) -> str | None:
+        if self.number == len(self._lines):
+            return None
+        self.number += 1
+        return self._lines[self.number - 1]
+
+    def until_empty(self) -> list[str]:
+        taken = []
+        while line := self.take():
+            taken.append(line)
+        return taken
+
+    def skip_until_two_empty(self) -> None:
+        while (line := self.take()) is not None:
+            if not line and not (self.take() or ""):
+                return
+
+
+def records(root: Path, file: str) -> Iterator[Record]:
+    """The records of `root/file` and of what it includes, in order.
+
+    Raises:
+        FormatError: naming file and line.
+    """
+    yield from _records(root, root / file)
+
+
+def _records(root: Path, path: Path) -> Iterator[Record]:
+    name = path.relative_to(root).as_posix()
+    lines = _Lines(path.read_text(encoding="utf-8"))
+    wanted = True
+    while (line := lines.take()) is not None:
+        if not line.strip() or line.startswith("#"):
+            continue
+        word, _, rest = line.strip().partition(" ")
+        rest = rest.strip()
+        if word in {"statement", "query"}:
+            record = _record(name, word, rest, lines)
+            if wanted:
+                yield record
+            wanted = True
+        elif word == "skipif":
+            wanted = wanted and rest != ENGINE
+        elif word == "onlyif":
+            wanted = wanted and rest == ENGINE
+        elif word == "include":
+            for included in sorted(path.parent.glob(rest.removeprefix("./"))):
+                yield from _records(root, included)
+        elif word == "halt":
+            return
+        elif word not in _IGNORED:
+            raise FormatError(f"{name}:{lines.number}: {line!r} is no directive of the format")
+
+
+def _record(file: str, kind: str, rest: str, lines: _Lines) -> Record:
+    number = lines.number
+    fails = rest.startswith("error")
+    # The first line belongs to the text whatever it is.
+    sql = [lines.take() or ""]
+    for line in iter(lines.take, None):
+        if not line.strip():
+            break
+        if line == "----":
+            lines.skip_until_two_empty() if fails else lines.until_empty()
+            break
+        sql.append(line)
+    text = "\n".join(sql).strip()
+    if not text:
+        raise FormatError(f"{file}:{number}: a {kind} without text")
+    return Record(file, number, "query" if kind == "query" else "statement", text)
