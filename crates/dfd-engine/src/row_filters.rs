@@ -7,13 +7,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{JoinType, Result};
 use datafusion::config::ConfigOptions;
 use datafusion::datasource::physical_plan::{
     FileScanConfig, FileScanConfigBuilder, FileSource, ParquetSource,
 };
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::split_conjunction;
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
@@ -25,9 +26,9 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 /// The part of a table that is left, at most, for a filter by its keys to pay. With a twentieth of the rows
 /// it doesn't yet (TPC-H 9), with a thousandth it does (17).
 const FEW: f64 = 0.05;
-/// What DataFusion expects a condition to leave that it can't estimate; it takes all conditions of a
-/// filter for one.
-const ONE_CONDITION: f64 = 0.2;
+/// What DataFusion expects a filter to leave that it can't estimate, however many conditions it has; here
+/// each of them counts.
+const DEFAULT_KEPT: f64 = 0.2;
 
 /// Turns the decoder's filter on, scan by scan.
 #[derive(Debug)]
@@ -64,12 +65,12 @@ impl PhysicalOptimizerRule for RowFilters {
     }
 }
 
-/// By the filter that a join makes while it runs: how much is left of the table it builds from.
+/// By the filter that a join makes while it runs: how much is left of the table whose keys it has.
 fn kept_by_joins(plan: &Arc<dyn ExecutionPlan>) -> Result<HashMap<u64, f64>> {
     let mut kept = HashMap::new();
     plan.apply(|node| {
         if let Some(join) = node.downcast_ref::<HashJoinExec>()
-            && let Some(part) = kept_of_table(join.left())?
+            && let Some(part) = kept_of_keys(join)?
         {
             let filters = join.dynamic_expressions_produced().into_iter();
             kept.extend(filters.filter_map(|filter| Some((filter.expression_id()?, part))));
@@ -79,7 +80,41 @@ fn kept_by_joins(plan: &Arc<dyn ExecutionPlan>) -> Result<HashMap<u64, f64>> {
     Ok(kept)
 }
 
-/// The part of one table that its filters leave; None for more than one table, where it is a guess of guesses.
+/// The part of a table that a join builds its keys from; None where that isn't known. Keys that an inner
+/// join below was made by are those of its own build side. Names may mislead: no result depends on it.
+fn kept_of_keys(join: &HashJoinExec) -> Result<Option<f64>> {
+    let mut below = join.left();
+    while let [only] = below.children()[..] {
+        if below.downcast_ref::<FilterExec>().is_some() {
+            break;
+        }
+        below = only;
+    }
+    let Some(inner) = below.downcast_ref::<HashJoinExec>() else {
+        return kept_of_table(below);
+    };
+    let name = |key: &Arc<dyn PhysicalExpr>| {
+        let column = key.downcast_ref::<Column>()?;
+        Some(column.name().to_owned())
+    };
+    let keys: HashSet<_> = join
+        .on()
+        .iter()
+        .filter_map(|(left, _)| name(left))
+        .collect();
+    let joined_by = |(left, right): &(_, _)| {
+        [left, right]
+            .into_iter()
+            .any(|key| name(key).is_some_and(|key| keys.contains(&key)))
+    };
+    if *inner.join_type() == JoinType::Inner && inner.on().iter().any(joined_by) {
+        kept_of_keys(inner)
+    } else {
+        Ok(None)
+    }
+}
+
+/// The part of one table that its filters leave; None where there is more than one.
 fn kept_of_table(build: &Arc<dyn ExecutionPlan>) -> Result<Option<f64>> {
     let statistics = StatisticsContext::new();
     let rows = |node: &Arc<dyn ExecutionPlan>| {
@@ -102,8 +137,13 @@ fn kept_of_table(build: &Arc<dyn ExecutionPlan>) -> Result<Option<f64>> {
         return Ok(None);
     };
     let estimated = left as f64 / table.max(1) as f64;
+    let is_default = (estimated - DEFAULT_KEPT).abs() < 0.01;
     let conditions = i32::try_from(conditions).unwrap_or(i32::MAX);
-    Ok(Some(estimated.min(ONE_CONDITION.powi(conditions))))
+    Ok(Some(if is_default {
+        DEFAULT_KEPT.powi(conditions)
+    } else {
+        estimated
+    }))
 }
 
 /// The scan with a filter in its decoder, where that pays.

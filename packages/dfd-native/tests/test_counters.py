@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import dfd_native
@@ -10,6 +11,8 @@ import pyarrow as pa
 import pytest
 from datafusion import SessionContext
 from deltalake import write_deltalake
+
+MetricsOf = Callable[[dfd_native.EngineRun], dict[str, int]]
 
 
 @pytest.fixture
@@ -25,19 +28,6 @@ def since(before: dict[str, int]) -> dict[str, int]:
     return {kind: count - before[kind] for kind, count in made.items() if count != before[kind]}
 
 
-def metrics_of(run: dfd_native.EngineRun) -> dict[str, int]:
-    plan, found = run.plan, {}
-    pa.table(run)
-    nodes = [plan]
-    while nodes:
-        node = nodes.pop()
-        nodes += node.children()
-        metrics = node.metrics()
-        for metric in metrics.metrics() if metrics else ():
-            found[metric.name] = found.get(metric.name, 0) + metric.value
-    return found
-
-
 @pytest.fixture
 def session(uri: str) -> SessionContext:
     made = SessionContext().with_extensions(dfd_native.DeltaExtension())
@@ -45,7 +35,9 @@ def session(uri: str) -> SessionContext:
     return made
 
 
-def test_a_warm_pinned_table_reads_its_data_and_nothing_else(session: SessionContext) -> None:
+def test_a_warm_pinned_table_reads_its_data_and_nothing_else(
+    session: SessionContext, metrics_of: MetricsOf
+) -> None:
     engine = dfd_native.Engine()
 
     def run(sql: str) -> tuple[dict[str, int], dict[str, int]]:
@@ -138,7 +130,9 @@ def test_footers_of_an_engine_go_with_it(session: SessionContext) -> None:
     assert dfd_native.cache_stats()["parquet_meta"]["entries"] == before
 
 
-def test_an_engine_without_a_footer_cache_reads_them_again(session: SessionContext) -> None:
+def test_an_engine_without_a_footer_cache_reads_them_again(
+    session: SessionContext, metrics_of: MetricsOf
+) -> None:
     engine = dfd_native.Engine(footer_cache_bytes=0)
     plan = session.sql("select sum(x) from t").optimized_logical_plan()
     for _ in range(2):

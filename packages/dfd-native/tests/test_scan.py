@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import dfd_native
@@ -39,20 +40,9 @@ def test_rows_with_nan_are_never_skipped(tmp_path: Path, kind: pa.DataType, nan:
         assert both_routes(made, f"select id from t where {condition}") == wanted
 
 
-def metrics(run: dfd_native.EngineRun) -> dict[str, int]:
-    plan, found = run.plan, {}
-    pa.table(run)
-    nodes = [plan]
-    while nodes:
-        node = nodes.pop()
-        nodes += node.children()
-        read = node.metrics()
-        for metric in read.metrics() if read else ():
-            found[metric.name] = found.get(metric.name, 0) + metric.value
-    return found
-
-
-def test_a_selective_join_filters_in_the_decoder(tmp_path: Path) -> None:
+def test_a_selective_join_filters_in_the_decoder(
+    tmp_path: Path, metrics_of: Callable[[dfd_native.EngineRun], dict[str, int]]
+) -> None:
     n = 50_000
     facts = pa.table({"k": [i * 7919 % n for i in range(n)], "v": [str(i) for i in range(n)]})
     keys = pa.table({"k": list(range(n)), "p": [i % 1000 for i in range(n)]})
@@ -63,7 +53,7 @@ def test_a_selective_join_filters_in_the_decoder(tmp_path: Path) -> None:
 
     def pruned(sql: str) -> int:
         plan = made.sql(sql).optimized_logical_plan()
-        return metrics(engine.run(plan, made, is_sql=True)).get("pushdown_rows_pruned", 0)
+        return metrics_of(engine.run(plan, made, is_sql=True)).get("pushdown_rows_pruned", 0)
 
     selective = "select max(v) from facts join keys using (k) where p = 3"
     assert pruned(selective) > n / 2

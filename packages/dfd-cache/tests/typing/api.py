@@ -15,4 +15,5 @@ def use(context: SessionContext) -> None:
         dfd_cache.CacheConfig.always_latest(),
         dfd_cache.CacheConfig.off(),
     ]
-    print(settings, presets, applied.read_back)
+    hits: int = dfd_cache.cache_stats()["snapshot"]["hits"]
+    print(settings, presets, applied.read_back, hits)
