@@ -96,6 +96,22 @@ DEFECTS = (
     ),
     Defect(
         "datafusion",
+        (55,),
+        (55, 0),
+        "rows with NaN are lost to filters over Parquet files, whose bounds leave NaN out",
+        "tests/compat/test_defects.py: test_nan_in_parquet",
+        "Delta tables are read without the bounds of floats; plain Parquet tables aren't helped",
+    ),
+    Defect(
+        "datafusion",
+        (55,),
+        (55, 0),
+        "a plan's bytes name functions of datafusion.functions.spark like DataFusion's own",
+        "tests/compat/test_defects.py: test_functions_of_spark_in_the_bytes_of_a_plan",
+        "such a query runs in the session",
+    ),
+    Defect(
+        "datafusion",
         (53,),
         (55, 0),
         "an object store without its secret raises PanicException, which is no Exception",
