@@ -49,7 +49,7 @@ def test_a_warm_pinned_table_reads_its_data_and_nothing_else(
     assert cold["files_considered"] == 3
     assert cold["files_scanned"] == 2
     assert (cold["footer_cache_hits"], cold["footer_cache_misses"]) == (0, 2)
-    made, warm = run("select max(x) from t where id >= 100 and id <> 7")
+    made, warm = run("select sum(x) from t where id >= 100 and x >= 0")
     assert set(made) == {"get"}
     assert made["get"] == warm["requests"] == 2
     assert warm["footer_cache_misses"] == 0
