@@ -156,14 +156,17 @@ impl TableSnapshot {
                 .await
                 .map(Some);
         }
-        let is_newest = next?.is_none();
+        let mut table = self.table.clone();
+        // Where the known commit itself was cleaned up, those after it may have been too.
+        if next?.is_some() || self.stamp.is_none() {
+            let updated = table.update_incremental(None).await;
+            updated.map_err(|source| Error::table(self.location.url(), source))?;
+        }
+        let is_newest = table.version() == Some(self.version);
         shared::looked(is_newest);
         if is_newest {
             return Ok(None);
         }
-        let mut table = self.table.clone();
-        let updated = table.update_incremental(None).await;
-        updated.map_err(|source| Error::table(self.location.url(), source))?;
         let newer = Self::of(self.location.clone(), table).await?;
         shared::keep(&newer, Some(self));
         Ok(Some(newer))

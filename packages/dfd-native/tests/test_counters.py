@@ -10,7 +10,7 @@ import dfd_native
 import pyarrow as pa
 import pytest
 from datafusion import SessionContext
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 
 MetricsOf = Callable[[dfd_native.EngineRun], dict[str, int]]
 
@@ -107,6 +107,25 @@ def test_a_table_made_anew_is_not_taken_for_the_old_one(uri: str, tmp_path: Path
     for version in (None, 0):
         assert pa.schema(dfd_native.delta_table(uri, version=version)).names == ["other"]
     assert pa.schema(pinned).names == ["id", "x"]
+
+
+def test_commits_are_found_behind_a_log_that_was_cleaned_up(uri: str, tmp_path: Path) -> None:
+    log, later = tmp_path / "t/_delta_log", tmp_path / "later"
+    DeltaTable(tmp_path / "t").create_checkpoint()
+    shutil.copytree(log, tmp_path / "first")
+    for n in range(2):
+        write_deltalake(tmp_path / "t", pa.table({"id": [n], "x": [n]}), mode="append")
+    DeltaTable(tmp_path / "t").create_checkpoint()
+    log.rename(later)
+    # A checkpoint alone, then one of two versions later: neither has the commit between.
+    shutil.copytree(tmp_path / "first", log, ignore=shutil.ignore_patterns("*.json"))
+    table = dfd_native.delta_table(uri)
+    assert (table.version, table.refreshed()) == (2, None)
+    between = shutil.ignore_patterns(*(f"{version:020}.json" for version in range(4)))
+    shutil.copytree(later, log, ignore=between, dirs_exist_ok=True)
+    newer = table.refreshed()
+    assert newer is not None
+    assert newer.version == 4
 
 
 def test_a_table_that_is_gone_is_an_error(uri: str, tmp_path: Path) -> None:
