@@ -195,6 +195,7 @@ impl PhysicalExtensionCodec for DeltaCodec {
             projection: scan.projection,
             filters,
             limit: scan.limit,
+            views: false,
         };
         let config = context
             .session_config()

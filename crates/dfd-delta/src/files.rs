@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Fields, SchemaRef};
+use arrow::datatypes::{DataType, Fields, Schema, SchemaRef};
 use chrono::{TimeZone, Utc};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
@@ -37,6 +37,31 @@ impl ScanColumns {
             .with_table_partition_cols(self.partition.iter().cloned().collect::<Vec<_>>())
             .build()
     }
+
+    /// The same columns with texts and binaries of the files as views, which spare a copy of each value.
+    pub fn with_views(&self) -> Self {
+        Self {
+            file_schema: Arc::new(with_views(&self.file_schema, |_| true)),
+            ..self.clone()
+        }
+    }
+}
+
+/// The schema with views in the columns that `chosen` names.
+pub fn with_views(schema: &Schema, chosen: impl Fn(&str) -> bool) -> Schema {
+    let fields = schema.fields().iter().map(|field| {
+        let viewed = match field.data_type() {
+            DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+            DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+            _ => return Arc::clone(field),
+        };
+        if chosen(field.name()) {
+            Arc::new(field.as_ref().clone().with_data_type(viewed))
+        } else {
+            Arc::clone(field)
+        }
+    });
+    Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
 }
 
 /// One data file of a snapshot.

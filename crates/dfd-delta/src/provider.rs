@@ -1,12 +1,14 @@
 //! A snapshot as a DataFusion table.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::common::{Column, DFSchema, Result, Statistics};
+use datafusion::common::{Column, DFSchema, Result, ScalarValue, Statistics};
 use datafusion::config::TableParquetOptions;
 use datafusion::datasource::TableType;
 use datafusion::datasource::physical_plan::{
@@ -23,7 +25,7 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use datafusion::prelude::SessionConfig;
 
 use crate::error::Error;
-use crate::files::DataFile;
+use crate::files::{DataFile, with_views};
 use crate::footers::Readers;
 use crate::leaf::Leaf;
 use crate::mapping::MappedAdapterFactory;
@@ -39,6 +41,7 @@ use crate::snapshot::TableSnapshot;
 pub struct DeltaTableProvider {
     snapshot: Arc<TableSnapshot>,
     is_opaque: bool,
+    views: bool,
 }
 
 impl DeltaTableProvider {
@@ -47,6 +50,7 @@ impl DeltaTableProvider {
         Self {
             snapshot,
             is_opaque: true,
+            views: false,
         }
     }
 
@@ -55,7 +59,22 @@ impl DeltaTableProvider {
         Self {
             snapshot,
             is_opaque: false,
+            views: false,
         }
+    }
+
+    /// The same rows with texts and binaries as views, as DataFusion reads them from plain Parquet; None
+    /// where the files don't give them so.
+    pub fn with_views(&self) -> Option<Self> {
+        let snapshot = Arc::clone(&self.snapshot);
+        let columns = snapshot.columns();
+        let can = !self.is_opaque && snapshot.fallback().is_none() && columns.mapping.is_none();
+        let has_any = columns.with_views().file_schema != columns.file_schema;
+        (can && has_any).then_some(Self {
+            snapshot,
+            is_opaque: false,
+            views: true,
+        })
     }
 
     /// What is scanned.
@@ -71,6 +90,8 @@ pub struct Request {
     pub projection: Option<Vec<usize>>,
     pub filters: Vec<Expr>,
     pub limit: Option<usize>,
+    /// Whether texts and binaries of the files are views.
+    pub views: bool,
 }
 
 /// A scan, and how many files are left to it.
@@ -121,7 +142,11 @@ impl Request {
             let plan = with_types(plan, &self.schema()?)?;
             return Ok(Planned { plan, scanned: 0 });
         }
-        let columns = snapshot.columns();
+        let columns = if self.views {
+            Cow::Owned(snapshot.columns().with_views())
+        } else {
+            Cow::Borrowed(snapshot.columns())
+        };
         let table_schema = columns.table_schema();
         let scan_schema = Arc::clone(table_schema.table_schema());
         let (by_partition, by_row): (Vec<_>, Vec<_>) = self
@@ -151,6 +176,7 @@ impl Request {
         } else {
             snapshot.statistics_of(files.iter().copied(), &scan_schema)
         };
+        let statistics = statistics_as(statistics, &scan_schema);
         let options = session.config_options();
         let mut parquet = TableParquetOptions {
             global: options.execution.parquet.clone(),
@@ -205,6 +231,22 @@ fn with_types(plan: Arc<dyn ExecutionPlan>, wanted: &SchemaRef) -> Result<Arc<dy
     Ok(Arc::new(ProjectionExec::try_new(columns, plan)?))
 }
 
+/// The statistics with bounds of the types of `schema`.
+fn statistics_as(mut statistics: Statistics, schema: &SchemaRef) -> Statistics {
+    let columns = statistics.column_statistics.iter_mut();
+    for (column, field) in columns.zip(schema.fields()) {
+        for bound in [&mut column.min_value, &mut column.max_value] {
+            let is_other = |value: &ScalarValue| value.data_type() != *field.data_type();
+            if bound.get_value().is_some_and(is_other) {
+                *bound = bound
+                    .cast_to(field.data_type())
+                    .unwrap_or(Precision::Absent);
+            }
+        }
+    }
+    statistics
+}
+
 fn count_files(snapshot: &TableSnapshot, scanned: usize, metrics: &ExecutionPlanMetricsSet) {
     let considered = snapshot.files().len();
     for (name, count) in [("files_considered", considered), ("files_scanned", scanned)] {
@@ -255,7 +297,14 @@ fn unqualified(expr: &Expr) -> Expr {
 #[async_trait]
 impl TableProvider for DeltaTableProvider {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(self.snapshot.schema())
+        let schema = self.snapshot.schema();
+        if self.views {
+            let in_files = &self.snapshot.columns().file_schema;
+            let in_file = |name: &str| in_files.column_with_name(name).is_some();
+            Arc::new(with_views(schema, in_file))
+        } else {
+            Arc::clone(schema)
+        }
     }
 
     fn table_type(&self) -> TableType {
@@ -274,6 +323,7 @@ impl TableProvider for DeltaTableProvider {
             projection: projection.cloned(),
             filters: filters.to_vec(),
             limit,
+            views: self.views,
         };
         if self.is_opaque {
             Ok(Arc::new(request.leaf(host.config().clone()).await?))
@@ -304,6 +354,7 @@ impl TableProvider for DeltaTableProvider {
         }
         let table_schema = self.snapshot.columns().table_schema();
         let indices = scan_indices(&self.snapshot, None, table_schema.table_schema()).ok()?;
-        Some(self.snapshot.statistics().clone().project(Some(&indices)))
+        let statistics = self.snapshot.statistics().clone().project(Some(&indices));
+        Some(statistics_as(statistics, &self.schema()))
     }
 }

@@ -101,14 +101,16 @@ struct Container<'a> {
 impl Container<'_> {
     fn bounds(&self, column: &Column, end: usize) -> Option<ArrayRef> {
         let (index, field) = self.schema.column_with_name(column.name())?;
-        let null = ScalarValue::try_from(field.data_type()).ok()?;
-        let values = self.files.iter().map(|file| {
-            file.bounds
-                .get(index)
-                .and_then(|ends| ends.get(end))
-                .and_then(Option::as_ref)
-                .map_or_else(|| null.clone(), |bound| bound.value.clone())
-        });
+        let of =
+            |file: &&'_ DataFile| Some(file.bounds.get(index)?.get(end)?.as_ref()?.value.clone());
+        // Bounds have the type of the log, which may not be that of the scan.
+        let known = self.files.iter().find_map(of);
+        let data_type = known.map_or_else(|| field.data_type().clone(), |value| value.data_type());
+        let null = ScalarValue::try_from(&data_type).ok()?;
+        let values = self
+            .files
+            .iter()
+            .map(|file| of(file).unwrap_or_else(|| null.clone()));
         ScalarValue::iter_to_array(values).ok()
     }
 }

@@ -25,6 +25,7 @@ use crate::cooperative::CooperativeJoins;
 use crate::row_filters::RowFilters;
 use crate::run::Run;
 use crate::stores::EngineStores;
+use crate::views::over_views;
 
 /// Why the engine doesn't take a plan. Nothing has run.
 #[derive(Debug, thiserror::Error)]
@@ -148,15 +149,30 @@ impl Engine {
         if let Some(expected) = expected {
             same_columns(expected, logical.schema().as_arrow())?;
         }
-        // The host's session has optimized the plan; only what comes after that is ours.
-        let plan = state
-            .query_planner()
-            .create_physical_plan(&logical, &state)
-            .await
-            .map_err(Refusal::Unplannable)?;
-        same_columns(logical.schema().as_arrow(), &plan.schema())?;
+        // A plan that can't have views runs without them.
+        if let Ok(Some(viewed)) = over_views(&logical, &state)
+            && let Ok(plan) = physical(&viewed, &state, logical.schema().as_arrow()).await
+        {
+            return Ok(Prepared { plan, context });
+        }
+        let plan = physical(&logical, &state, logical.schema().as_arrow()).await?;
         Ok(Prepared { plan, context })
     }
+}
+
+/// The host's session has optimized the plan; only what comes after that is ours.
+async fn physical(
+    logical: &LogicalPlan,
+    state: &SessionState,
+    expected: &Schema,
+) -> Result<Arc<dyn ExecutionPlan>, Refusal> {
+    let plan = state
+        .query_planner()
+        .create_physical_plan(logical, state)
+        .await
+        .map_err(Refusal::Unplannable)?;
+    same_columns(expected, &plan.schema())?;
+    Ok(plan)
 }
 
 fn refuse_statements(plan: &LogicalPlan) -> Result<(), Refusal> {

@@ -15,6 +15,7 @@ mod engine;
 mod row_filters;
 mod run;
 mod stores;
+mod views;
 
 pub use codec::{Accepts, HostCodec};
 pub use engine::{Engine, Limits, Prepared, Refusal};
