@@ -38,6 +38,10 @@ fn main() {
     }
     let compiler = compiler();
     println!("cargo::rustc-env=DFD_TARGET={}", variable("TARGET"));
+    println!(
+        "cargo::rustc-env=DFD_TARGET_FEATURES={}",
+        variable("CARGO_CFG_TARGET_FEATURE")
+    );
     println!("cargo::rustc-env=DFD_PROFILE={}", variable("PROFILE"));
     println!("cargo::rustc-env=DFD_RUSTC={compiler}");
     println!("cargo::rustc-env=DFD_BUILD_ID={}", id(&root, &compiler));

@@ -36,6 +36,8 @@ pub fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     info.set_item("pyo3", env!("DFD_PYO3_VERSION"))?;
     info.set_item("abi3", "3.10")?;
     info.set_item("target", env!("DFD_TARGET"))?;
+    let features = env!("DFD_TARGET_FEATURES");
+    info.set_item("target_features", features.split(',').collect::<Vec<_>>())?;
     info.set_item("profile", env!("DFD_PROFILE"))?;
     info.set_item("rustc", env!("DFD_RUSTC"))?;
     info.set_item("features", ["delta", "engine", "streams", "functions"])?;

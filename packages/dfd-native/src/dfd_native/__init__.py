@@ -3,6 +3,7 @@
 import logging
 from importlib.metadata import version as _version
 
+from dfd_native import cpu as _cpu  # noqa: F401  first: it looks before the library is loaded
 from dfd_native._native import AdaptedStream, DeltaTable, EngineRun, LogTable, RecordBatch
 from dfd_native.counters import cache_stats, request_counts
 from dfd_native.engine import DeltaExtension, Engine

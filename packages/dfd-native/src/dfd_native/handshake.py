@@ -35,7 +35,7 @@ def capabilities_snapshot() -> dict[str, Any]:
       on, read from the wheel.
     - `plugin_abi`: `{"major", "minor"}` between the two halves of this package.
     - `datafusion`, `ffi`, `arrow`, `deltalake_core`, `object_store`, `pyo3`, `abi3`: what this library was compiled from.
-    - `build`: version, target, profile, compiler, and `id`, a digest of the lock file and the sources: the same for
+    - `build`: version, target and the processor features it uses, profile, compiler, and `id`, a digest of the lock file and the sources: the same for
       the same sources wherever they are compiled, another for any other.
     - `features`; `functions`: name to a digest of its signature.
     - `known_defects`: of the installed libraries, each with its evidence and what closes it here.
@@ -60,7 +60,10 @@ def capabilities_snapshot() -> dict[str, Any]:
         "object_store": built["object_store"],
         "pyo3": built["pyo3"],
         "abi3": built["abi3"],
-        "build": {key: built[key] for key in ("version", "id", "target", "profile", "rustc")},
+        "build": {
+            key: built[key]
+            for key in ("version", "id", "target", "target_features", "profile", "rustc")
+        },
         "features": list(built["features"]),
         "functions": dict(built["functions"]),
         "known_defects": known_defects(libraries),
