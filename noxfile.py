@@ -131,9 +131,10 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=CURRENT)
 def integration(session: nox.Session) -> None:
     """What crosses packages: reference tables, both routes, real servers, wheels in empty environments."""
-    _install(session, "dfd[demo,test]")
+    _install(session, "dfd[demo,test]", "nanoarrow", "arro3-core")
     session.run("python", "tools/servers.py", "install")
-    _pytest(session, "tests")
+    # The policy's own tests again: with dfd-native its writes are staged.
+    _pytest(session, "tests", "packages/dfd-delta-policy/tests")
 
 
 @nox.session(python=[python for python in PYTHONS if _is_installed(python)])
@@ -213,6 +214,13 @@ def bench_scan(session: nox.Session) -> None:
         "tpchgen-cli",
     )
     session.run("python", "-m", "benchmarks.scan", *session.posargs)
+
+
+@nox.session(name="bench-stage", python=CURRENT)
+def bench_stage(session: nox.Session) -> None:
+    """Writes: time, CPU and memory of dfd's stage beside its peers. Not part of the tests."""
+    _install(session, "dfd", "polars")
+    session.run("python", "-m", "benchmarks.stage", *session.posargs)
 
 
 @nox.session(python=CURRENT)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import spark_rules
 from delta import configure_spark_with_delta_pip
 from delta.tables import DeltaTable, IdentityGenerator
 from pyspark.sql import DataFrame, SparkSession
@@ -33,7 +34,9 @@ class Described(NamedTuple):
     versions: Collection[int] | None
 
 
-TABLES: dict[str, Described] = {}
+TABLES: dict[str, Described] = {
+    name: Described(note, write, None) for name, (note, write) in spark_rules.TABLES.items()
+}
 
 
 def table(note: str, versions: Collection[int] | None = None) -> Callable[[Write], Write]:

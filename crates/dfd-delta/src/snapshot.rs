@@ -1,6 +1,6 @@
 //! One version of a table, ready to be scanned many times.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -12,7 +12,7 @@ use datafusion::common::Statistics;
 use datafusion::common::heap_size::{DFHeapSize, DFHeapSizeCtx};
 use datafusion::logical_expr::Expr;
 use datafusion::prelude::SessionConfig;
-use deltalake_core::kernel::LogicalFileView;
+use deltalake_core::kernel::{EagerSnapshot, LogicalFileView};
 use deltalake_core::operations::load_cdf::CdfLoadBuilder;
 use deltalake_core::{DeltaTable, DeltaTableBuilder};
 use object_store::ObjectStoreExt;
@@ -314,6 +314,16 @@ impl TableSnapshot {
         &self.schema
     }
 
+    /// Schema, metadata and protocol as the log has them.
+    ///
+    /// # Errors
+    /// The log wasn't read.
+    pub fn log_state(&self) -> Result<&EagerSnapshot, Error> {
+        let state = self.table.snapshot();
+        let state = state.map_err(|source| Error::table(self.location.url(), source))?;
+        Ok(state.snapshot())
+    }
+
     /// Where the table is.
     pub fn location(&self) -> &Location {
         &self.location
@@ -332,6 +342,21 @@ impl TableSnapshot {
         let state = self.table.snapshot();
         let state = state.map_err(|source| Error::table(self.location.url(), source))?;
         Ok(state.log_data().iter().collect())
+    }
+
+    /// Where the files are in their store.
+    ///
+    /// # Errors
+    /// The log has a path that no store has.
+    pub fn paths(&self) -> Result<HashSet<Path>, Error> {
+        let found = self.log_files()?;
+        let paths = found.iter().map(|file| {
+            files::location(&file.path(), self.location.url()).map_err(|reason| Error::File {
+                path: file.path().into_owned(),
+                reason,
+            })
+        });
+        paths.collect()
     }
 
     /// What reads the table's change data.

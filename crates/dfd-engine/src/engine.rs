@@ -5,15 +5,15 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::DataFusionError;
-use datafusion::execution::TaskContext;
 use datafusion::execution::cache::cache_manager::CacheManagerConfig;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
-use datafusion::physical_plan::{ExecutionPlan, displayable};
+use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
 use datafusion::prelude::SessionConfig;
 use datafusion_proto::bytes::logical_plan_from_bytes_with_extension_codec;
 use dfd_delta::Location;
@@ -295,6 +295,16 @@ impl Prepared {
     /// The physical plan as text.
     pub fn explain(&self) -> String {
         displayable(self.plan.as_ref()).indent(false).to_string()
+    }
+
+    /// Begin to run for whoever consumes it on our threads.
+    ///
+    /// # Errors
+    /// The first steps fail.
+    pub fn stream(&self) -> Result<SendableRecordBatchStream, DataFusionError> {
+        let threads = dfd_delta::runtime_handle()?;
+        let _ours = threads.enter();
+        execute_stream(Arc::clone(&self.plan), Arc::clone(&self.context))
     }
 
     /// Begin to run, on our threads.

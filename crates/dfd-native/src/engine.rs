@@ -10,14 +10,16 @@ use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, plan_err};
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion_proto::logical_plan::LogicalExtensionCodec;
 use dfd_delta::{Crossing, Location};
 use dfd_engine::{HostCodec, Limits, Next, Prepared, Run};
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule};
-use pyo3_arrow::{PyRecordBatchReader, PySchema};
+use pyo3_arrow::PySchema;
 
+use crate::adapted::export;
 use crate::errors;
 use crate::gate;
 use crate::host;
@@ -25,7 +27,7 @@ use crate::plan::PlanNode;
 use crate::streams::Batch;
 
 /// How long to wait before looking whether Ctrl-C was pressed.
-const PATIENCE: Duration = Duration::from_millis(100);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Runs plans of any session.
 #[pyclass(module = "dfd_native", frozen, subclass)]
@@ -167,13 +169,27 @@ impl EngineRun {
     }
 
     fn begin(&self, py: Python<'_>) -> PyResult<Run> {
-        if !matches!(*self.state(), State::Ready) {
-            let reason = "This run was begun before; a run is read once.";
-            return Err(errors::engine(py, reason));
-        }
+        self.is_ready(py)?;
         self.prepared
             .start()
             .map_err(|error| errors::engine(py, &error.to_string()))
+    }
+
+    fn is_ready(&self, py: Python<'_>) -> PyResult<()> {
+        if matches!(*self.state(), State::Ready) {
+            return Ok(());
+        }
+        let reason = "This run was begun before; a run is read once.";
+        Err(errors::engine(py, reason))
+    }
+
+    /// The run for who consumes it on our own threads.
+    pub(crate) fn stream(&self, py: Python<'_>) -> PyResult<SendableRecordBatchStream> {
+        self.is_ready(py)?;
+        let batches = self.prepared.stream();
+        let batches = batches.map_err(|error| errors::engine(py, &error.to_string()))?;
+        *self.state() = State::Over;
+        Ok(batches)
     }
 }
 
@@ -247,9 +263,7 @@ impl EngineRun {
             run: Some(run),
             schema: self.prepared.schema(),
         };
-        PyRecordBatchReader::new(Box::new(reader))
-            .into_pyobject(py)?
-            .call_method1("__arrow_c_stream__", (requested_schema,))
+        export(py, Box::new(reader), requested_schema)
     }
 }
 

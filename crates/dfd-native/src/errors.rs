@@ -22,6 +22,21 @@ pub fn engine(py: Python<'_>, message: &str) -> PyErr {
     raised(py, "EngineError", message)
 }
 
+/// `RuleViolation` of what a rule forbids, `StageError` of everything else.
+pub fn stage(py: Python<'_>, error: &dfd_stage::Error) -> PyErr {
+    let class = if error.is_of_a_rule() {
+        "RuleViolation"
+    } else {
+        "StageError"
+    };
+    raised(py, class, &error.to_string())
+}
+
+/// `StageError` with a message.
+pub fn stage_ended(py: Python<'_>, message: &str) -> PyErr {
+    raised(py, "StageError", message)
+}
+
 fn raised(py: Python<'_>, class: &str, message: &str) -> PyErr {
     let error = py
         .import("dfd_native.errors")

@@ -1,34 +1,149 @@
 //! Arrow C streams in and out.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::errors;
-use arrow::array::{RecordBatch, RecordBatchReader};
-use dfd_stream::{AdaptedReader, Counters};
+use arrow::array::{
+    Array, ArrayRef, AsArray, RecordBatch, RecordBatchIterator, RecordBatchOptions,
+    RecordBatchReader,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use dfd_stream::{AdaptedReader, AlignError, Next, Shape};
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyTuple};
-use pyo3_arrow::{PyRecordBatch, PyRecordBatchReader, PySchema};
+use pyo3_arrow::{PyRecordBatch, PySchema};
 
-/// Any object with `__arrow_c_stream__` as a reader.
-fn reader(stream: &Bound<'_, PyAny>) -> PyResult<Box<dyn RecordBatchReader + Send>> {
-    if !stream.hasattr("__arrow_c_stream__")? {
-        return Err(PyTypeError::new_err(format!(
-            "an object with __arrow_c_stream__ is needed, not {}",
-            stream.get_type().name()?
-        )));
+use crate::adapted::export;
+use crate::import::{self, Imported};
+use crate::interrupt::raised;
+
+/// How long to wait before looking whether Ctrl-C was pressed.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+pub type Source = Box<dyn RecordBatchReader + Send>;
+
+/// Any object with `__arrow_c_stream__`, or with `__arrow_c_array__` alone, as a reader.
+pub fn reader(stream: &Bound<'_, PyAny>) -> PyResult<Source> {
+    let py = stream.py();
+    if stream.hasattr(intern!(py, "__arrow_c_stream__"))? {
+        let capsule = stream.call_method0(intern!(py, "__arrow_c_stream__"))?;
+        let arrays = import::stream(capsule.cast::<PyCapsule>()?)?;
+        let schema = schema_of(arrays.field())?;
+        return Ok(Box::new(Batches { arrays, schema }));
     }
-    let capsule = stream.call_method0("__arrow_c_stream__")?;
-    PyRecordBatchReader::from_arrow_pycapsule(capsule.cast::<PyCapsule>()?)?.into_reader()
+    if stream.hasattr(intern!(py, "__arrow_c_array__"))? {
+        let capsules = stream.call_method0(intern!(py, "__arrow_c_array__"))?;
+        let (schema, array): (Bound<'_, PyCapsule>, Bound<'_, PyCapsule>) = capsules.extract()?;
+        let (array, field) = import::array(&schema, &array)?;
+        let schema = schema_of(&field)?;
+        let batch = batch_of(&array, &schema);
+        return Ok(Box::new(RecordBatchIterator::new([batch], schema)));
+    }
+    Err(PyTypeError::new_err(format!(
+        "an object with __arrow_c_stream__ is needed, not {} (what is lazy or a scan has a method that \
+         gives one, like to_reader() or collect())",
+        stream.get_type().name()?
+    )))
 }
 
-/// A record batch that exports `__arrow_c_array__`.
+fn schema_of(field: &Field) -> PyResult<SchemaRef> {
+    let DataType::Struct(fields) = field.data_type() else {
+        return Err(PyTypeError::new_err(format!(
+            "a stream of record batches is needed, not of {}",
+            field.data_type()
+        )));
+    };
+    let metadata = field.metadata().clone();
+    Ok(Arc::new(Schema::new_with_metadata(
+        fields.clone(),
+        metadata,
+    )))
+}
+
+/// Arrow's own reader of C streams loses that a row is null as a whole.
+fn batch_of(array: &ArrayRef, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let rows = array.as_struct();
+    if rows.null_count() > 0 {
+        let text = "a batch has rows that are null as a whole, which are no rows of a table";
+        return Err(ArrowError::InvalidArgumentError(text.into()));
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    let columns = rows.columns().to_vec();
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+}
+
+struct Batches {
+    arrays: Imported,
+    schema: SchemaRef,
+}
+
+impl Iterator for Batches {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let array = self.arrays.next()?;
+        Some(array.and_then(|array| batch_of(&array, &self.schema)))
+    }
+}
+
+impl RecordBatchReader for Batches {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+/// The schema that a consumer asks for, if `own` can be given so.
+///
+/// Other columns are refused. Types that nothing leads to leave the schema as it is, which the
+/// consumer sees; values that don't fit will be errors.
+pub fn requested(
+    capsule: Option<Bound<'_, PyCapsule>>,
+    own: &SchemaRef,
+) -> PyResult<Option<SchemaRef>> {
+    let Some(capsule) = capsule else {
+        return Ok(None);
+    };
+    let wanted = PySchema::from_arrow_pycapsule(&capsule)?.into_inner();
+    if wanted.fields().len() != own.fields().len() {
+        return Err(PyValueError::new_err(format!(
+            "a schema of {} columns was requested of {}",
+            wanted.fields().len(),
+            own.fields().len()
+        )));
+    }
+    match dfd_stream::alignable(own, &wanted) {
+        Ok(()) => Ok(Some(wanted)),
+        Err(AlignError::Type { .. }) => Ok(None),
+        Err(error) => Err(PyValueError::new_err(error.to_string())),
+    }
+}
+
+pub fn schema_capsule<'py>(py: Python<'py>, schema: &SchemaRef) -> PyResult<Bound<'py, PyAny>> {
+    PySchema::new(Arc::clone(schema))
+        .into_pyobject(py)?
+        .call_method0(intern!(py, "__arrow_c_schema__"))
+}
+
+/// A record batch that exports `__arrow_c_array__`, and `__arrow_c_stream__` as a stream of one.
 #[pyclass(module = "dfd_native", name = "RecordBatch", frozen)]
-pub struct Batch(RecordBatch);
+pub struct Batch(pub RecordBatch);
 
 impl From<RecordBatch> for Batch {
     fn from(batch: RecordBatch) -> Self {
         Self(batch)
+    }
+}
+
+impl Batch {
+    fn aligned(&self, wanted: Option<Bound<'_, PyCapsule>>) -> PyResult<RecordBatch> {
+        match requested(wanted, self.0.schema_ref())? {
+            None => Ok(self.0.clone()),
+            Some(schema) => dfd_stream::align(&self.0, &schema, 0)
+                .map_err(|error| PyValueError::new_err(error.to_string())),
+        }
     }
 }
 
@@ -40,61 +155,21 @@ impl Batch {
         self.0.num_rows()
     }
 
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        schema_capsule(py, self.0.schema_ref())
+    }
+
     #[pyo3(signature = (requested_schema=None))]
     fn __arrow_c_array__<'py>(
         &self,
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyCapsule>>,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        PyRecordBatch::new(self.0.clone())
+        PyRecordBatch::new(self.aligned(requested_schema)?)
             .into_pyobject(py)?
-            .call_method1("__arrow_c_array__", (requested_schema,))?
+            .call_method0(intern!(py, "__arrow_c_array__"))?
             .cast_into::<PyTuple>()
             .map_err(Into::into)
-    }
-}
-
-/// Read a whole stream into memory.
-#[pyfunction]
-pub fn arrow_stream_to_batches(py: Python<'_>, stream: &Bound<'_, PyAny>) -> PyResult<Vec<Batch>> {
-    let reader = reader(stream)?;
-    let read: Result<Vec<_>, _> =
-        py.detach(|| reader.map(|batch| batch.map(Batch::from)).collect());
-    read.map_err(|error| errors::stream(py, &error.to_string()))
-}
-
-/// A stream that is adapted as it is consumed; single use.
-#[pyclass(module = "dfd_native", frozen)]
-pub struct AdaptedStream {
-    reader: Mutex<Option<AdaptedReader>>,
-    schema: arrow::datatypes::SchemaRef,
-    counters: Arc<Counters>,
-}
-
-#[pymethods]
-impl AdaptedStream {
-    /// Rows that have left so far.
-    #[getter]
-    fn rows(&self) -> u64 {
-        self.counters.rows()
-    }
-
-    /// Batches that have left so far.
-    #[getter]
-    fn batches(&self) -> u64 {
-        self.counters.batches()
-    }
-
-    /// Bytes of the batches that have left so far.
-    #[getter]
-    fn bytes(&self) -> u64 {
-        self.counters.bytes()
-    }
-
-    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        PySchema::new(Arc::clone(&self.schema))
-            .into_pyobject(py)?
-            .call_method0("__arrow_c_schema__")
     }
 
     #[pyo3(signature = (requested_schema=None))]
@@ -103,40 +178,37 @@ impl AdaptedStream {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyCapsule>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let taken = self
-            .reader
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let reader = taken.ok_or_else(|| {
-            errors::stream(
-                py,
-                "This stream was given away before; a stream is read once.",
-            )
-        })?;
-        PyRecordBatchReader::new(Box::new(reader))
-            .into_pyobject(py)?
-            .call_method1("__arrow_c_stream__", (requested_schema,))
+        let batches = RecordBatchIterator::new([Ok(self.0.clone())], self.0.schema());
+        export(py, Box::new(batches), requested_schema)
     }
 }
 
-/// Adapt a stream to a schema and a batch size.
+/// Read a whole stream into memory.
 #[pyfunction]
-#[pyo3(signature = (stream, schema=None, batch_rows=None))]
-pub fn adapt_stream(
-    stream: &Bound<'_, PyAny>,
-    schema: Option<PySchema>,
-    batch_rows: Option<usize>,
-) -> PyResult<AdaptedStream> {
-    let adapted = AdaptedReader::try_new(
-        reader(stream)?,
-        schema.map(PySchema::into_inner),
-        batch_rows,
-    )
-    .map_err(|error| PyValueError::new_err(error.to_string()))?;
-    Ok(AdaptedStream {
-        schema: adapted.schema(),
-        counters: adapted.counters(),
-        reader: Mutex::new(Some(adapted)),
-    })
+pub fn arrow_stream_to_batches(py: Python<'_>, stream: &Bound<'_, PyAny>) -> PyResult<Vec<Batch>> {
+    let mut adapted = adapted(reader(stream)?, Shape::default())?;
+    let mut batches = Vec::new();
+    while let Some(item) = wait(py, &mut adapted)? {
+        batches.push(Batch(item.map_err(|error| raised(py, &error))?));
+        py.check_signals()?;
+    }
+    Ok(batches)
+}
+
+pub fn adapted(source: Source, shape: Shape) -> PyResult<AdaptedReader> {
+    AdaptedReader::try_new(source, shape).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+/// The next batch, with an eye on Ctrl-C.
+pub fn wait(
+    py: Python<'_>,
+    reader: &mut AdaptedReader,
+) -> PyResult<Option<Result<RecordBatch, ArrowError>>> {
+    loop {
+        match py.detach(|| reader.wait(PATIENCE)) {
+            Next::Item(item) => return Ok(Some(item)),
+            Next::End => return Ok(None),
+            Next::Waiting => py.check_signals()?,
+        }
+    }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
+
+use crate::cast::{Inexact, castable, exact_cast};
 
 /// Why a stream can't have the schema that is asked of it.
 #[derive(Debug, thiserror::Error)]
@@ -20,34 +21,36 @@ pub enum AlignError {
     #[error("the stream lacks the column `{0}`, which may not be null")]
     Missing(String),
     /// No cast leads from one type to the other.
-    #[error("the column `{name}` is {from} and can't become {to}")]
+    #[error("the column `{name}`{reason}")]
     Type {
         /// The column.
         name: String,
-        /// Its type in the stream.
-        from: DataType,
-        /// Its type in the target schema.
-        to: DataType,
+        /// What has no way, with the path of the nested field.
+        reason: String,
     },
     /// A value doesn't fit the target type.
-    #[error("the column `{name}` has a value that doesn't fit {to}: {source}")]
+    #[error("the column `{name}`{path} in row {row} of the stream: {reason}")]
     Value {
         /// The column.
         name: String,
-        /// Its type in the target schema.
-        to: DataType,
-        /// What the cast says.
-        source: ArrowError,
+        /// Where below it.
+        path: String,
+        /// The row, counted from 0 since the stream began.
+        row: u64,
+        /// The value, and what it isn't.
+        reason: String,
     },
-    /// A null where none may be.
-    #[error("the column `{0}` has a null and may not be null")]
-    Null(String),
     /// Batches of no rows would never end.
     #[error("batch_rows is at least 1")]
     NoRows,
-    /// A batch could not be put together.
-    #[error("a batch of the target schema can't be made: {0}")]
-    Batch(#[from] ArrowError),
+    /// A batch isn't what the stream said it would be.
+    #[error("the batch after row {row} of the stream isn't as its schema says: {source}")]
+    Batch {
+        /// Rows that came before it.
+        row: u64,
+        /// What is wrong.
+        source: ArrowError,
+    },
 }
 
 impl From<AlignError> for ArrowError {
@@ -58,66 +61,70 @@ impl From<AlignError> for ArrowError {
 
 /// Fail early where no batch of `from` can become one of `to`.
 pub fn check(from: &Schema, to: &Schema) -> Result<(), AlignError> {
+    let found = |name: &str| from.fields().find(name);
     for (position, field) in from.fields().iter().enumerate() {
-        if to.column_with_name(field.name()).is_none() {
-            return Err(AlignError::Extra(field.name().clone()));
+        let name = field.name();
+        if to.fields().find(name).is_none() {
+            return Err(AlignError::Extra(name.clone()));
         }
-        if from.index_of(field.name())? != position {
-            return Err(AlignError::Ambiguous(field.name().clone()));
+        if found(name).is_some_and(|(first, _)| first != position) {
+            return Err(AlignError::Ambiguous(name.clone()));
         }
     }
     for field in to.fields() {
-        match from.column_with_name(field.name()) {
-            None if !field.is_nullable() => return Err(AlignError::Missing(field.name().clone())),
-            Some((_, old)) if !can_cast_types(old.data_type(), field.data_type()) => {
-                return Err(AlignError::Type {
-                    name: field.name().clone(),
-                    from: old.data_type().clone(),
-                    to: field.data_type().clone(),
-                });
-            }
-            _ => {}
+        let name = field.name().clone();
+        match found(&name) {
+            None if !field.is_nullable() => return Err(AlignError::Missing(name)),
+            None => {}
+            Some((_, old)) => castable(old.data_type(), field.data_type())
+                .map_err(|reason| AlignError::Type { name, reason })?,
         }
     }
     Ok(())
 }
 
-/// The batch with the columns of `to`, values unchanged.
-pub fn align(batch: &RecordBatch, to: &SchemaRef) -> Result<RecordBatch, AlignError> {
+/// The batch with the columns of `to`, values unchanged; `first_row` rows came before it.
+pub fn align(
+    batch: &RecordBatch,
+    to: &SchemaRef,
+    first_row: u64,
+) -> Result<RecordBatch, AlignError> {
     if batch.schema_ref() == to {
         return Ok(batch.clone());
     }
     let columns = to
         .fields()
         .iter()
-        .map(|field| column(batch, field))
+        .map(|field| {
+            column(batch, field).map_err(|bad| AlignError::Value {
+                name: field.name().clone(),
+                path: bad.path,
+                row: first_row + bad.row as u64,
+                reason: bad.reason,
+            })
+        })
         .collect::<Result<Vec<_>, _>>()?;
     // A batch without columns still has rows.
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(
-        Arc::clone(to),
-        columns,
-        &options,
-    )?)
+    RecordBatch::try_new_with_options(Arc::clone(to), columns, &options).map_err(|source| {
+        AlignError::Batch {
+            row: first_row,
+            source,
+        }
+    })
 }
 
-fn column(batch: &RecordBatch, field: &Field) -> Result<ArrayRef, AlignError> {
+fn column(batch: &RecordBatch, field: &Field) -> Result<ArrayRef, Inexact> {
     let Some(array) = batch.column_by_name(field.name()) else {
         return Ok(new_null_array(field.data_type(), batch.num_rows()));
     };
-    let strict = CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    };
-    let cast = cast_with_options(array, field.data_type(), &strict).map_err(|source| {
-        AlignError::Value {
-            name: field.name().clone(),
-            to: field.data_type().clone(),
-            source,
-        }
-    })?;
-    if !field.is_nullable() && cast.logical_null_count() > 0 {
-        return Err(AlignError::Null(field.name().clone()));
+    let cast = exact_cast(array, field.data_type())?;
+    if field.is_nullable() {
+        return Ok(cast);
     }
-    Ok(cast)
+    let nulls = cast.logical_nulls().filter(|nulls| nulls.null_count() > 0);
+    match nulls.and_then(|nulls| (0..cast.len()).find(|row| nulls.is_null(*row))) {
+        Some(row) => Err(Inexact::new(row, "it is null and may not be")),
+        None => Ok(cast),
+    }
 }

@@ -5,95 +5,90 @@
 //! the one adapter between such a source and whoever consumes it:
 //!
 //! ```text
-//! source -> fuse -> align and cast -> coalesce or split -> count -> consumer
+//! source -> fuse -> align and cast -> join or cut -> (a thread ahead) -> count -> consumer
 //! ```
 //!
-//! It pulls one batch at a time and holds at most the rows of one outgoing batch beside it.
+//! It pulls one batch at a time and holds at most the rows of one outgoing batch beside it, and as
+//! many batches more as it is told to read ahead. [`exact_cast`] is good on its own too.
 
 mod align;
+mod cast;
+mod counters;
+mod leaf;
+mod nested;
+mod prefetch;
+mod resize;
+mod shape;
+mod size;
+mod text;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arrow::array::{RecordBatch, RecordBatchReader};
-use arrow::compute::BatchCoalescer;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
-pub use align::AlignError;
+pub use align::{AlignError, align, check as alignable};
+pub use cast::{Inexact, castable, exact_cast};
+pub use counters::Counters;
+use prefetch::Ahead;
+pub use prefetch::stop_prefetching;
+use shape::{Shaped, Source};
+use size::Sizes;
 
-/// What has gone through a stream so far; read from any thread.
-#[derive(Debug, Default)]
-pub struct Counters {
-    rows: AtomicU64,
-    batches: AtomicU64,
-    bytes: AtomicU64,
+/// What a stream is to be; by default as it comes.
+#[derive(Debug, Clone, Default)]
+pub struct Shape {
+    /// The columns, by name.
+    pub schema: Option<SchemaRef>,
+    /// Rows of each batch but the last.
+    pub batch_rows: Option<usize>,
+    /// Batches to read ahead, by a thread that begins with the first one that is asked for.
+    pub prefetch_batches: usize,
 }
 
-impl Counters {
-    /// Rows that left.
-    pub fn rows(&self) -> u64 {
-        self.rows.load(Ordering::Relaxed)
-    }
-
-    /// Batches that left.
-    pub fn batches(&self) -> u64 {
-        self.batches.load(Ordering::Relaxed)
-    }
-
-    /// Bytes of the buffers of the batches that left; a shared buffer counts in each.
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    fn add(&self, batch: &RecordBatch) {
-        self.rows
-            .fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-        self.batches.fetch_add(1, Ordering::Relaxed);
-        self.bytes
-            .fetch_add(batch.get_array_memory_size() as u64, Ordering::Relaxed);
-    }
+/// What there is after a while of waiting.
+#[derive(Debug)]
+pub enum Next {
+    /// A batch, or the error that ends the stream.
+    Item(Result<RecordBatch, ArrowError>),
+    /// There are no more.
+    End,
+    /// Nothing yet.
+    Waiting,
 }
 
 /// A reader that aligns, resizes and counts what another yields, and stops for good at its
 /// end or its first error.
 pub struct AdaptedReader {
-    // None once the source has ended or failed: it is never asked again.
-    source: Option<Box<dyn RecordBatchReader + Send>>,
+    work: Work,
     schema: SchemaRef,
-    coalescer: Option<BatchCoalescer>,
-    failure: Option<ArrowError>,
+    sizes: Sizes,
     counters: Arc<Counters>,
 }
 
+enum Work {
+    Here(Shaped),
+    ToRun(Shaped, usize),
+    Ahead(Ahead),
+    Over,
+}
+
 impl AdaptedReader {
-    /// Adapt `source` to `schema` (its own when `None`) in batches of `batch_rows` rows (as
-    /// they come when `None`; the last batch may be smaller).
+    /// Adapt `source` to `shape`.
     ///
     /// # Errors
     /// [`AlignError`] when no batch of the source can have the schema.
-    pub fn try_new(
-        source: Box<dyn RecordBatchReader + Send>,
-        schema: Option<SchemaRef>,
-        batch_rows: Option<usize>,
-    ) -> Result<Self, AlignError> {
-        let schema = match schema {
-            Some(schema) => {
-                align::check(&source.schema(), &schema)?;
-                schema
-            }
-            None => source.schema(),
-        };
-        let coalescer = match batch_rows {
-            Some(0) => return Err(AlignError::NoRows),
-            Some(rows) => Some(BatchCoalescer::new(Arc::clone(&schema), rows)),
-            None => None,
-        };
+    pub fn try_new(source: Source, shape: Shape) -> Result<Self, AlignError> {
+        let shaped = Shaped::try_new(source, shape.schema, shape.batch_rows)?;
         Ok(Self {
-            source: Some(source),
-            schema,
-            coalescer,
-            failure: None,
+            schema: shaped.schema(),
+            work: match shape.prefetch_batches {
+                0 => Work::Here(shaped),
+                batches => Work::ToRun(shaped, batches),
+            },
+            sizes: Sizes::default(),
             counters: Arc::default(),
         })
     }
@@ -103,51 +98,38 @@ impl AdaptedReader {
         Arc::clone(&self.counters)
     }
 
-    /// The next aligned batch of the source; `None` at its end, and ever after.
-    fn pull(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
-        let Some(source) = self.source.as_mut() else {
-            return Ok(None);
-        };
-        let aligned = match source.next() {
-            Some(Ok(batch)) => align::align(&batch, &self.schema)
-                .map_err(ArrowError::from)
-                .map(Some),
-            Some(Err(error)) => Err(error),
-            None => Ok(None),
-        };
-        if !matches!(aligned, Ok(Some(_))) {
-            self.source = None;
+    /// The next batch. Where another thread reads ahead it is waited for no longer than `patience`.
+    pub fn wait(&mut self, patience: Duration) -> Next {
+        let next = self.advance(patience);
+        match &next {
+            Next::Item(Ok(batch)) => {
+                let bytes = self.sizes.of(batch);
+                self.counters.add(batch.num_rows(), bytes);
+            }
+            Next::Item(Err(_)) | Next::End => self.work = Work::Over,
+            Next::Waiting => {}
         }
-        aligned
-    }
-
-    fn advance(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
-        let Some(mut coalescer) = self.coalescer.take() else {
-            return self.pull();
-        };
-        let next = self.fill(&mut coalescer);
-        self.coalescer = Some(coalescer);
         next
     }
 
-    /// Rows that came before an error leave before the error does.
-    fn fill(&mut self, coalescer: &mut BatchCoalescer) -> Result<Option<RecordBatch>, ArrowError> {
-        loop {
-            if let Some(batch) = coalescer.next_completed_batch() {
-                return Ok(Some(batch));
+    fn advance(&mut self, patience: Duration) -> Next {
+        if let Work::ToRun(..) = self.work
+            && let Work::ToRun(shaped, batches) = std::mem::replace(&mut self.work, Work::Over)
+        {
+            match Ahead::start(shaped, batches) {
+                Ok(ahead) => self.work = Work::Ahead(ahead),
+                Err(error) => return Next::Item(Err(error)),
             }
-            if let Some(error) = self.failure.take() {
-                return Err(error);
-            }
-            match self.pull() {
-                Ok(Some(batch)) => coalescer.push_batch(batch)?,
-                Ok(None) if coalescer.is_empty() => return Ok(None),
-                Ok(None) => coalescer.finish_buffered_batch()?,
-                Err(error) => {
-                    self.failure = Some(error);
-                    coalescer.finish_buffered_batch()?;
-                }
-            }
+        }
+        let item = match &mut self.work {
+            Work::Here(shaped) => Some(shaped.next()),
+            Work::Ahead(ahead) => ahead.next(patience),
+            Work::ToRun(..) | Work::Over => Some(None),
+        };
+        match item {
+            Some(Some(item)) => Next::Item(item),
+            Some(None) => Next::End,
+            None => Next::Waiting,
         }
     }
 }
@@ -156,11 +138,13 @@ impl Iterator for AdaptedReader {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = self.advance().transpose();
-        if let Some(Ok(batch)) = &next {
-            self.counters.add(batch);
+        loop {
+            match self.wait(Duration::MAX) {
+                Next::Item(item) => return Some(item),
+                Next::End => return None,
+                Next::Waiting => {}
+            }
         }
-        next
     }
 }
 
@@ -194,38 +178,62 @@ mod tests {
         Box::new(RecordBatchIterator::new(items, batch(&[]).schema()))
     }
 
-    fn sizes(reader: AdaptedReader) -> Vec<usize> {
-        reader.map(|b| b.unwrap().num_rows()).collect()
+    fn adapted(
+        items: Vec<Result<RecordBatch, ArrowError>>,
+        schema: Option<SchemaRef>,
+        batch_rows: Option<usize>,
+        prefetch_batches: usize,
+    ) -> AdaptedReader {
+        let shape = Shape {
+            schema,
+            batch_rows,
+            prefetch_batches,
+        };
+        AdaptedReader::try_new(source(items), shape).unwrap()
     }
 
     #[test]
-    fn coalesces_splits_and_counts() {
-        let items = vec![
-            Ok(batch(&[1, 2])),
-            Ok(batch(&[])),
-            Ok(batch(&[3, 4, 5, 6, 7])),
-        ];
-        let reader = AdaptedReader::try_new(source(items), None, Some(3)).unwrap();
-        let counters = reader.counters();
-        assert_eq!(sizes(reader), [3, 3, 1]);
-        assert_eq!((counters.rows(), counters.batches()), (7, 3));
-        assert!(counters.bytes() > 0);
+    fn joins_cuts_and_counts() {
+        for ahead in [0, 1, 9] {
+            let items = vec![
+                Ok(batch(&[1, 2])),
+                Ok(batch(&[])),
+                Ok(batch(&[3, 4, 5, 6, 7])),
+            ];
+            let reader = adapted(items, None, Some(3), ahead);
+            let counters = reader.counters();
+            let sizes: Vec<_> = reader.map(|batch| batch.unwrap().num_rows()).collect();
+            assert_eq!(sizes, [3, 3, 1]);
+            assert_eq!((counters.rows(), counters.batches()), (7, 3));
+            // Numbers, offsets and letters.
+            assert_eq!(counters.bytes(), 7 * 4 + (7 + 3) * 4 + 7 * 2);
+        }
     }
 
     #[test]
     fn stops_for_good_after_an_error_and_loses_no_row_before_it() {
-        for batch_rows in [None, Some(10)] {
+        for (batch_rows, ahead) in [(None, 0), (Some(10), 0), (None, 2), (Some(10), 2)] {
             let items = vec![
                 Ok(batch(&[1, 2])),
                 Err(ArrowError::ComputeError("lost".into())),
                 Ok(batch(&[3])),
             ];
-            let mut reader = AdaptedReader::try_new(source(items), None, batch_rows).unwrap();
+            let mut reader = adapted(items, None, batch_rows, ahead);
             assert_eq!(reader.next().unwrap().unwrap().num_rows(), 2);
             assert!(reader.next().unwrap().is_err());
             assert!(reader.next().is_none());
             assert!(reader.next().is_none());
         }
+    }
+
+    #[test]
+    fn a_source_that_panics_is_an_error() {
+        let panics = std::iter::once_with(|| panic!("no more"));
+        let source = Box::new(RecordBatchIterator::new(panics, batch(&[]).schema()));
+        let mut reader = AdaptedReader::try_new(source, Shape::default()).unwrap();
+        let error = reader.next().unwrap().err().unwrap().to_string();
+        assert!(error.contains("panicked: no more"), "{error}");
+        assert!(reader.next().is_none());
     }
 
     #[test]
@@ -235,8 +243,7 @@ mod tests {
             Field::new("extra", DataType::Boolean, true),
             Field::new("n", DataType::Int64, true),
         ]));
-        let mut reader =
-            AdaptedReader::try_new(source(vec![Ok(batch(&[7]))]), Some(target), None).unwrap();
+        let mut reader = adapted(vec![Ok(batch(&[7]))], Some(target), None, 0);
         let out = reader.next().unwrap().unwrap();
         assert_eq!(out.column(0).as_string::<i64>().value(0), "n7");
         assert_eq!(out.column(1).null_count(), 1);
@@ -248,32 +255,25 @@ mod tests {
 
     #[test]
     fn refuses_by_field_what_does_not_fit() {
-        let one = |field: Field| Some(Arc::new(Schema::new(vec![field])));
         let n = Field::new("n", DataType::Int32, true);
-        for (schema, says) in [
-            (one(n.clone()), "`s`"),
-            (
-                Some(Arc::new(Schema::new(vec![
-                    n.clone(),
-                    Field::new("s", DataType::Utf8, true),
-                    Field::new("must", DataType::Int8, false),
-                ]))),
-                "`must`",
-            ),
+        let s = Field::new("s", DataType::Utf8, true);
+        let must = Field::new("must", DataType::Int8, false);
+        for (fields, says) in [
+            (vec![n.clone()], "`s`"),
+            (vec![n, s.clone(), must], "`must`"),
         ] {
-            let error = AdaptedReader::try_new(source(vec![]), schema, None)
-                .err()
-                .unwrap();
+            let shape = Shape {
+                schema: Some(Arc::new(Schema::new(fields))),
+                ..Shape::default()
+            };
+            let error = AdaptedReader::try_new(source(vec![]), shape).err().unwrap();
             assert!(error.to_string().contains(says), "{error}");
         }
-        let narrow = Arc::new(Schema::new(vec![
-            Field::new("n", DataType::Int8, true),
-            Field::new("s", DataType::Utf8, true),
-        ]));
-        let mut reader =
-            AdaptedReader::try_new(source(vec![Ok(batch(&[300]))]), Some(narrow), None).unwrap();
+        let narrow = Arc::new(Schema::new(vec![Field::new("n", DataType::Int8, true), s]));
+        let items = vec![Ok(batch(&[1, 2])), Ok(batch(&[3, 300]))];
+        let mut reader = adapted(items, Some(narrow), None, 0);
+        assert!(reader.next().unwrap().is_ok());
         let error = reader.next().unwrap().err().unwrap().to_string();
-        assert!(error.contains("`n`"), "{error}");
-        assert!(AdaptedReader::try_new(source(vec![]), None, Some(0)).is_err());
+        assert!(error.contains("`n` in row 3 of the stream: 300"), "{error}");
     }
 }

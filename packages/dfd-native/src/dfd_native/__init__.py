@@ -12,16 +12,20 @@ from dfd_native.errors import (
     EngineRefusal,
     IncompatibleInstallation,
     NativeError,
+    RuleViolation,
+    StageError,
     StreamError,
     TableError,
 )
 from dfd_native.functions import register_functions
 from dfd_native.handshake import capabilities_snapshot, ensure_compatible
+from dfd_native.stage import AbandonedStage, StagedFiles, abandoned_stages, stage
 from dfd_native.streams import adapt_stream, arrow_stream_to_batches
 from dfd_native.table import delta_table, refreshed
 from dfd_native.table_functions import register_table_functions
 
 __all__ = [
+    "AbandonedStage",
     "AdaptedStream",
     "DeltaExtension",
     "DeltaTable",
@@ -33,8 +37,12 @@ __all__ = [
     "LogTable",
     "NativeError",
     "RecordBatch",
+    "RuleViolation",
+    "StageError",
+    "StagedFiles",
     "StreamError",
     "TableError",
+    "abandoned_stages",
     "adapt_stream",
     "arrow_stream_to_batches",
     "cache_stats",
@@ -45,6 +53,7 @@ __all__ = [
     "register_functions",
     "register_table_functions",
     "request_counts",
+    "stage",
 ]
 __version__ = _version("dfd-native")
 

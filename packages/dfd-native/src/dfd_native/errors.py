@@ -54,3 +54,15 @@ class EngineError(NativeError):
     """A query failed while it ran in the engine, or its run was read twice."""
 
     code = "engine"
+
+
+class StageError(NativeError):
+    """A stage failed: the stream, the store or the disk did. Nothing is committed, and nothing is left."""
+
+    code = "stage"
+
+
+class RuleViolation(StageError, ValueError):
+    """The data doesn't follow a rule of the table; names the column, and the row of the stream."""
+
+    code = "rule_violation"

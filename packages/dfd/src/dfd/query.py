@@ -5,12 +5,13 @@ It is planned in the session and runs in dfd's engine; what can't cross runs in 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 from datafusion import DataFrame, SessionContext
-from dfd_native import Engine, EngineRefusal, EngineRun
+from dfd_native import Engine, EngineRefusal, EngineRun, adapt_stream
 from dfd_obs import Observer, OperatorMetrics, operator_metrics
 
 from dfd.errors import QueryError
@@ -124,9 +125,17 @@ class Query:
         stream = self.dataframe.execute_stream()
         return (batch.to_pyarrow() for batch in stream), self.dataframe.execution_plan()
 
+    def __arrow_c_schema__(self) -> object:
+        """Names and types of the result, without a run."""
+        return self.schema.__arrow_c_schema__()
+
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """Run the query as an Arrow C stream, batch by batch as it is consumed."""
-        return self.reader().__arrow_c_stream__(requested_schema)
+        """Run the query as an Arrow C stream, batch by batch as it is consumed.
+
+        With a `requested_schema` values are cast exactly: one that doesn't fit is an error.
+        """
+        # pyarrow's own stream would make nulls of what doesn't fit, and a text of Ctrl-C.
+        return adapt_stream(self.reader()).__arrow_c_stream__(requested_schema)
 
     def reader(self) -> pa.RecordBatchReader:
         """Run the query as a lazy `pyarrow.RecordBatchReader`."""
@@ -164,6 +173,34 @@ class Query:
             # stay until the garbage collector finds the circle.
             failure = plan = None
             stream = ()
+
+    @contextlib.contextmanager
+    def __dfd_run__(self) -> Iterator[Any]:
+        """A run for a reader that drains it within the block: where the engine takes it, no batch crosses Python.
+
+        `dfd_delta_policy.GuardedTable` stages it. It has a query id, a span and a record like any other.
+        """
+        scope = self._observer.start_query(self._text)
+        self._id = scope.query_id
+        failure: BaseException | None = None
+        plan: ExecutedPlan | None = None
+        try:
+            with scope.activate():
+                scope.routed(self.route, self.route_reason)
+                stream, plan = self._start()
+                if not isinstance(stream, EngineRun):
+                    batches = (_under(self.schema, pa.record_batch(batch)) for batch in stream)
+                    stream = pa.RecordBatchReader.from_batches(self.schema, batches)
+                yield stream
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            self._metrics = [] if plan is None else operator_metrics(plan)
+            rows = self._metrics[0].metrics.get("output_rows", 0) if self._metrics else 0
+            scope.finish(rows=rows, plan=plan, error=failure)
+            # As in `_batches`: nothing that ran is held by the traceback of what stopped it.
+            failure = plan = None
 
     def to_arrow_table(self) -> pa.Table:
         """Run the query and hold the whole result in memory."""

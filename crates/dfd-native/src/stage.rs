@@ -1,0 +1,299 @@
+//! Staged writes.
+
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use arrow::array::RecordBatchReader;
+use dfd_delta::Location;
+use dfd_stage::{AbandonedStage, Error, Input, Settings, SourceError, StagedFiles, Stop};
+use futures::{StreamExt, stream};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tokio::sync::mpsc::channel;
+
+use crate::engine::{EngineRun, PATIENCE};
+use crate::errors;
+use crate::gate;
+use crate::interrupt::text;
+use crate::streams::reader;
+
+/// Batches of another library's stream that may wait.
+const WAITING: usize = 2;
+/// How long a stage that is over waits for the thread that reads its stream.
+const READING: Duration = Duration::from_millis(500);
+/// How long an interrupt waits for what was written to be removed.
+const TIDYING: Duration = Duration::from_secs(5);
+
+/// Files that were staged; removed when this goes, unless they were released.
+#[pyclass(module = "dfd_native", frozen)]
+pub struct Stage(StagedFiles);
+
+#[pymethods]
+impl Stage {
+    #[getter]
+    fn stage_id(&self) -> &str {
+        self.0.id()
+    }
+
+    #[getter]
+    fn read_version(&self) -> Option<u64> {
+        self.0.rules().read_version()
+    }
+
+    #[getter]
+    fn schema_json(&self, py: Python<'_>) -> PyResult<String> {
+        let schema = self.0.rules().delta_schema();
+        schema.map_err(|error| errors::stage(py, &error))
+    }
+
+    #[getter]
+    fn partition_by(&self) -> Vec<String> {
+        self.0.rules().partition_columns().to_vec()
+    }
+
+    /// As `deltalake.transaction.AddAction` takes them.
+    #[getter]
+    fn actions<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let actions = self.0.added().iter().map(|file| {
+            let values = PyDict::new(py);
+            for (name, value) in &file.partition_values {
+                values.set_item(name, value.as_deref())?;
+            }
+            let action = PyDict::new(py);
+            action.set_item("path", &file.path)?;
+            action.set_item("size", file.size)?;
+            action.set_item("partition_values", values)?;
+            action.set_item("modification_time", file.modification_time)?;
+            action.set_item("stats", &file.stats)?;
+            Ok(action)
+        });
+        actions.collect()
+    }
+
+    #[getter]
+    fn metrics(&self) -> BTreeMap<&'static str, f64> {
+        self.0.metrics().clone()
+    }
+
+    fn release(&self, py: Python<'_>) -> PyResult<()> {
+        let released = py.detach(|| dfd_delta::block_on(self.0.release()));
+        settled(py, released)
+    }
+
+    fn drop(&self, py: Python<'_>) -> PyResult<()> {
+        let removed = py.detach(|| dfd_delta::block_on(self.0.discard()));
+        settled(py, removed)
+    }
+}
+
+fn settled(py: Python<'_>, outcome: Result<Result<(), Error>, dfd_delta::Error>) -> PyResult<()> {
+    outcome
+        .map_err(Error::from)
+        .flatten()
+        .map_err(|error| errors::stage(py, &error))
+}
+
+/// Stage what `data` gives.
+#[pyfunction]
+#[pyo3(signature = (
+    uri, options, data, partition_by, sort_by, compression, target_file_bytes, writers,
+    memory_limit_bytes
+))]
+#[allow(clippy::too_many_arguments)]
+pub fn stage(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+    data: &Bound<'_, PyAny>,
+    partition_by: Option<Vec<String>>,
+    sort_by: Vec<String>,
+    compression: &str,
+    target_file_bytes: Option<u64>,
+    writers: Option<usize>,
+    memory_limit_bytes: Option<usize>,
+) -> PyResult<Stage> {
+    gate::check(py)?;
+    let settings = Settings {
+        partition_by,
+        sort_by,
+        compression: compression.parse().map_err(PyValueError::new_err)?,
+        target_file_bytes,
+        writers,
+        memory_limit_bytes,
+    };
+    let location = Location::try_new(uri, &options, None);
+    let location = location.map_err(|error| errors::table(py, &error))?;
+    let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
+    let (input, reading) = input(data)?;
+    let stop = Stop::default();
+    let (done, mut outcome) = sync_channel(1);
+    let work = handle.spawn({
+        let stop = stop.clone();
+        async move {
+            // Where nobody waits any more, what was staged is dropped here.
+            let _gone = done.send(dfd_stage::stage(location, input, settings, stop).await);
+        }
+    });
+    let outcome = wait(py, &mut outcome, &stop);
+    if let Some(mut reading) = reading {
+        // A thread in Python code would end the process badly when the interpreter ends.
+        py.detach(move || {
+            let reading = &mut reading;
+            dfd_delta::blocking(move || reading.recv_timeout(READING).is_ok())
+        });
+    }
+    match outcome? {
+        Some(Ok(staged)) => Ok(Stage(staged)),
+        Some(Err(error)) => Err(errors::stage(py, &error)),
+        None => {
+            let ended = py.detach(|| dfd_delta::block_on(work));
+            let reason = format!("the stage's work ended without an outcome: {ended:?}");
+            Err(errors::stage_ended(py, &reason))
+        }
+    }
+}
+
+type Outcome = Result<StagedFiles, Error>;
+
+/// The outcome, with an eye on Ctrl-C; None where the work panicked.
+fn wait(py: Python<'_>, outcome: &mut Receiver<Outcome>, stop: &Stop) -> PyResult<Option<Outcome>> {
+    let mut interrupted: Option<(PyErr, Instant)> = None;
+    loop {
+        let waiting = &mut *outcome;
+        let next = py.detach(move || dfd_delta::blocking(move || waiting.recv_timeout(PATIENCE)));
+        match (next, interrupted.take()) {
+            (Ok(Ok(staged)), Some((interrupt, _))) => {
+                // It was done already: what was staged goes.
+                py.detach(|| drop(staged));
+                return Err(interrupt);
+            }
+            (Ok(Err(_)) | Err(RecvTimeoutError::Disconnected), Some((interrupt, _))) => {
+                return Err(interrupt);
+            }
+            (Ok(outcome), None) => return Ok(Some(outcome)),
+            (Err(RecvTimeoutError::Disconnected), None) => return Ok(None),
+            (Err(RecvTimeoutError::Timeout), Some((interrupt, since))) => {
+                if since.elapsed() > TIDYING || py.check_signals().is_err() {
+                    return Err(interrupt);
+                }
+                interrupted = Some((interrupt, since));
+            }
+            (Err(RecvTimeoutError::Timeout), None) => {
+                if let Err(interrupt) = py.check_signals() {
+                    stop.now();
+                    interrupted = Some((interrupt, Instant::now()));
+                }
+            }
+        }
+    }
+}
+
+/// Disconnected once the thread that reads a stream is over.
+type Reading = Receiver<()>;
+
+fn input(data: &Bound<'_, PyAny>) -> PyResult<(Input, Option<Reading>)> {
+    if let Ok(run) = data.cast::<EngineRun>() {
+        let batches = run.get().stream(data.py())?;
+        let input = Input {
+            schema: batches.schema(),
+            batches: batches
+                .map(|batch| batch.map_err(SourceError::from))
+                .boxed(),
+        };
+        return Ok((input, None));
+    }
+    let (input, reading) = foreign(reader(data)?)?;
+    Ok((input, Some(reading)))
+}
+
+/// A thread of its own reads another library's stream: it may block, and may need the GIL.
+fn foreign(mut reader: Box<dyn RecordBatchReader + Send>) -> PyResult<(Input, Reading)> {
+    let schema = reader.schema();
+    let (sender, mut batches) = channel(WAITING);
+    let (reads, reading) = sync_channel::<()>(0);
+    let read = move || {
+        // The last to be dropped, after the reader.
+        let _reads = reads;
+        loop {
+            let next = catch_unwind(AssertUnwindSafe(|| reader.next()));
+            let next = match next {
+                Ok(next) => next.map(|batch| batch.map_err(|error| text(&error).into())),
+                Err(panic) => Some(Err(SourceError::from(format!(
+                    "it panicked: {}",
+                    said(panic.as_ref())
+                )))),
+            };
+            // Without a word for the end, a thread that died would look like it.
+            let is_last = !matches!(next, Some(Ok(_)));
+            if sender.blocking_send(next).is_err() || is_last {
+                return;
+            }
+        }
+    };
+    thread::Builder::new()
+        .name("dfd-source".to_owned())
+        .spawn(read)
+        .map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+    let mut is_over = false;
+    let batches = stream::poll_fn(move |context| {
+        if is_over {
+            return std::task::Poll::Ready(None);
+        }
+        batches.poll_recv(context).map(|item| match item {
+            Some(Some(batch)) => Some(batch),
+            Some(None) => {
+                is_over = true;
+                None
+            }
+            None => {
+                is_over = true;
+                Some(Err("the thread that reads it died".into()))
+            }
+        })
+    });
+    let input = Input {
+        schema,
+        batches: batches.boxed(),
+    };
+    Ok((input, reading))
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default()
+}
+
+/// What a process that is gone has left: id, host, process, begin, expiry, files, bytes.
+type Abandoned = (String, String, u32, i64, i64, Vec<String>, u64);
+
+/// The stages of a table whose process is gone.
+#[pyfunction]
+pub fn abandoned_stages(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+) -> PyResult<Vec<Abandoned>> {
+    let location = Location::try_new(uri, &options, None);
+    let location = location.map_err(|error| errors::table(py, &error))?;
+    let found = py.detach(|| dfd_delta::block_on(dfd_stage::abandoned_stages(&location)));
+    let found = found.map_err(|error| errors::table(py, &error))?;
+    let found = found.map_err(|error| errors::stage(py, &error))?;
+    let told = |stage: AbandonedStage| {
+        (
+            stage.stage_id,
+            stage.host,
+            stage.pid,
+            stage.started_ms,
+            stage.expires_ms,
+            stage.files,
+            stage.bytes,
+        )
+    };
+    Ok(found.into_iter().map(told).collect())
+}

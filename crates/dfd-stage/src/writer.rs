@@ -1,0 +1,365 @@
+//! Rows of the table into its data files.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, ListArray, MapArray, RecordBatch, RecordBatchOptions, StructArray,
+};
+use arrow::compute::partition;
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::error::ArrowError;
+use bytes::Bytes;
+use chrono::Utc;
+use datafusion::physical_plan::SendableRecordBatchStream;
+use futures::StreamExt;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::properties::WriterProperties;
+use tokio::task::JoinSet;
+
+use crate::compression::Compression;
+use crate::error::Error;
+use crate::partitions::Partition;
+use crate::rules::Rules;
+use crate::staged::{Added, Owned};
+use crate::statistics::{BOUND_BYTES, Collector};
+use crate::stop::{Failure, Stop};
+use crate::upload::Upload;
+
+/// Rows of a row group, at most.
+const ROW_GROUP_ROWS: usize = 1 << 20;
+/// Encoded bytes of a row group, about: a writer holds two of them.
+const ROW_GROUP_BYTES: usize = 32 << 20;
+/// Files of one writer whose last parts are on their way at once.
+const CLOSING: usize = 4;
+
+/// What all writers of a stage share.
+pub struct Writing {
+    /// The rules that the rows follow already.
+    pub rules: Arc<Rules>,
+    /// Whose files these are.
+    pub owned: Arc<Owned>,
+    /// How the pages are compressed.
+    pub compression: Compression,
+    /// When a file is large enough.
+    pub target_file_bytes: u64,
+    /// The end before its time.
+    pub stop: Stop,
+    /// Where the first error is kept.
+    pub failure: Failure,
+    properties: WriterProperties,
+    partition_indices: Vec<usize>,
+    file_indices: Vec<usize>,
+}
+
+impl Writing {
+    /// Files of `owned` under `rules`.
+    pub fn new(
+        rules: Arc<Rules>,
+        owned: Arc<Owned>,
+        compression: Compression,
+        target_file_bytes: u64,
+        stop: Stop,
+        failure: Failure,
+    ) -> Self {
+        let is_partition = |index: &usize| {
+            let name = rules.columns().field(*index).name();
+            rules.partition_columns().contains(name)
+        };
+        let all = 0..rules.columns().fields().len();
+        let (partition_indices, file_indices) = all.partition(is_partition);
+        let properties = WriterProperties::builder()
+            .set_compression(compression.codec())
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+            .set_statistics_truncate_length(Some(BOUND_BYTES))
+            .set_created_by(concat!("dfd ", env!("CARGO_PKG_VERSION")).to_owned())
+            .build();
+        Self {
+            rules,
+            owned,
+            compression,
+            target_file_bytes,
+            stop,
+            failure,
+            properties,
+            partition_indices,
+            file_indices,
+        }
+    }
+}
+
+/// Writes one share of the rows; those of one partition after the other, one file at a time.
+pub struct Writer {
+    writing: Arc<Writing>,
+    number: usize,
+    begun: usize,
+    open: Option<OpenFile>,
+    closing: JoinSet<Result<Added, Error>>,
+    added: Vec<Added>,
+}
+
+impl Writer {
+    /// The writer of this number.
+    pub fn new(writing: Arc<Writing>, number: usize) -> Self {
+        Self {
+            writing,
+            number,
+            begun: 0,
+            open: None,
+            closing: JoinSet::new(),
+            added: Vec::new(),
+        }
+    }
+
+    /// Write `batches` to their end. None after an error, which is kept: no upload is left open.
+    pub async fn write(mut self, batches: SendableRecordBatchStream) -> Option<Vec<Added>> {
+        match self.drain(batches).await {
+            Ok(()) => return Some(self.added),
+            Err(error) => self.writing.failure.keep(error),
+        }
+        // The others stop for the first error.
+        self.writing.stop.now();
+        if let Some(open) = self.open.take() {
+            open.upload.abort().await;
+        }
+        while self.closing.join_next().await.is_some() {}
+        None
+    }
+
+    async fn drain(&mut self, mut batches: SendableRecordBatchStream) -> Result<(), Error> {
+        let stop = self.writing.stop.clone();
+        while let Some(batch) = stop.or(batches.next()).await? {
+            self.take(&batch.map_err(Error::of_operator)?).await?;
+        }
+        self.close().await?;
+        while !self.closing.is_empty() {
+            self.closed().await?;
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        let rules = Arc::clone(&self.writing.rules);
+        if self.writing.partition_indices.is_empty() {
+            if batch.num_rows() > 0 {
+                self.append(batch, || rules.partition(batch, 0)).await?;
+            }
+            return Ok(());
+        }
+        let values = batch.project(&self.writing.partition_indices)?;
+        for range in partition(values.columns())?.ranges() {
+            let rows = batch.slice(range.start, range.len());
+            let here = rules.partition(&rows, 0)?;
+            if self
+                .open
+                .as_ref()
+                .is_some_and(|open| open.partition != here)
+            {
+                self.close().await?;
+            }
+            self.append(&rows, || Ok(here)).await?;
+        }
+        Ok(())
+    }
+
+    async fn append(
+        &mut self,
+        rows: &RecordBatch,
+        partition: impl FnOnce() -> Result<Partition, Error>,
+    ) -> Result<(), Error> {
+        let rows = rows.project(&self.writing.file_indices)?;
+        let rows = retyped(&rows, self.writing.rules.file_schema())?;
+        if self.open.is_none() {
+            let name = self.name();
+            self.open = Some(OpenFile::begin(&self.writing, partition()?, &name).await?);
+        }
+        if let Some(open) = self.open.as_mut() {
+            open.append(&rows).await?;
+            if open.bytes() >= self.writing.target_file_bytes {
+                self.close().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The stage's id is in every name, so that what a killed process left is known by it.
+    fn name(&mut self) -> String {
+        let file = self.begun;
+        self.begun += 1;
+        format!(
+            "part-{:05}-{}-c{file:03}{}.parquet",
+            self.number,
+            self.writing.owned.id(),
+            self.writing.compression.suffix(),
+        )
+    }
+
+    /// End the open file; its last parts may still be on their way.
+    async fn close(&mut self) -> Result<(), Error> {
+        let Some(mut open) = self.open.take() else {
+            return Ok(());
+        };
+        if let Err(error) = open.end().await {
+            open.upload.abort().await;
+            return Err(error);
+        }
+        while self.closing.len() >= CLOSING {
+            if let Err(error) = self.closed().await {
+                open.upload.abort().await;
+                return Err(error);
+            }
+        }
+        self.closing.spawn(open.arrive());
+        Ok(())
+    }
+
+    async fn closed(&mut self) -> Result<(), Error> {
+        match self.closing.join_next().await {
+            Some(Ok(added)) => self.added.push(added?),
+            Some(Err(error)) => return Err(Error::of_task(error)),
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+struct OpenFile {
+    partition: Partition,
+    /// Relative to the table.
+    path: String,
+    encoder: ArrowWriter<Vec<u8>>,
+    upload: Upload,
+    collector: Option<Collector>,
+    footer: Option<ParquetMetaData>,
+    rows: u64,
+    sent_bytes: u64,
+}
+
+impl OpenFile {
+    async fn begin(writing: &Writing, partition: Partition, name: &str) -> Result<Self, Error> {
+        let path = format!("{}{name}", partition.directory);
+        let options = ArrowWriterOptions::new()
+            .with_properties(writing.properties.clone())
+            // Parquet's own types say everything: readers that know Arrow's find no other ones.
+            .with_skip_arrow_metadata(true);
+        let schema = Arc::clone(writing.rules.file_schema());
+        let encoder = ArrowWriter::try_new_with_options(Vec::new(), schema, options)?;
+        let target = writing.owned.own(&path)?;
+        Ok(Self {
+            partition,
+            path,
+            encoder,
+            upload: Upload::begin(writing.owned.location(), target, writing.stop.clone()).await?,
+            collector: Some(writing.rules.collector()),
+            footer: None,
+            rows: 0,
+            sent_bytes: 0,
+        })
+    }
+
+    fn bytes(&self) -> u64 {
+        (self.encoder.bytes_written() + self.encoder.in_progress_size()) as u64
+    }
+
+    async fn append(&mut self, rows: &RecordBatch) -> Result<(), Error> {
+        if let Some(collector) = self.collector.as_mut() {
+            collector.observe(rows);
+        }
+        self.rows += rows.num_rows() as u64;
+        let groups = self.encoder.flushed_row_groups().len();
+        self.encoder.write(rows)?;
+        if self.encoder.flushed_row_groups().len() > groups {
+            self.send().await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self) -> Result<(), Error> {
+        let bytes = Bytes::from(std::mem::take(self.encoder.inner_mut()));
+        self.sent_bytes += bytes.len() as u64;
+        self.upload.put(bytes).await
+    }
+
+    async fn end(&mut self) -> Result<(), Error> {
+        self.footer = Some(self.encoder.finish()?);
+        self.send().await
+    }
+
+    async fn arrive(mut self) -> Result<Added, Error> {
+        if let Err(error) = self.upload.finish().await {
+            self.upload.abort().await;
+            return Err(error);
+        }
+        let (Some(collector), Some(footer)) = (self.collector, self.footer) else {
+            return Err(Error::Lost("a file has no footer"));
+        };
+        Ok(Added {
+            stats: collector.finish(&footer)?,
+            path: self.path,
+            size: self.sent_bytes,
+            partition_values: self.partition.values,
+            modification_time: Utc::now().timestamp_millis(),
+            rows: self.rows,
+        })
+    }
+}
+
+/// The same columns with the names and types of a file.
+fn retyped(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns.map(|(column, field)| renamed(column, field.data_type()));
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(
+        Arc::clone(schema),
+        columns.collect::<Result<_, _>>()?,
+        &options,
+    )
+}
+
+/// Column mapping gives the fields inside a column other names too.
+fn renamed(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+    if array.data_type() == data_type {
+        return Ok(Arc::clone(array));
+    }
+    Ok(match data_type {
+        DataType::Struct(fields) => {
+            let inner = array.as_struct();
+            let columns = inner.columns().iter().zip(fields);
+            let columns = columns.map(|(column, field)| renamed(column, field.data_type()));
+            Arc::new(StructArray::try_new_with_length(
+                fields.clone(),
+                columns.collect::<Result<_, _>>()?,
+                inner.nulls().cloned(),
+                inner.len(),
+            )?)
+        }
+        DataType::List(field) if matches!(array.data_type(), DataType::List(_)) => {
+            let list = array.as_list::<i32>();
+            Arc::new(ListArray::try_new(
+                Arc::clone(field),
+                list.offsets().clone(),
+                renamed(list.values(), field.data_type())?,
+                list.nulls().cloned(),
+            )?)
+        }
+        DataType::Map(field, is_sorted) if matches!(array.data_type(), DataType::Map(..)) => {
+            let map = array.as_map();
+            let entries: ArrayRef = Arc::new(map.entries().clone());
+            Arc::new(MapArray::try_new(
+                Arc::clone(field),
+                map.offsets().clone(),
+                renamed(&entries, field.data_type())?.as_struct().clone(),
+                map.nulls().cloned(),
+                *is_sorted,
+            )?)
+        }
+        other => {
+            return Err(ArrowError::CastError(format!(
+                "{} can't be written as {other}",
+                array.data_type()
+            )));
+        }
+    })
+}

@@ -1,0 +1,180 @@
+//! A stream read ahead by a thread of its own.
+
+use std::collections::VecDeque;
+use std::process;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+
+use crate::shape::Shaped;
+
+type Item = Result<RecordBatch, ArrowError>;
+
+/// What has been given a thread, and which.
+static RUNNING: Mutex<Vec<(Weak<Queue>, u64)>> = Mutex::new(Vec::new());
+
+/// Stop all threads that read ahead and wait for them, for at most `patience`; the ids, as the system has
+/// them, of those whose source is still at work.
+///
+/// For a process that is about to end what its sources need, like an interpreter.
+pub fn stop_prefetching(patience: Duration) -> Vec<u64> {
+    let deadline = Instant::now() + patience;
+    let mut running = lock(&RUNNING).clone();
+    running.retain_mut(|(queue, _)| {
+        let Some(queue) = queue.upgrade() else {
+            return false;
+        };
+        // A forked process has the queues, but no threads.
+        if queue.process != process::id() {
+            return false;
+        }
+        queue.close();
+        let left = deadline.saturating_duration_since(Instant::now());
+        !queue.wait(left, |state| !state.has_ended).has_ended
+    });
+    running.into_iter().map(|(_, thread)| thread).collect()
+}
+
+/// Batches that wait, in their order and with the error that ends them.
+///
+/// Dropping it ends the thread, which drops the source: at once where it waits for the consumer, and
+/// where the source is at work as soon as that gives its batch.
+pub struct Ahead(Arc<Queue>);
+
+impl Ahead {
+    /// Read ahead so that at most `batches` (at least 1) are there which nobody has taken.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub fn start(source: Shaped, batches: usize) -> Result<Self, ArrowError> {
+        let queue = Arc::new(Queue {
+            batches,
+            process: process::id(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let end = End(Arc::clone(&queue));
+        let mut running = lock(&RUNNING);
+        let thread = thread::Builder::new()
+            .name("dfd-prefetch".into())
+            .spawn(move || read(source, &end))
+            .map_err(|error| ArrowError::IoError(error.to_string(), error))?;
+        running.retain(|(queue, _)| queue.strong_count() > 0);
+        running.push((Arc::downgrade(&queue), id(&thread)));
+        drop(running);
+        Ok(Self(queue))
+    }
+
+    /// The next batch, `Some(None)` at the end, or `None` where there is none after `patience`.
+    pub fn next(&self, patience: Duration) -> Option<Option<Item>> {
+        let is_waiting = |state: &mut State| state.items.is_empty() && !state.has_ended;
+        let mut state = self.0.wait(patience, is_waiting);
+        let item = state.items.pop_front();
+        if item.is_none() && !state.has_ended {
+            return None;
+        }
+        if item.is_none() && state.is_closed {
+            let text = "the stream was stopped: the process ends";
+            return Some(Some(Err(ArrowError::ExternalError(text.into()))));
+        }
+        self.0.changed.notify_all();
+        Some(item)
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+struct Queue {
+    batches: usize,
+    process: u32,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    items: VecDeque<Item>,
+    is_closed: bool,
+    has_ended: bool,
+}
+
+impl Queue {
+    /// The state once it no longer `is_waiting`, or after `patience`.
+    fn wait(
+        &self,
+        patience: Duration,
+        is_waiting: impl Fn(&mut State) -> bool,
+    ) -> MutexGuard<'_, State> {
+        let state = lock(&self.state);
+        if patience == Duration::MAX {
+            let state = self.changed.wait_while(state, is_waiting);
+            return state.unwrap_or_else(PoisonError::into_inner);
+        }
+        let found = self.changed.wait_timeout_while(state, patience, is_waiting);
+        found.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Wait for room; whether the batches are still wanted.
+    fn has_room(&self) -> bool {
+        let is_full = |state: &mut State| state.items.len() >= self.batches && !state.is_closed;
+        !self.wait(Duration::MAX, is_full).is_closed
+    }
+
+    fn push(&self, item: Item) {
+        lock(&self.state).items.push_back(item);
+        self.changed.notify_all();
+    }
+
+    fn close(&self) {
+        let mut state = lock(&self.state);
+        state.is_closed = true;
+        let items = std::mem::take(&mut state.items);
+        drop(state);
+        self.changed.notify_all();
+        drop(items);
+    }
+}
+
+/// Says that the thread has ended, however it did.
+struct End(Arc<Queue>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        lock(&self.0.state).has_ended = true;
+        self.0.changed.notify_all();
+    }
+}
+
+fn read(mut source: Shaped, end: &End) {
+    let queue = &end.0;
+    while queue.has_room() {
+        // The source ends with its first error.
+        let Some(item) = source.next() else {
+            return;
+        };
+        queue.push(item);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(unix)]
+#[allow(clippy::unnecessary_cast)]
+fn id(thread: &JoinHandle<()>) -> u64 {
+    use std::os::unix::thread::JoinHandleExt;
+    thread.as_pthread_t() as u64
+}
+
+#[cfg(not(unix))]
+fn id(_thread: &JoinHandle<()>) -> u64 {
+    0
+}

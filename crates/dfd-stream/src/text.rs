@@ -1,0 +1,159 @@
+//! Whether all of a text went into the value that was read from it.
+//!
+//! Arrow drops the digits that a decimal or a time stamp has no place for, and the time of a date,
+//! and reads a number that is too large for a float as infinite.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, TimeUnit};
+
+use crate::cast::{Inexact, strict};
+use crate::leaf::doesnt_fit;
+
+/// Fail at the first text of which something is missing in the value read from it.
+pub fn all_read(texts: &ArrayRef, read: &ArrayRef) -> Result<(), Inexact> {
+    let to = read.data_type();
+    let lost = match to {
+        DataType::Timestamp(unit, _) | DataType::Time32(unit) | DataType::Time64(unit) => {
+            let places = places(*unit);
+            first(texts, |_, text| fraction_digits(text) > places)?
+        }
+        DataType::Date32 => first(texts, |_, text| {
+            let time = text
+                .split_once(['T', 't', ' '])
+                .map_or("", |(_, time)| time);
+            time.contains(|c| ('1'..='9').contains(&c))
+        })?,
+        to if to.is_decimal() => {
+            let written = strict(read, &DataType::Utf8)?;
+            let written = written.as_string::<i32>();
+            first(texts, |row, text| {
+                number(text).is_none() || number(text) != number(written.value(row))
+            })?
+        }
+        to if to.is_floating() => {
+            let wide = cast(read, &DataType::Float64)
+                .map_err(|error| Inexact::new(0, error.to_string()))?;
+            let wide = wide.as_primitive::<arrow::datatypes::Float64Type>();
+            first(texts, |row, text| {
+                wide.value(row).is_infinite() && text.contains(|c: char| c.is_ascii_digit())
+            })?
+        }
+        _ => None,
+    };
+    match lost {
+        None => Ok(()),
+        Some(row) => Err(Inexact::new(row, doesnt_fit(texts, row, to))),
+    }
+}
+
+fn first(
+    texts: &ArrayRef,
+    is_lost: impl Fn(usize, &str) -> bool,
+) -> Result<Option<usize>, Inexact> {
+    let texts = strict(texts, &DataType::Utf8)?;
+    let texts: &StringArray = texts.as_string();
+    let mut rows = texts.iter().enumerate();
+    Ok(rows.find_map(|(row, text)| is_lost(row, text?).then_some(row)))
+}
+
+/// Numbers without exponents, which Arrow reads wrongly into decimals.
+pub fn plain(texts: &ArrayRef) -> Result<ArrayRef, Inexact> {
+    let texts = strict(texts, &DataType::Utf8)?;
+    let rows = texts.as_string::<i32>();
+    if !rows.iter().flatten().any(|text| text.contains(['e', 'E'])) {
+        return Ok(texts);
+    }
+    let plain = |text: &str| unfolded(text).unwrap_or_else(|| text.to_owned());
+    let rows = rows.iter().map(|text| text.map(plain));
+    Ok(Arc::new(rows.collect::<StringArray>()))
+}
+
+fn unfolded(text: &str) -> Option<String> {
+    let (is_negative, digits, power) = number(text)?;
+    let sign = if is_negative { "-" } else { "" };
+    let zeros = usize::try_from(power.unsigned_abs()).ok()?;
+    match power {
+        // No decimal has more.
+        ..-152 | 153.. => None,
+        0.. => {
+            let width = (digits.len() + zeros).max(1);
+            Some(format!("{sign}{digits:0<width$}"))
+        }
+        _ => {
+            let width = zeros + 1;
+            let digits = format!("{digits:0>width$}");
+            let (whole, fraction) = digits.split_at(digits.len() - zeros);
+            Some(format!("{sign}{whole}.{fraction}"))
+        }
+    }
+}
+
+fn places(unit: TimeUnit) -> usize {
+    match unit {
+        TimeUnit::Second => 0,
+        TimeUnit::Millisecond => 3,
+        TimeUnit::Microsecond => 6,
+        TimeUnit::Nanosecond => 9,
+    }
+}
+
+/// Digits of the fraction of a second, without zeros at its end.
+fn fraction_digits(text: &str) -> usize {
+    let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
+    let digits = fraction.split(|c: char| !c.is_ascii_digit()).next();
+    digits.unwrap_or_default().trim_end_matches('0').len()
+}
+
+/// Sign, digits without zeros around them, and the power of ten of the last: equal for equal numbers.
+fn number(text: &str) -> Option<(bool, String, i64)> {
+    let text = text.trim();
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let is_negative = whole.starts_with('-');
+    let digits = format!("{}{fraction}", whole.trim_start_matches(['-', '+']));
+    let digits = digits.trim_start_matches('0');
+    let kept = digits.trim_end_matches('0');
+    if kept.is_empty() {
+        return Some((false, String::new(), 0));
+    }
+    let zeros = i64::try_from(digits.len() - kept.len()).ok()?;
+    let power = exponent - i64::try_from(fraction.len()).ok()? + zeros;
+    Some((is_negative, kept.to_owned(), power))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_equal_however_they_are_written() {
+        for same in ["1.50", "+1.5", "15e-1", "0.15E1", "001.500", " 1.5"] {
+            assert_eq!(number(same), number("1.5"), "{same}");
+        }
+        assert_eq!(number("-0.0"), number("0"));
+        for other in ["-1.5", "1.51", "15", "0.15"] {
+            assert_ne!(number(other), number("1.5"), "{other}");
+        }
+        assert_eq!(number("1e99999999999999999999"), None);
+        for (folded, plain) in [
+            ("15e-1", "1.5"),
+            ("-1.5E2", "-150"),
+            ("2e-3", "0.002"),
+            ("0e9", "0"),
+        ] {
+            assert_eq!(unfolded(folded).as_deref(), Some(plain));
+        }
+    }
+
+    #[test]
+    fn zeros_at_the_end_of_a_second_say_nothing() {
+        assert_eq!(fraction_digits("2020-01-01T00:00:00.120000Z"), 2);
+        assert_eq!(fraction_digits("2020-01-01 00:00:00+01:00"), 0);
+    }
+}

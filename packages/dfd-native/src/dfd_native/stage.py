@@ -1,0 +1,213 @@
+"""Staged writes: the data files of a Delta table, written without a commit."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from types import TracebackType
+from typing import Any, Literal
+
+from dfd_native import _native
+from dfd_native._native import EngineRun
+from dfd_native.handshake import ensure_compatible
+from dfd_native.streams import ArrowStream
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class StagedFiles:
+    """Data files that are written and belong to no table yet; made by `stage`.
+
+    `drop()`, the end of a `with` block, garbage collection and the end of the process remove them,
+    unless `release()` was called. While it lives, a lease in the table's directory `_dfd` tells so:
+    what a killed process left is found by `abandoned_stages`.
+    """
+
+    def __init__(self, native: _native.Stage) -> None:
+        self._native = native
+        self._remover = weakref.finalize(self, _remove, native, os.getpid())
+
+    @property
+    def stage_id(self) -> str:
+        """In the name of every file."""
+        return self._native.stage_id
+
+    @property
+    def read_version(self) -> int | None:
+        """The version of the table whose rules the files follow; None where there was no table."""
+        return self._native.read_version
+
+    @property
+    def schema_json(self) -> str:
+        """The table's schema as Delta's log has it."""
+        return self._native.schema_json
+
+    @property
+    def partition_by(self) -> list[str]:
+        """The table's partition columns."""
+        return self._native.partition_by
+
+    @property
+    def actions(self) -> list[dict[str, Any]]:
+        """Of each file `path`, `size`, `partition_values`, `modification_time` and `stats`.
+
+        `deltalake.transaction.AddAction(**action, data_change=True)` takes them.
+        """
+        return self._native.actions
+
+    @property
+    def rows(self) -> int:
+        """Rows of all files."""
+        return int(self._native.metrics["rows"])
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all files."""
+        return int(self._native.metrics["bytes"])
+
+    @property
+    def metrics(self) -> dict[str, int | float]:
+        """`rows`, `bytes`, `files`, `writers` that wrote any, `spilled_bytes`, `peak_pool_bytes`, `elapsed_s`."""
+        found = self._native.metrics.items()
+        return {name: value if name == "elapsed_s" else int(value) for name, value in found}
+
+    def release(self) -> None:
+        """The files belong to the table now: nothing here removes them any more.
+
+        Raises:
+            StageError: the lease can't be removed; the files are released all the same.
+        """
+        self._remover.detach()
+        self._native.release()
+
+    def drop(self) -> None:
+        """Remove the files, unless they were released or dropped before.
+
+        Raises:
+            StageError: some can't be removed; the next call tries again.
+        """
+        self._native.drop()
+
+    def __enter__(self) -> StagedFiles:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.drop()
+
+    def __repr__(self) -> str:
+        return f"<StagedFiles {self.stage_id}: {self.rows} rows in {len(self.actions)} files>"
+
+
+def _remove(native: _native.Stage, process: int) -> None:
+    # The files are not those of a fork.
+    if os.getpid() == process:
+        native.drop()
+
+
+@dataclass(frozen=True)
+class AbandonedStage:
+    """What a process that is gone has left in a table's directory.
+
+    - `started`, `expires`: when it began, and until when it was to be believed to live.
+    - `files`: what is there and isn't in the table, relative to it; a full vacuum removes it once it is old.
+    """
+
+    stage_id: str
+    host: str
+    pid: int
+    started: datetime
+    expires: datetime
+    files: tuple[str, ...]
+    bytes: int
+
+
+def stage(
+    uri: str,
+    data: ArrowStream | EngineRun,
+    options: Mapping[str, str] | None = None,
+    *,
+    partition_by: Sequence[str] | None = None,
+    sort_by: Sequence[str] | None = None,
+    compression: Literal["zstd", "snappy", "none"] = "zstd",
+    target_file_bytes: int | None = None,
+    writers: int | None = None,
+    memory_limit_bytes: int | None = None,
+) -> StagedFiles:
+    """Write a stream into data files of a Delta table, under the table's rules; commit nothing.
+
+    All of it is written, or nothing is left: an error and Ctrl-C remove every file. The rules are those of the
+    table's newest version, or, where there is no table, of one made of the stream. Memory is bounded
+    however long the stream is and however many partitions it has.
+
+    - `uri`: canonical (`file:///data/t`, `s3://bucket/t`).
+    - `data`: anything with `__arrow_c_stream__`; an `EngineRun` runs inside, no batch crosses Python.
+    - `options`: of the object store, complete: nothing is read from the environment.
+    - `partition_by`: of a table to be made. A table that is there must be partitioned by the same columns.
+    - `sort_by`: columns by which the rows of each partition are sorted, so that readers skip row
+      groups and pages. Unsorted by default.
+    - `target_file_bytes`: about how large files become; `delta.targetFileSize` of the table or 128 MiB by default.
+    - `writers`: how many files are written at once; as many as there are cores, up to 8, by default. Of
+      a short stream, fewer are.
+    - `memory_limit_bytes`: what sorting may hold before it spills to the system's temporary
+      directory; 256 MiB by default. Each writer holds up to about 100 MB beside it.
+
+    Raises:
+        RuleViolation: the data doesn't follow the table's rules; names the column, and the row of the stream.
+        StageError: the stream failed, or the store or the disk did.
+        TableError: the location or an option is refused.
+        TypeError: `data` has no `__arrow_c_stream__`.
+        ValueError: an argument is out of its range.
+    """
+    ensure_compatible()
+    if isinstance(partition_by, str) or isinstance(sort_by, str):
+        raise ValueError("`partition_by` and `sort_by` are lists of columns.")
+    given = {
+        "target_file_bytes": target_file_bytes,
+        "writers": writers,
+        "memory_limit_bytes": memory_limit_bytes,
+    }
+    for name, value in given.items():
+        if value is not None and value < 1:
+            raise ValueError(f"`{name}` is at least 1, not {value}.")
+    native = _native.stage(
+        uri,
+        dict(options or {}),
+        data,
+        None if partition_by is None else list(partition_by),
+        list(sort_by or ()),
+        compression,
+        target_file_bytes,
+        writers,
+        memory_limit_bytes,
+    )
+    return StagedFiles(native)
+
+
+def abandoned_stages(uri: str, options: Mapping[str, str] | None = None) -> list[AbandonedStage]:
+    """The stages of a table of which files are left and whose process is gone, oldest first.
+
+    A process is gone where this host has none of its id and start, or where its lease wasn't renewed for
+    ten minutes. Files aren't touched; a lease of which no file is left is removed.
+
+    Raises:
+        StageError: the store can't be read.
+        TableError: the location or an option is refused, or the log can't be read.
+    """
+    ensure_compatible()
+    found = _native.abandoned_stages(uri, dict(options or {}))
+    return [
+        AbandonedStage(stage_id, host, pid, _moment(started), _moment(expires), tuple(files), size)
+        for stage_id, host, pid, started, expires, files, size in found
+    ]
+
+
+def _moment(milliseconds: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=milliseconds)
