@@ -19,11 +19,13 @@ nox.options.default_venv_backend = "uv"
 nox.options.error_on_missing_interpreters = True
 nox.options.stop_on_first_error = False
 nox.options.sessions = [
-    "wheels", "lint", "types", "rust", "tests", "integration", "docs", "compat",
+    "wheels", "lint", "types", "rust", "tests", "integration", "spark", "docs", "compat",
 ]  # fmt: skip
 
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
+# The library and its extension for Delta tables are of one version.
+DUCKDB = ("duckdb==1.5.5", "duckdb-extension-delta==1.5.5")
 PACKAGES = ("storage", "delta-policy", "cache", "obs", "native")
 PURE = tuple(package for package in PACKAGES if package != "native")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
@@ -131,10 +133,11 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=CURRENT)
 def integration(session: nox.Session) -> None:
     """What crosses packages: reference tables, both routes, real servers, wheels in empty environments."""
-    _install(session, "dfd[demo,test]", "nanoarrow", "arro3-core")
+    _install(session, "dfd[demo,test]", "nanoarrow", "arro3-core", *DUCKDB)
     session.run("python", "tools/servers.py", "install")
     # The policy's own tests again: with dfd-native its writes are staged.
-    _pytest(session, "tests", "packages/dfd-delta-policy/tests")
+    ignored = f"--ignore={ROOT / 'tests/spark'}"
+    _pytest(session, ignored, "tests", "packages/dfd-delta-policy/tests")
 
 
 @nox.session(python=[python for python in PYTHONS if _is_installed(python)])
@@ -186,6 +189,13 @@ def docs(session: nox.Session) -> None:
     _pytest(session, "--doctest-modules", *(f"packages/dfd-{name}/src" for name in PURE))
 
 
+@nox.session(python=CURRENT)
+def spark(session: nox.Session) -> None:
+    """Spark reads what dfd writes, and the other way round. Needs Java 17, and Maven Central once."""
+    _install(session, "dfd[demo,test]", "pyspark>=4,<4.1", "delta-spark>=4,<4.1")
+    _pytest(session, "tests/spark")
+
+
 @nox.session(name="spark-tables", python=CURRENT)
 def spark_tables(session: nox.Session) -> None:
     """Write the tables of tests/conformance/spark anew. Needs Java 17; not part of the tests."""
@@ -205,14 +215,7 @@ def bench(session: nox.Session) -> None:
 @nox.session(name="bench-scan", python=CURRENT)
 def bench_scan(session: nox.Session) -> None:
     """TPC-H and selective reads: dfd's engine and leaf beside its peers. Not part of the tests."""
-    _install(
-        session,
-        "dfd",
-        "polars",
-        "duckdb==1.5.5",
-        "duckdb-extension-delta==1.5.5",
-        "tpchgen-cli",
-    )
+    _install(session, "dfd", "polars", *DUCKDB, "tpchgen-cli")
     session.run("python", "-m", "benchmarks.scan", *session.posargs)
 
 

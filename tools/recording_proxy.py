@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -56,12 +56,19 @@ class Recording:
 
 
 @contextlib.contextmanager
-def recording_proxy(endpoint: str) -> Iterator[Recording]:
-    """A proxy before the server at `endpoint`, in threads of this process."""
+def recording_proxy(
+    endpoint: str, loses: Callable[[Request], bool] = lambda request: False
+) -> Iterator[Recording]:
+    """A proxy before the server at `endpoint`, in threads of this process.
+
+    The server answers each request; where `loses` says so, the answer is kept from the client, whose
+    connection ends.
+    """
     upstream = urlsplit(endpoint).netloc
 
     class Handler(_Handler):
         address = upstream
+        is_lost = staticmethod(loses)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     recording = Recording(f"http://127.0.0.1:{server.server_port}")
@@ -81,6 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body leave together: no client waits for the second half
     address: str
     recording: Recording
+    is_lost: Callable[[Request], bool]
 
     def setup(self) -> None:
         super().setup()
@@ -100,16 +108,18 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.upstream.getresponse()
         content = answer.read()
         path, _, query = self.path.partition("?")
-        self.recording.requests.append(
-            Request(
-                self.command,
-                unquote(path),
-                unquote(query),
-                self.headers.get("Range"),
-                answer.status,
-                answer.headers.get("Content-Range"),
-            )
+        request = Request(
+            self.command,
+            unquote(path),
+            unquote(query),
+            self.headers.get("Range"),
+            answer.status,
+            answer.headers.get("Content-Range"),
         )
+        self.recording.requests.append(request)
+        if self.is_lost(request):
+            self.close_connection = True
+            return
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.headers.items():
             if name.lower() not in _HOP_BY_HOP:

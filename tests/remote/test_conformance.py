@@ -85,7 +85,7 @@ def test_on_s3(bucket: Lake, table: Path, route: Route) -> None:
     disk = on_disk(table.parents[1])
     assert versions(table)
     for version in versions(table):
-        assert_same(read(bucket, table, version, route), read(disk, table, version, leaf))
+        assert_same(read(bucket, table, version, route), read(disk, table, version, route))
 
 
 @pytest.mark.parametrize("route", [leaf, engine])
@@ -93,4 +93,4 @@ def test_on_s3(bucket: Lake, table: Path, route: Route) -> None:
 def test_on_azure(container: Lake, name: str, route: Route) -> None:
     table = SPARK / name
     disk, version = on_disk(table.parents[1]), versions(table)[-1]
-    assert_same(read(container, table, version, route), read(disk, table, version, leaf))
+    assert_same(read(container, table, version, route), read(disk, table, version, route))

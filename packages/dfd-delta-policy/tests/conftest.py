@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Schema
+from deltalake.exceptions import TableNotFoundError
 from dfd_delta_policy import Clock, GuardedTable
 
 Rows = list[tuple[Any, ...]]
@@ -52,3 +57,132 @@ def rows() -> Callable[[GuardedTable], Rows]:
         )
 
     return read
+
+
+class PyarrowStage:
+    """A stage of pyarrow's, for tests without dfd-native: one real file a partition, no rule looked at.
+
+    - `files`: what it wrote and nobody deleted; `stages`: how often it was asked.
+    - `meanwhile`: called once the files are there, before they are handed over.
+    """
+
+    def __init__(self, meanwhile: Callable[[], object] | None = None) -> None:
+        self.stages = 0
+        self.files: list[Path] = []
+        self.meanwhile = meanwhile
+
+    def __call__(
+        self,
+        uri: str,
+        data: Any,
+        options: Any = None,
+        *,
+        partition_by: Any = None,
+        sort_by: Any = None,
+    ) -> PyarrowFiles:
+        self.stages += 1
+        try:
+            found: DeltaTable | None = DeltaTable(uri)
+        except TableNotFoundError:
+            found = None
+        rows = pa.RecordBatchReader.from_stream(data).read_all()
+        if sort_by:
+            rows = rows.sort_by([(name, "ascending") for name in sort_by])
+        partition_by = found.metadata().partition_columns if found else list(partition_by or ())
+        staged = PyarrowFiles(self, uri, found, rows, partition_by)
+        if self.meanwhile is not None:
+            self.meanwhile()
+        return staged
+
+
+class PyarrowFiles:
+    """Files of one `PyarrowStage`."""
+
+    def __init__(
+        self,
+        stage: PyarrowStage,
+        uri: str,
+        found: DeltaTable | None,
+        rows: pa.Table,
+        partition_by: list[str],
+    ) -> None:
+        self._stage = stage
+        self._mine: list[Path] = []
+        self.stage_id = uuid.uuid4().hex
+        self.read_version = None if found is None else found.version()
+        self.partition_by = partition_by
+        self.schema_json = found.schema().to_json() if found else _schema_json(rows.schema)
+        self.rows, self.bytes = rows.num_rows, 0
+        self.actions = []
+        root = Path(uri.removeprefix("file://"))
+        keys = rows.select(partition_by).to_pylist() if partition_by else [{}] * rows.num_rows
+        for values in [dict(key) for key in dict.fromkeys(tuple(key.items()) for key in keys)]:
+            self._write(root, rows, values)
+        self.metrics = {"rows": self.rows, "files": len(self.actions)}
+
+    def _write(self, root: Path, rows: pa.Table, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            rows = rows.filter(pc.equal(rows[name], value))
+        path = "".join(f"{name}={value}/" for name, value in values.items())
+        path += f"part-{len(self._mine)}-{self.stage_id}.parquet"
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(rows.drop_columns(list(values)), root / path)
+        size = (root / path).stat().st_size
+        self._mine.append(root / path)
+        self._stage.files.append(root / path)
+        self.bytes += size
+        self.actions.append(
+            {
+                "path": path,
+                "size": size,
+                "partition_values": {name: str(value) for name, value in values.items()},
+                "modification_time": 0,
+                "stats": json.dumps({"numRecords": rows.num_rows}),
+            }
+        )
+
+    def release(self) -> None:
+        self._mine = []
+
+    def drop(self) -> None:
+        for path in self._mine:
+            path.unlink()
+            self._stage.files.remove(path)
+        self._mine = []
+
+
+class NativeStage:
+    """`dfd_native.stage`, with what `PyarrowStage` has for tests."""
+
+    def __init__(self, meanwhile: Callable[[], object] | None = None) -> None:
+        self.stages = 0
+        self.meanwhile = meanwhile
+        self._written: list[Path] = []
+
+    @property
+    def files(self) -> list[Path]:
+        return [path for path in self._written if path.exists()]
+
+    def __call__(self, uri: str, *args: Any, **kwargs: Any) -> Any:
+        import dfd_native
+
+        self.stages += 1
+        staged = dfd_native.stage(uri, *args, **kwargs)
+        root = Path(uri.removeprefix("file://"))
+        self._written += [root / action["path"] for action in staged.actions]
+        if self.meanwhile is not None:
+            self.meanwhile()
+        return staged
+
+
+@pytest.fixture(params=[PyarrowStage, NativeStage])
+def make_stage(request: pytest.FixtureRequest) -> type[PyarrowStage | NativeStage]:
+    """The two stages; dfd-native's where that is installed."""
+    if request.param is NativeStage:
+        pytest.importorskip("dfd_native")
+    made: type[PyarrowStage | NativeStage] = request.param
+    return made
+
+
+def _schema_json(schema: pa.Schema) -> str:
+    return Schema.from_arrow(schema).to_json()

@@ -13,10 +13,12 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from dfd_delta_policy import (
     Action,
     AttemptEvent,
+    CommitPlan,
     Conflict,
     ConflictError,
     DeltaRetryPolicy,
     GuardedTable,
+    Outcome,
     RetriesExhausted,
     Status,
 )
@@ -193,17 +195,20 @@ def test_max_commit_retries_zero_is_strict(tmp_path: Path) -> None:
 
 
 def test_a_table_reports_its_failed_attempts(table: GuardedTable) -> None:
+    class Meddle:
+        def before_commit(self, plan: CommitPlan) -> None:
+            if plan.attempt == 1:
+                table.append(pa.table({"id": [8], "s": ["m"]}))
+
+        def after_commit(self, outcome: Outcome) -> None:
+            """Nothing."""
+
     events: list[AttemptEvent] = []
-    guarded = GuardedTable(table.uri, on_attempt=events.append, clock=table._loop.clock)
-    meddled = iter([True])
-
-    def data() -> pa.Table:
-        if next(meddled, False):
-            table.append(pa.table({"id": [8], "s": ["m"]}))
-        return pa.table({"id": [9], "s": ["z"]})
-
-    outcome = guarded.append(data)
-    assert (outcome.version, outcome.attempts) == (2, 2)
+    guarded = GuardedTable(
+        table.uri, hooks=[Meddle()], on_attempt=events.append, clock=table._loop.clock
+    )
+    outcome = guarded.append(pa.table({"id": [9], "s": ["z"]}))
+    assert outcome.attempts == 2
     (event,) = events
-    assert (event.attempt, event.read_version, event.landed) == (1, 0, False)
+    assert (event.attempt, event.read_version, event.landed) == (1, outcome.version - 2, False)
     assert event.operation_id == outcome.operation_id

@@ -249,13 +249,16 @@ def test_a_killed_writer_sent_again_lands_once(tmp_path: Path, rows: Any) -> Non
 def test_with_one_attempt_a_conflict_is_raised(table: GuardedTable) -> None:
     from dfd_delta_policy import RetriesExhausted
 
-    def data() -> pa.Table:
-        write_deltalake(table.uri, MORE, mode="append")
-        return MORE
+    class Meddle:
+        def before_commit(self, plan: Any) -> None:
+            write_deltalake(table.uri, MORE, mode="append")
 
-    guarded = GuardedTable(table.uri, policy=DeltaRetryPolicy(attempts=1))
+        def after_commit(self, outcome: Any) -> None:
+            """Nothing."""
+
+    guarded = GuardedTable(table.uri, policy=DeltaRetryPolicy(attempts=1), hooks=[Meddle()])
     with pytest.raises(RetriesExhausted, match="Nothing of it was committed"):
-        guarded.append(data)
+        guarded.append(MORE)
 
 
 def test_who_creates_the_table_second_looks_again(tmp_path: Path, rows: Any) -> None:

@@ -52,6 +52,20 @@ def test_write_query_and_history(table: Path, tmp_path: Path, capsys: Capture) -
     assert out.count("APPEND") == 2
 
 
+def test_write_the_result_of_a_query(table: Path, tmp_path: Path, capsys: Capture) -> None:
+    query = ("--query", "select id, s from t where id > 1", "-t", f"t={table}")
+    made = ("--partition-by", "s", "--sort-by", "id", "--sort-by", "s")
+    written = run_json(capsys, "write", tmp_path / "copy", *query, *made)
+    assert (written["status"], written["metrics"]["rows"], written["metrics"]["files"]) == (
+        "committed", 2, 2,
+    )  # fmt: skip
+    code, out, _ = run(capsys, "write", tmp_path / "copy", *query, "--mode", "overwrite")
+    assert code == 0
+    assert "committed: version 1, 1 attempt(s), 2 row(s) in 2 file(s)" in out
+    found = run_json(capsys, "sql", "-t", f"t={tmp_path / 'copy'}", "select id from t order by id")
+    assert found == [{"id": 2}, {"id": 3}]
+
+
 def test_maintenance(table: Path, capsys: Capture) -> None:
     run(capsys, "write", table, table.parent / "d.parquet")
     assert run_json(capsys, "optimize", table)["metrics"]["numFilesRemoved"] == 2
@@ -72,6 +86,12 @@ def test_doctor_and_report(tmp_path: Path, capsys: Capture) -> None:
     code, out, _ = run(capsys, "doctor")
     assert code == 0
     assert "fits together" in out
+    made = tmp_path / "t"
+    pq.write_table(pa.table({"id": [1]}), tmp_path / "d.parquet")
+    run(capsys, "write", made, tmp_path / "d.parquet")
+    found = run_json(capsys, "doctor", "--table", made, "--table", tmp_path / "t")
+    assert found["abandoned_stages"] == {str(made): []}
+    assert "no writer left files" in run(capsys, "doctor", "--table", made)[1]
     assert [Path(p).name for p in run_json(capsys, "report", tmp_path / "r")] == [
         "report.json",
         "report.md",
@@ -93,6 +113,11 @@ def test_doctor_and_report(tmp_path: Path, capsys: Capture) -> None:
         (("history", "/missing/table"), FAILED, "table"),
         (("write", "/tmp/x", "d.json"), USAGE, ".parquet"),
         (("write", "/tmp/x", "/missing.parquet"), FAILED, "missing.parquet"),
+        (("write", "/tmp/x"), USAGE, "--query"),
+        (("write", "/tmp/x", "d.csv", "--query", "select 1"), USAGE, "--query"),
+        (("write", "/tmp/x", "d.csv", "-t", "x=y"), USAGE, "--table"),
+        (("write", "/tmp/x", "d.csv", "--mode", "upsert"), USAGE, "upsert"),
+        (("doctor", "--table", "ftp://x/y"), USAGE, "ftp"),
         (("demo", "--rows", "0"), USAGE, "--rows"),
         (("demo", "--dir", "/proc/none"), FAILED, "/proc/none"),
         (("report", "/proc/none"), FAILED, "/proc/none"),

@@ -45,6 +45,15 @@ class Action(str, Enum):
         return self.value
 
 
+class ConflictFound(Exception):
+    """A conflict that was found by looking at the table, before any commit: which, and what to do."""
+
+    def __init__(self, conflict: Conflict, reason: str, advice: str) -> None:
+        super().__init__(reason)
+        self.conflict = conflict
+        self.advice = advice
+
+
 class Verdict(msgspec.Struct, frozen=True):
     """The conflict, what is safe next, and why."""
 
@@ -122,6 +131,7 @@ _APPEND_RECOMMITS = {Conflict.CONCURRENT_DELETE_READ, Conflict.CONCURRENT_WRITE}
 
 # Waiting mends none of these: permission, file too large, disk full, read-only, quota (errno.h).
 _UNWRITABLE = re.compile(r"\(os error (13|27|28|30|122)\)")
+_UNSUPPORTED = re.compile(r"Unsupported table features required")
 
 
 def classify(exception: BaseException, operation: str) -> Verdict:
@@ -134,6 +144,8 @@ def classify(exception: BaseException, operation: str) -> Verdict:
     >>> classify(OSError("connection reset"), "append").action
     <Action.VERIFY: 'VERIFY'>
     """
+    if isinstance(exception, ConflictFound):
+        return Verdict(exception.conflict, _ACTIONS[exception.conflict], str(exception))
     text = str(exception)
     for pattern, conflict, reason in _TEXTS:
         if pattern.search(text):
@@ -143,6 +155,10 @@ def classify(exception: BaseException, operation: str) -> Verdict:
             return Verdict(conflict, action, reason)
     if _UNWRITABLE.search(text):
         return Verdict(Conflict.COMMIT_FAILED, Action.ABORT, "the location can't be written")
+    if _UNSUPPORTED.search(text):
+        return Verdict(
+            Conflict.COMMIT_FAILED, Action.ABORT, "the table has features deltalake can't write"
+        )
     return Verdict(
         Conflict.COMMIT_FAILED,
         Action.VERIFY,

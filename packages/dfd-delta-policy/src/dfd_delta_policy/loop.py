@@ -1,7 +1,10 @@
 """The one loop through which every mutation goes.
 
+    [fresh handle -> hooks -> stage, once]
     fresh handle -> hooks -> one attempt (strict compare-and-swap)
         on an error: fresh handle -> did it land? -> classify -> wait -> again
+
+Staging is what is slow and never repeated: the attempts and their time begin after it.
 
 Whether an operation landed is read from the log: every commit carries the operation's id in its
 commitInfo, so that the commits after the version first read are searched for it. An application
@@ -20,7 +23,7 @@ import tenacity
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import TableNotFoundError
 
-from dfd_delta_policy.conflict import Action, Conflict, Verdict, classify
+from dfd_delta_policy.conflict import Action, Conflict, ConflictFound, Verdict, classify
 from dfd_delta_policy.errors import ConflictError, DeltaPolicyError, RetriesExhausted
 from dfd_delta_policy.hooks import CommitHook, CommitPlan
 from dfd_delta_policy.outcome import AttemptEvent, Outcome, Status
@@ -54,7 +57,10 @@ class Done(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One mutation: `attempt` plans and commits it once, on the handle it is given."""
+    """One mutation: `attempt` plans and commits it once, on the handle it is given.
+
+    `stage` makes, before the first attempt, what all of them commit; it is given a handle too.
+    """
 
     name: str
     operation_id: str
@@ -63,6 +69,7 @@ class Operation(NamedTuple):
     metadata: Mapping[str, str] = {}
     transaction: tuple[str, int] | None = None
     creates: bool = False
+    stage: Callable[[DeltaTable | None], None] | None = None
 
 
 class _TryAgain(Exception):
@@ -89,8 +96,15 @@ class Loop(NamedTuple):
         Raises:
             RetriesExhausted: attempts or time ran out; nothing of it was committed.
             ConflictError: the conflict is fatal; nothing of it was committed.
-            Exception: what a hook raised, or deltalake for input that can't be right.
+            Exception: what a hook raised, what staging did, or deltalake for input that can't be right.
         """
+        run = _Run(self, operation)
+        outcome = run.prepare() or self._retried(run)
+        for hook in self.hooks:
+            hook.after_commit(outcome)
+        return outcome
+
+    def _retried(self, run: _Run) -> Outcome:
         started = self.clock.now()
         waits: list[float] = []
 
@@ -104,7 +118,6 @@ class Loop(NamedTuple):
             waits.append(self.policy.next_wait_s(waits[-1] if waits else None, self.clock.uniform))
             return waits[-1]
 
-        run = _Run(self, operation)
         retrying = tenacity.Retrying(
             sleep=self.clock.sleep,
             stop=stop,
@@ -113,12 +126,9 @@ class Loop(NamedTuple):
             reraise=True,
         )
         try:
-            outcome = retrying(run.once, waits)
+            return retrying(run.once, waits)
         except _TryAgain as exhausted:
             raise exhausted.last from exhausted.last.__cause__
-        for hook in self.hooks:
-            hook.after_commit(outcome)
-        return outcome
 
 
 class _Run:
@@ -130,6 +140,25 @@ class _Run:
         self._first_version: int | None = None
         self._attempts = 0
         self._conflicts: list[Conflict] = []
+        self._asked: tuple[int | None, ...] = ()
+
+    def prepare(self) -> Outcome | None:
+        """Stage what the attempts will commit; an outcome where there is nothing left to do."""
+        if self._operation.stage is None:
+            return None
+        table = self._fresh()
+        read_version = None if table is None else table.version()
+        if (stored := self._already(table)) is not None:
+            self._attempts = 1
+            return self._outcome(Status.ALREADY_COMMITTED, stored, {}, [])
+        self._before(table, read_version)
+        self._asked = (read_version,)
+        try:
+            self._operation.stage(table)
+        except ConflictFound as found:
+            verdict = classify(found, self._operation.name)
+            raise self._error(ConflictError, found, verdict, read_version, "") from found
+        return None
 
     def once(self, waits: list[float]) -> Outcome:
         table = self._fresh()
@@ -141,7 +170,9 @@ class _Run:
             return self._outcome(Status.LANDED_AFTER_ERROR, landed, {}, waits)
         if (stored := self._already(table)) is not None:
             return self._outcome(Status.ALREADY_COMMITTED, stored, {}, waits)
-        self._before(table, read_version)
+        # Hooks were shown this snapshot before the staging, unless the table has moved on since.
+        if self._attempts > 1 or self._asked != (read_version,):
+            self._before(table, read_version)
         try:
             done = self._operation.attempt(Attempt(table, self._properties()))
         except DeltaPolicyError:
@@ -173,7 +204,7 @@ class _Run:
             uri=self._loop.uri,
             operation=self._operation.name,
             read_version=read_version,
-            attempt=self._attempts,
+            attempt=max(self._attempts, 1),
             operation_id=self._operation.operation_id,
             removes_rows=self._operation.removes_rows,
             configuration={} if table is None else table.metadata().configuration,
@@ -217,7 +248,7 @@ class _Run:
         )  # fmt: skip
         if landed is not None:
             return self._outcome(Status.LANDED_AFTER_ERROR, landed, {}, waits)
-        if known and verdict.conflict is Conflict.COMMIT_FAILED and not _is_transient(error):
+        if known and verdict.conflict is Conflict.COMMIT_FAILED and not is_transient(error):
             raise error
         self._conflicts.append(verdict.conflict)
         if verdict.action is Action.ABORT or verdict.conflict in self._loop.policy.fatal:
@@ -246,7 +277,7 @@ class _Run:
         first = -1 if self._first_version is None else self._first_version
         newer = table.version() - first
         commits = table.history(newer) if newer > 0 else []
-        return _version_with(commits, self._operation.operation_id)
+        return version_with(commits, self._operation.operation_id)
 
     def _error(
         self,
@@ -259,10 +290,13 @@ class _Run:
     ) -> ConflictError:
         name = self._operation.name.upper()
         fate = "Nothing of it was committed" if known else "Whether it was committed is unknown"
+        if isinstance(error, ConflictFound):
+            advice = error.advice
+        else:
+            advice = f"{advice} deltalake says: {error}"
         raised = kind(
             f"{name} of {self._loop.uri} read version {read_version}; {verdict.reason} "
-            f"({verdict.conflict}). {fate} after {self._attempts} attempt(s). "
-            f"{advice} deltalake says: {error}",
+            f"({verdict.conflict}). {fate} after {self._attempts} attempt(s). {advice}",
             operation=self._operation.name,
             read_version=read_version,
             verdict=verdict,
@@ -285,14 +319,15 @@ class _Run:
         )
 
 
-def _version_with(commits: Iterable[Mapping[str, Any]], operation_id: str) -> int | None:
+def version_with(commits: Iterable[Mapping[str, Any]], operation_id: str) -> int | None:
+    """The version among `commits` that carries the operation's id."""
     for commit in commits:
         if commit.get(OPERATION_ID) == operation_id:
             return int(commit["version"])
     return None
 
 
-def _is_transient(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Whether an unknown error is one of transport, and not of the input.
 
     deltalake raises `OSError` for object stores and the class of commits for commits; schema,

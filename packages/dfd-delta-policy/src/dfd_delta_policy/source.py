@@ -1,7 +1,8 @@
 """Where rows come from: opened anew for every attempt, never read empty.
 
 A stream can be read once. Retried on it, a write commits no rows without a word; so a once-only
-stream is spooled to disk (Arrow IPC, one batch in memory) before the first attempt.
+stream is spooled to disk (Arrow IPC, one batch in memory) before the first attempt. Where files are
+staged, the stream is read once for all attempts, and nothing is spooled.
 """
 
 from __future__ import annotations
@@ -54,16 +55,46 @@ def _plain_field(field: pa.Field) -> pa.Field:
 
 def plain_reader(stream: Any) -> pa.RecordBatchReader:
     """Any object with `__arrow_c_stream__` as a lazy reader with a plain schema."""
-    if not hasattr(stream, "__arrow_c_stream__"):
-        raise InvalidOperation(
-            f"Data is anything with __arrow_c_stream__, or a callable giving it; "
-            f"not {type(stream).__name__}."
-        )
-    reader = pa.RecordBatchReader.from_stream(stream)
+    reader = pa.RecordBatchReader.from_stream(_stream(stream))
     schema = plain_schema(reader.schema)
     if schema.equals(reader.schema, check_metadata=True):
         return reader
     return pa.RecordBatchReader.from_batches(schema, (batch.cast(schema) for batch in reader))
+
+
+def reopens(data: Any) -> bool:
+    """Whether `data` can be read again from its start."""
+    if isinstance(data, (pa.Table, pa.RecordBatch, ds.Dataset)):
+        return True
+    return callable(data) or hasattr(data, "__dfd_run__")
+
+
+@contextlib.contextmanager
+def drained(data: Any) -> Iterator[Any]:
+    """One run of `data` for a reader that drains it: an Arrow C stream, or a run of dfd's engine.
+
+    Data that has `__dfd_run__`, as `dfd.Query` has, gives a context manager of what it runs.
+    """
+    if hasattr(data, "__dfd_run__"):
+        with data.__dfd_run__() as run:
+            yield run
+        return
+    if isinstance(data, pa.RecordBatch):
+        data = pa.table(data)
+    elif isinstance(data, ds.Dataset):
+        data = data.scanner().to_reader()
+    elif callable(data):
+        data = data()
+    yield _stream(data)
+
+
+def _stream(data: Any) -> Any:
+    if not hasattr(data, "__arrow_c_stream__"):
+        raise InvalidOperation(
+            f"Data is anything with __arrow_c_stream__, or a callable giving it; "
+            f"not {type(data).__name__}."
+        )
+    return data
 
 
 @contextlib.contextmanager

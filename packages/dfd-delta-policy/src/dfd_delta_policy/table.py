@@ -9,18 +9,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
+import msgspec
 import pyarrow as pa
 from deltalake import DeltaTable, WriterProperties, write_deltalake
 from deltalake.table import TableMerger
 from dfd_storage import LocalProfile, StorageProfile, StorageResolver
 
+from dfd_delta_policy import staging
 from dfd_delta_policy.compaction import Compaction
 from dfd_delta_policy.errors import InvalidOperation, OperationRefused
 from dfd_delta_policy.hooks import CommitHook
 from dfd_delta_policy.loop import Attempt, Clock, Done, Loop, Operation
-from dfd_delta_policy.outcome import AttemptEvent, Outcome
+from dfd_delta_policy.outcome import AttemptEvent, Outcome, Status
 from dfd_delta_policy.policy import DeltaRetryPolicy
 from dfd_delta_policy.source import replayable
+from dfd_delta_policy.staging import Stage, StagedWrite
 
 Observe = Callable[[str, str], AbstractContextManager[Callable[[Outcome], None]]]
 
@@ -44,6 +47,9 @@ class GuardedTable:
 
     Every mutation reads a fresh snapshot, commits at exactly the next version or not at all, and
     looks into the log before it is tried again.
+
+    Where dfd-native is installed, appends and full overwrites stage their files once, in parallel and in
+    bounded memory, and only the commit is tried again.
     """
 
     def __init__(
@@ -63,6 +69,7 @@ class GuardedTable:
         self._local = isinstance(profile, LocalProfile)
         self._commit_metadata = commit_metadata
         self._observe = observe or _unobserved
+        self._stage: Stage | None = staging.installed()
         self._loop = Loop(
             uri=self.uri,
             open=self._open,
@@ -90,8 +97,11 @@ class GuardedTable:
         app_version: int | None = None,
         partition_by: list[str] | None = None,
         schema_mode: Literal["merge"] | None = None,
+        sort_by: list[str] | None = None,
     ) -> Outcome:
         """Append rows; makes the table if there is none.
+
+        Each file's rows are in the order of `sort_by`, which needs dfd-native and no `schema_mode`.
 
         With `app_id` and `app_version` (0 or more), an append lands once: sent again after whatever
         end, or with a lower version, it answers `already_committed` and reads nothing of `data`.
@@ -99,13 +109,14 @@ class GuardedTable:
         Raises:
             InvalidOperation: `data` is no Arrow stream, or one of the two is missing.
             ConflictError: it was not committed.
+            dfd_native.StageError: the data doesn't fit the table, or its files couldn't be written.
         """
         if (app_id is None) != (app_version is None):
             raise InvalidOperation("`app_id` and `app_version` belong together.")
         transaction = None if app_id is None or app_version is None else (app_id, app_version)
         if transaction is not None and not (transaction[0] and transaction[1] >= 0):
             raise InvalidOperation("`app_id` isn't empty, and `app_version` is 0 or more.")
-        return self._write("append", data, None, partition_by, schema_mode, transaction)
+        return self._write("append", data, None, partition_by, schema_mode, sort_by, transaction)
 
     def overwrite(
         self,
@@ -113,9 +124,17 @@ class GuardedTable:
         predicate: str | None = None,
         partition_by: list[str] | None = None,
         schema_mode: Literal["merge", "overwrite"] | None = None,
+        sort_by: list[str] | None = None,
     ) -> Outcome:
-        """Replace all rows, or those that match `predicate`; makes the table if there is none."""
-        return self._write("overwrite", data, predicate, partition_by, schema_mode, None)
+        """Replace all rows, or those that match `predicate`; makes the table if there is none.
+
+        Each file's rows are in the order of `sort_by`, which needs dfd-native, and neither
+        `predicate` nor `schema_mode`.
+
+        Raises:
+            as `append`.
+        """
+        return self._write("overwrite", data, predicate, partition_by, schema_mode, sort_by, None)
 
     def _write(
         self,
@@ -124,8 +143,27 @@ class GuardedTable:
         predicate: str | None,
         partition_by: list[str] | None,
         schema_mode: Literal["merge", "overwrite"] | None,
+        sort_by: list[str] | None,
         transaction: tuple[str, int] | None,
     ) -> Outcome:
+        if self._stage is not None and predicate is None and schema_mode is None:
+            write = StagedWrite(
+                self._stage,
+                mode,
+                data,
+                uri=self.uri,
+                storage_options=self._options,
+                local=self._local,
+                open_table=self._open,
+                commit_metadata=self._commit_metadata,
+                partition_by=partition_by,
+                sort_by=sort_by,
+            )
+            return self._write_staged(mode, write, transaction)
+        if sort_by:
+            raise InvalidOperation(
+                "`sort_by` needs dfd-native, and neither `predicate` nor `schema_mode`."
+            )
         with _Lazy(data, once=self._loop.policy.attempts == 1) as source:
 
             def attempt(attempt: Attempt) -> Done:
@@ -149,6 +187,28 @@ class GuardedTable:
                 transaction=transaction,
                 creates=True,
             )
+
+    def _write_staged(
+        self,
+        mode: Literal["append", "overwrite"],
+        write: StagedWrite,
+        transaction: tuple[str, int] | None,
+    ) -> Outcome:
+        outcome: Outcome | None = None
+        try:
+            outcome = self._run(
+                mode,
+                write.commit,
+                removes_rows=mode == "overwrite",
+                transaction=transaction,
+                creates=True,
+                stage=write.stage,
+            )
+        finally:
+            write.close(outcome)
+        if outcome.status is Status.LANDED_AFTER_ERROR:
+            return msgspec.structs.replace(outcome, metrics=write.metrics)
+        return outcome
 
     def delete(self, predicate: str | None = None) -> Outcome:
         """Delete the rows that match `predicate`, or all."""
@@ -221,10 +281,14 @@ class GuardedTable:
 
         return self._run("restore", attempt, removes_rows=True)
 
-    def vacuum(self, retention_hours: int | None = None, *, dry_run: bool = True) -> Outcome:
+    def vacuum(
+        self, retention_hours: int | None = None, *, dry_run: bool = True, full: bool = False
+    ) -> Outcome:
         """Remove files that no version within the retention needs; by default only list them.
 
         `metrics["files"]` are their paths. `retention_hours` None is the table's own (a week by default).
+        `full` lists the table's directory, and takes files that were never committed too, as a killed
+        writer leaves them.
 
         Raises:
             OperationRefused: the retention is below the table's own, where files of a writer or
@@ -238,6 +302,7 @@ class GuardedTable:
                     retention_hours=retention_hours,
                     dry_run=dry_run,
                     enforce_retention_duration=True,
+                    full=full,
                     commit_properties=None if dry_run else attempt.commit,
                 )
             except Exception as error:
@@ -261,6 +326,7 @@ class GuardedTable:
         removes_rows: bool,
         transaction: tuple[str, int] | None = None,
         creates: bool = False,
+        stage: Callable[[DeltaTable | None], None] | None = None,
     ) -> Outcome:
         with self._observe(name, self.uri) as done:
             outcome = self._loop.run(
@@ -272,6 +338,7 @@ class GuardedTable:
                     metadata={} if self._commit_metadata is None else dict(self._commit_metadata()),
                     transaction=transaction,
                     creates=creates,
+                    stage=stage,
                 )
             )
             done(outcome)

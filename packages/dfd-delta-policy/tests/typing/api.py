@@ -37,6 +37,7 @@ def use(data: pa.Table) -> None:
         hooks=(AppendOnly(), hook),
     )
     outcome: Outcome = table.append(data, app_id="a", app_version=1)
+    table.overwrite(data, sort_by=["a"])
     version: int | None = outcome.version
     status: Status = outcome.status
     conflicts: tuple[Conflict, ...] = outcome.conflicts

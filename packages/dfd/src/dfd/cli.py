@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from cyclopts import App, CycloptsError, Parameter
@@ -28,6 +28,10 @@ app = App(
 JSON = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document.")]
 Profile = Annotated[
     Path | None, Parameter(name="--profile", help="TOML profile; else $DFD_PROFILE, else defaults.")
+]
+Tables = Annotated[
+    list[str] | None,
+    Parameter(name=["--table", "-t"], negative="", help="name=uri or name=uri@version"),
 ]
 
 
@@ -82,10 +86,22 @@ def demo(
 
 
 @app.command
-def doctor(*, profile: Profile = None, json: JSON = False) -> int:
-    """Say what is installed, whether it fits together, and which known defects it has."""
+def doctor(
+    *,
+    table: Annotated[list[str] | None, Parameter(negative="")] = None,
+    profile: Profile = None,
+    json: JSON = False,
+) -> int:
+    """Say what is installed, whether it fits together, and which known defects it has.
+
+    Parameters
+    ----------
+    table
+        A table in which to look for files that killed writers left; may be given several times.
+    """
     import dfd_native
 
+    abandoned: dict[str, list[dfd_native.AbandonedStage]] = {}
     snapshot = dfd_native.capabilities_snapshot()
     misfit: dfd_native.IncompatibleInstallation | None = None
     try:
@@ -93,8 +109,8 @@ def doctor(*, profile: Profile = None, json: JSON = False) -> int:
     except dfd_native.IncompatibleInstallation as error:
         misfit = error
     else:
-        with _connect(profile):
-            pass
+        with _connect(profile) as runtime:
+            abandoned = {uri: runtime.abandoned_stages(uri) for uri in table or []}
     if json:
         told = misfit and {
             "installed": misfit.installed,
@@ -102,11 +118,34 @@ def doctor(*, profile: Profile = None, json: JSON = False) -> int:
             "command": misfit.command,
         }
         problem = misfit and str(misfit)
-        _print_json({"capabilities": snapshot, "problem": problem, "incompatible": told})
+        _print_json(
+            {
+                "capabilities": snapshot,
+                "problem": problem,
+                "incompatible": told,
+                "abandoned_stages": abandoned,
+            }
+        )
     else:
         _print_capabilities(snapshot)
         _out().print(str(misfit or "The installation fits together."), soft_wrap=True)
+        _print_abandoned(abandoned)
     return DONE if misfit is None else INCOMPATIBLE
+
+
+def _print_abandoned(abandoned: dict[str, list[Any]]) -> None:
+    out = _out()
+    for uri, stages in abandoned.items():
+        if not stages:
+            out.print(f"{uri}: no writer left files behind.", soft_wrap=True)
+        for stage in stages:
+            out.print(
+                f"{uri}: stage {stage.stage_id} of process {stage.pid} on {stage.host}, begun "
+                f"{stage.started:%Y-%m-%d %H:%M:%S} UTC, left {len(stage.files)} file(s) of "
+                f"{stage.bytes} bytes in all. Its rows are in no version; "
+                "`dfd vacuum --full --delete` removes them once they are older than the retention.",
+                soft_wrap=True,
+            )
 
 
 def _print_capabilities(snapshot: dict[str, Any]) -> None:
@@ -136,10 +175,7 @@ def _print_capabilities(snapshot: dict[str, Any]) -> None:
 def sql(
     query: str,
     *,
-    table: Annotated[
-        list[str] | None,
-        Parameter(name=["--table", "-t"], negative="", help="name=uri or name=uri@version"),
-    ] = None,
+    table: Tables = None,
     limit: int = 100,
     profile: Profile = None,
     json: JSON = False,
@@ -154,24 +190,29 @@ def sql(
         Print at most this many rows.
     """
     from dfd.console import print_stream
-    from dfd.errors import ConfigurationError
 
     with _connect(profile) as runtime:
-        for entry in table or []:
-            name, found, uri = entry.partition("=")
-            if not (name and found and uri):
-                raise ConfigurationError(f"--table takes name=uri, not {entry!r}.")
-            base, at, version = uri.rpartition("@")
-            if at and version.isdigit():
-                runtime.register(name, base, version=int(version))
-            else:
-                runtime.register(name, uri)
+        _register(runtime, table)
         result = runtime.sql(query)
         if json:
             _print_json(_rows(result, limit))
         else:
             print_stream(result, limit=limit, console=_out())
     return DONE
+
+
+def _register(runtime: Any, tables: list[str] | None) -> None:
+    from dfd.errors import ConfigurationError
+
+    for entry in tables or []:
+        name, found, uri = entry.partition("=")
+        if not (name and found and uri):
+            raise ConfigurationError(f"--table takes name=uri, not {entry!r}.")
+        base, at, version = uri.rpartition("@")
+        if at and version.isdigit():
+            runtime.register(name, base, version=int(version))
+        else:
+            runtime.register(name, uri)
 
 
 def _rows(stream: Any, limit: int) -> list[dict[str, Any]]:
@@ -188,28 +229,62 @@ def _rows(stream: Any, limit: int) -> list[dict[str, Any]]:
 @app.command
 def write(
     uri: str,
-    file: Path,
+    file: Path | None = None,
     *,
-    mode: str = "append",
-    partition_by: list[str] | None = None,
+    query: str | None = None,
+    table: Tables = None,
+    mode: Literal["append", "overwrite"] = "append",
+    partition_by: Annotated[list[str] | None, Parameter(negative="")] = None,
+    sort_by: Annotated[list[str] | None, Parameter(negative="")] = None,
     app_id: str | None = None,
     app_version: int | None = None,
     profile: Profile = None,
     json: JSON = False,
 ) -> int:
-    """Write a Parquet, CSV or Arrow file into a Delta table.
+    """Write a Parquet, CSV or Arrow file, or the result of a query, into a Delta table.
 
     Parameters
     ----------
     uri
-        The table.
+        The table; made if it isn't there.
     file
         The source, read as its ending says: .parquet, .csv, .arrow.
+    query
+        The source as SQL over --table, in place of a file.
     mode
         append or overwrite.
+    partition_by
+        A partition column of a table that is made; may be given several times.
+    sort_by
+        A column by which each file's rows are sorted; may be given several times.
     app_id
         With --app-version: append once, however often it is sent.
     """
+    from dfd.errors import ConfigurationError
+
+    if (file is None) == (query is None):
+        raise ConfigurationError("The source is a file or --query, one of the two.")
+    if table and query is None:
+        raise ConfigurationError("--table belongs to --query.")
+    source = None if file is None else _source(file)
+
+    def work(runtime: Any) -> Any:
+        _register(runtime, table)
+        return runtime.write(
+            uri,
+            source or runtime.sql(query),
+            mode=mode,
+            partition_by=partition_by,
+            sort_by=sort_by,
+            app_id=app_id,
+            app_version=app_version,
+        )
+
+    return _mutation(profile, json, work)
+
+
+def _source(file: Path) -> Callable[[], Any]:
+    """The rows of a file, from its start each time."""
     import pyarrow.dataset as ds
 
     from dfd.errors import ConfigurationError
@@ -217,21 +292,8 @@ def write(
     kind = {".parquet": "parquet", ".csv": "csv", ".arrow": "ipc"}.get(file.suffix)
     if kind is None:
         raise ConfigurationError(f"{file} ends in none of .parquet, .csv, .arrow.")
-    if mode not in ("append", "overwrite"):
-        raise ConfigurationError(f"--mode is append or overwrite, not {mode!r}.")
-    source = ds.dataset(file, format=kind)
-    return _mutation(
-        profile,
-        json,
-        lambda runtime: runtime.write(
-            uri,
-            lambda: source.scanner().to_reader(),
-            mode=mode,
-            partition_by=partition_by,
-            app_id=app_id,
-            app_version=app_version,
-        ),
-    )
+    dataset = ds.dataset(file, format=kind)
+    return lambda: dataset.scanner().to_reader()
 
 
 @app.command
@@ -278,14 +340,23 @@ def vacuum(
     *,
     retention_hours: int | None = None,
     delete: Annotated[bool, Parameter(negative="")] = False,
+    full: Annotated[bool, Parameter(negative="")] = False,
     profile: Profile = None,
     json: JSON = False,
 ) -> int:
-    """List the files that no version within the retention needs; remove them with --delete."""
+    """List the files that no version within the retention needs; remove them with --delete.
+
+    Parameters
+    ----------
+    full
+        Files that were never committed too, as a killed writer leaves them.
+    """
     return _mutation(
         profile,
         json,
-        lambda runtime: runtime.vacuum(uri, retention_hours=retention_hours, dry_run=not delete),
+        lambda runtime: runtime.vacuum(
+            uri, retention_hours=retention_hours, dry_run=not delete, full=full
+        ),
     )
 
 
@@ -314,8 +385,12 @@ def _mutation(profile: Path | None, json: bool, work: Callable[[Any], Any]) -> i
     if json:
         _print_json(outcome)
     else:
+        written = outcome.metrics
+        counted = (
+            f", {written['rows']} row(s) in {written['files']} file(s)" if "rows" in written else ""
+        )
         _out().print(
-            f"{outcome.status}: version {outcome.version}, {outcome.attempts} attempt(s)",
+            f"{outcome.status}: version {outcome.version}, {outcome.attempts} attempt(s){counted}",
             soft_wrap=True,
         )
     return DONE

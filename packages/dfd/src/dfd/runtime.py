@@ -212,12 +212,24 @@ class Runtime:
         schema_mode: Literal["merge", "overwrite"] | None = None,
         app_id: str | None = None,
         app_version: int | None = None,
+        sort_by: list[str] | None = None,
     ) -> Outcome:
         """Append to or overwrite a table from anything with `__arrow_c_stream__`, or a callable giving one.
 
-        With `app_id` and `app_version` an append lands once, however often it is sent.
+        A `Query`, or a DataFrame of `session`, runs in the engine and is written there: no batch crosses
+        Python. The data is read once, whatever the commit meets, unless `predicate` or `schema_mode`
+        is given: then deltalake writes it.
+
+        With `app_id` and `app_version` an append lands once, however often it is sent. Each file's rows
+        are in the order of `sort_by`, so that readers skip more of it.
+
+        Raises:
+            dfd_delta_policy.ConflictError: it was not committed.
+            dfd_native.StageError: the data doesn't fit the table, or its files couldn't be written.
         """
         table = self.table(uri)
+        if isinstance(data, DataFrame):
+            data = self.query(data)
         if mode == "append":
             if predicate is not None:
                 raise ConfigurationError("`predicate` belongs to mode='overwrite'.")
@@ -229,13 +241,18 @@ class Runtime:
                 app_version=app_version,
                 partition_by=partition_by,
                 schema_mode=schema_mode,
+                sort_by=sort_by,
             )
         if mode != "overwrite":
             raise ConfigurationError(f"mode is 'append' or 'overwrite', not {mode!r}.")
         if app_id is not None or app_version is not None:
             raise ConfigurationError("`app_id` and `app_version` belong to mode='append'.")
         return table.overwrite(
-            data, predicate=predicate, partition_by=partition_by, schema_mode=schema_mode
+            data,
+            predicate=predicate,
+            partition_by=partition_by,
+            schema_mode=schema_mode,
+            sort_by=sort_by,
         )
 
     def delete(self, uri: str | Path, predicate: str | None = None) -> Outcome:
@@ -266,10 +283,22 @@ class Runtime:
         return self.table(uri).optimize()
 
     def vacuum(
-        self, uri: str | Path, retention_hours: int | None = None, dry_run: bool = True
+        self,
+        uri: str | Path,
+        retention_hours: int | None = None,
+        dry_run: bool = True,
+        full: bool = False,
     ) -> Outcome:
-        """Remove files no version within the retention needs; only list them by default."""
-        return self.table(uri).vacuum(retention_hours, dry_run=dry_run)
+        """Remove files no version within the retention needs; only list them by default.
+
+        `full` takes files that were never committed too, as a killed writer leaves them.
+        """
+        return self.table(uri).vacuum(retention_hours, dry_run=dry_run, full=full)
+
+    def abandoned_stages(self, uri: str | Path) -> list[dfd_native.AbandonedStage]:
+        """What writers that are gone have staged at a table and never committed."""
+        location, options, _ = self._locate(str(uri))
+        return dfd_native.abandoned_stages(location, options)
 
     def restore(self, uri: str | Path, version: int) -> Outcome:
         """Make an earlier version the newest."""

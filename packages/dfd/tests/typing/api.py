@@ -14,6 +14,8 @@ def use(data: pa.Table) -> None:
         outcome: Outcome = runtime.write("/data/t", data, app_id="a", app_version=1)
         runtime.register("t", "/data/t", version=outcome.version, pinned=True)
         query: dfd.Query = runtime.sql("select 1 as x", params={"x": 1})
+        staged: Outcome = runtime.write("/data/u", query, mode="overwrite", sort_by=["x"])
+        left: int = sum(stage.bytes for stage in runtime.abandoned_stages("/data/u"))
         reader: pa.RecordBatchReader = pa.RecordBatchReader.from_stream(query)
         again: dfd.Query = runtime.query(query.dataframe)
         merged: Outcome = (
@@ -21,5 +23,7 @@ def use(data: pa.Table) -> None:
         )
         plan: str = again.explain(analyze=True)
         query_id: str | None = query.id
-        print(reader, merged, plan, query_id, query.metrics()[0].operator, query.route)
+        print(
+            staged, left, reader, merged, plan, query_id, query.metrics()[0].operator, query.route
+        )
         runtime.report().save("report")
