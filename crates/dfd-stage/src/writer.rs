@@ -28,9 +28,9 @@ use crate::stop::{Failure, Stop};
 use crate::upload::Upload;
 
 /// Rows of a row group, at most.
-const ROW_GROUP_ROWS: usize = 1 << 20;
+const ROW_GROUP_ROWS: usize = 1 << 19;
 /// Encoded bytes of a row group, about: a writer holds two of them.
-const ROW_GROUP_BYTES: usize = 32 << 20;
+const ROW_GROUP_BYTES: usize = 16 << 20;
 /// Files of one writer whose last parts are on their way at once.
 const CLOSING: usize = 4;
 

@@ -15,12 +15,17 @@ def use(context: SessionContext, table: pa.Table) -> None:
     rows: int = stream.rows
     batches: list[dfd_native.RecordBatch] = dfd_native.arrow_stream_to_batches(stream)
     again: dfd_native.AdaptedStream = dfd_native.adapt_stream(stream, schema=table.schema)
+    ahead: dfd_native.AdaptedStream = dfd_native.adapt_stream(
+        again, schema=table.schema, batch_rows=8192, prefetch_batches=2
+    )
+    one: dfd_native.AdaptedStream = dfd_native.adapt_stream(table.to_batches()[0])
+    counted: tuple[int, int, bool] = (ahead.batches, ahead.bytes, ahead.interrupted)
     try:
         dfd_native.ensure_compatible()
     except dfd_native.IncompatibleInstallation as error:
         parts: tuple[str, str, str] = (error.installed, error.required, error.command)
         print(parts)
-    print(names, snapshot, rows, batches, again)
+    print(names, snapshot, rows, batches, one, counted)
 
 
 def tables(context: SessionContext) -> None:
@@ -42,3 +47,35 @@ def tables(context: SessionContext) -> None:
     hits: int = dfd_native.cache_stats()["snapshot"]["hits"]
     lists: int = dfd_native.request_counts()["list"]
     print(newest, history, changes, names, hits, lists)
+
+
+def staged(table: pa.Table, run: dfd_native.EngineRun) -> None:
+    with dfd_native.stage(
+        "s3://bucket/t",
+        table,
+        {"region": "x"},
+        partition_by=["a"],
+        sort_by=["b"],
+        compression="snappy",
+        target_file_bytes=1 << 27,
+        writers=2,
+        memory_limit_bytes=1 << 28,
+    ) as files:
+        version: int | None = files.read_version
+        actions: list[dict[str, object]] = files.actions
+        counted: tuple[int, int, str] = (files.rows, files.bytes, files.stage_id)
+        metrics: dict[str, int | float] = files.metrics
+        columns: tuple[str, list[str]] = (files.schema_json, files.partition_by)
+        files.release()
+    try:
+        inside: dfd_native.StagedFiles = dfd_native.stage("file:///data/t", run)
+        inside.drop()
+    except dfd_native.RuleViolation as error:
+        wrong: ValueError = error
+        print(wrong)
+    except dfd_native.StageError as error:
+        failed: dfd_native.NativeError = error
+        print(failed)
+    left: list[dfd_native.AbandonedStage] = dfd_native.abandoned_stages("file:///data/t")
+    names: list[tuple[str, ...]] = [one.files for one in left]
+    print(version, actions, counted, metrics, columns, names)
