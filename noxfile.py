@@ -19,7 +19,7 @@ nox.options.default_venv_backend = "uv"
 nox.options.error_on_missing_interpreters = True
 nox.options.stop_on_first_error = False
 nox.options.sessions = [
-    "wheels", "lint", "types", "rust", "tests", "integration", "spark", "docs", "compat",
+    "wheels", "lint", "types", "rust", "tests", "integration", "docs", "compat",
 ]  # fmt: skip
 
 ROOT = Path(__file__).parent
@@ -191,7 +191,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python=CURRENT)
 def spark(session: nox.Session) -> None:
-    """Spark reads what dfd writes, and the other way round. Needs Java 17, and Maven Central once."""
+    """Spark reads what dfd writes, and the other way round. Needs Java 17, and Maven Central once; minutes long."""
     _install(session, "dfd[demo,test]", "pyspark>=4,<4.1", "delta-spark>=4,<4.1")
     _pytest(session, "tests/spark")
 

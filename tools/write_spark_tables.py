@@ -4,7 +4,7 @@
 
 Needs Java 17 and Maven Central. Each table lies in `NAME/delta`, one of very many files in `NAME/delta.tar.xz`;
 `NAME/expected/VERSION.parquet` has the rows that Spark reads at that version, and `NAME/README` says
-what is particular about it. The tables are small, and committed: the tests need neither Java nor Spark.
+what is particular about it. The tables are small, and committed: their tests need neither Java nor Spark.
 Names of tables after the directory write those anew, and no others.
 """
 

@@ -197,20 +197,22 @@ query = None if route == "leaf" else runtime.sql(sql)
 assert query is None or query.route == route, query.route_reason
 print("running", flush=True)
 try:
-    if query is None:
-        plain.sql(sql).collect()
-    elif take == "table":
-        query.to_arrow_table()
-    elif take == "stream":
-        pa.table(query)
-    else:
-        for _ in query.reader():
+    try:
+        if query is None:
+            plain.sql(sql).collect()
+        elif take == "table":
+            query.to_arrow_table()
+        elif take == "stream":
+            pa.table(query)
+        else:
+            for _ in query.reader():
+                pass
+    except pa.ArrowException as error:
+        # Through Arrow's C interface an error is text, and the interrupt follows it.
+        assert take == "stream" and "KeyboardInterrupt" in str(error), error
+        while True:
             pass
 except KeyboardInterrupt:
-    print("interrupted", time.monotonic(), flush=True)
-except pa.ArrowException as error:
-    # Through Arrow's C interface an error is text.
-    assert take == "stream" and "KeyboardInterrupt" in str(error), error
     print("interrupted", time.monotonic(), flush=True)
 else:
     sys.exit("the query ended")

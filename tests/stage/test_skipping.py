@@ -56,7 +56,7 @@ def test_row_groups_and_pages_of_one_file(tmp_path: Path, unsorted: Path) -> Non
     made.commit(uri, staged)
     found, before = metrics_of(uri), metrics_of(unsorted)
     assert found["row_groups_pruned_statistics_matched"] == 1
-    assert found["row_groups_pruned_statistics_pruned"] == groups - 1 == 2
+    assert found["row_groups_pruned_statistics_pruned"] == groups - 1 >= 2
     # All but a page or two of 20,000 rows.
     assert found["page_index_rows_pruned_matched"] <= 40_000
     assert before["row_groups_pruned_statistics_pruned"] == 0

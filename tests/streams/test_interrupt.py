@@ -122,9 +122,10 @@ endless = session.sql(
     "where a.value * b.value % 1000 = 1007"
 )
 stream = dfd_native.Engine().run(endless.optimized_logical_plan(), session, is_sql=True)
-print("at work", flush=True)
 """
-    read = READ.format(read="pa.table(stream)").replace("stream.interrupted", "'run'")
+    # It is told where Ctrl-C is caught: the read itself may not have begun when that comes.
+    read = 'print("at work", flush=True); pa.table(stream)'
+    read = READ.format(read=read).replace("stream.interrupted", "'run'")
     code, out, errors = interrupted(script + read, 0)
     assert (code, errors) == (0, "")
     first, last = out.splitlines()
