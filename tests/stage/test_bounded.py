@@ -67,13 +67,14 @@ def staged(uri: Path, rows: int, partitions: int, **layout: Any) -> dict[str, An
     ids=["plain", "partitioned", "sorted"],
 )
 def test_memory_does_not_grow_with_the_stream(tmp_path: Path, layout: dict[str, Any]) -> None:
-    # Small files, so that both streams fill many.
+    # Small files, so that both streams fill many; and both spill many times over, as the peak of one process
+    # differs from the next by a fifth and that of a stream that hardly spills lies lower.
     limits = {"memory_limit_bytes": LIMIT, "target_file_bytes": 8 << 20}
     short, long = (
         staged(tmp_path / f"{rows}", rows, 20, **layout, **limits)
-        for rows in (1_500_000, 4_500_000)
+        for rows in (3_000_000, 9_000_000)
     )
-    assert long["grown_mib"] < 1.3 * short["grown_mib"]
+    assert long["grown_mib"] < 1.5 * short["grown_mib"]
     assert long["peak_pool_bytes"] <= 1.1 * LIMIT
     if layout:
         assert long["spilled_bytes"] > 2 * short["spilled_bytes"] > 0
