@@ -1,0 +1,72 @@
+"""What an error of a library means: the same class, whichever library asked."""
+
+from __future__ import annotations
+
+import re
+
+from dfd_storage.errors import (
+    AccessRefused,
+    BucketNotFound,
+    ConnectionRefused,
+    ConnectionStalled,
+    ExpiredCredentials,
+    StorageFailure,
+    UnknownKey,
+    WrongSecret,
+)
+
+# In this order: a refusal for one reason often names another in passing. The codes are those of S3, Azure
+# and GCS; the rest is what object_store, hyper and pyarrow say.
+_PATTERNS: tuple[tuple[type[StorageFailure], re.Pattern[str]], ...] = tuple(
+    (kind, re.compile(pattern, re.IGNORECASE | re.DOTALL))
+    for kind, pattern in (
+        (
+            ExpiredCredentials,
+            r"ExpiredToken|TokenRefreshRequired|RequestExpired|invalid_token.{0,40}expired|"
+            r"(?:token|credential|signature)\w* (?:included in the request )?(?:is|has|have) expired",
+        ),
+        (WrongSecret, r"SignatureDoesNotMatch|AuthorizationFailure|AuthenticationFailed"),
+        (
+            UnknownKey,
+            r"InvalidAccessKeyId|InvalidClientTokenId|access key id you provided does not exist|"
+            r"InvalidTokenId|AccountNotFound|<Code>ResourceNotFound|The specified resource does not exist|"
+            r"invalid_client|invalid_grant",
+        ),
+        (
+            BucketNotFound,
+            r"NoSuchBucket|ContainerNotFound|specified bucket does not exist|bucket.{0,20}notFound",
+        ),
+        (
+            AccessRefused,
+            r"AccessDenied|AuthorizationPermissionMismatch|InsufficientAccountPermissions|\b403\b|"
+            r"\bForbidden\b|permission denied|PublicAccessNotPermitted|NoAuthenticationInformation|\b401\b",
+        ),
+        (
+            ConnectionStalled,
+            r"timed? ?out|TimedOut|deadline has elapsed|operation timeout|curlCode: 28",
+        ),
+        (
+            ConnectionRefused,
+            r"Connection refused|ConnectError|dns error|failed to lookup address|tcp connect error|"
+            r"error trying to connect|Connection reset|curlCode: (?:6|7)\b|connection closed before",
+        ),
+    )
+)
+
+
+def explain(
+    error: BaseException, location: str, library: str | None = None
+) -> StorageFailure | None:
+    """The failure of storage that an error tells of, or None where it tells of something else."""
+    seen: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in seen:
+        if isinstance(current, StorageFailure):
+            return current
+        seen.append(current)
+        current = current.__cause__ or current.__context__
+    text = "\n".join(f"{type(found).__name__}: {found}" for found in seen)
+    for kind, pattern in _PATTERNS:
+        if pattern.search(text):
+            return kind(location, library)
+    return None
