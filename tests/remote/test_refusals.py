@@ -94,9 +94,10 @@ def test_azure(emulator: Server, case: str, monkeypatch: pytest.MonkeyPatch) -> 
         "secret": replace(emulator, secret=WRONG),
         "account": replace(emulator, key_id="nobody"),
     }.get(case, emulator)
-    lake = on_azure(given, "missing" if case == "container" else "lake")
     if case == "connection":
-        monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", nowhere())
+        given = replace(emulator, endpoint=nowhere())
+        monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", given.endpoint)
+    lake = on_azure(given, "missing" if case == "container" else "lake")
     with soon(), pytest.raises(dfd_native.TableError) as opened:
         lake.table("absent")
     assert_clear(opened.value, lake, AZURE[case], emulator.secret)
@@ -115,7 +116,7 @@ def test_a_silent_azure_is_left_after_the_timeout(
 ) -> None:
     with unanswered() as endpoint:
         monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", endpoint)
-        lake = on_azure(emulator, timeout="500ms", max_retries="1")
+        lake = on_azure(replace(emulator, endpoint=endpoint), timeout_s=0.5, max_retries=1)
         with soon(), pytest.raises(dfd_native.TableError) as caught:
             lake.table("absent")
     assert_clear(caught.value, lake, "timed out", emulator.secret)

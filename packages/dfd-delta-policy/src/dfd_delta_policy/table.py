@@ -15,7 +15,7 @@ from deltalake.table import TableMerger
 from dfd_storage import LocalProfile, StorageProfile, StorageResolver
 
 from dfd_delta_policy.compaction import Compaction
-from dfd_delta_policy.errors import InvalidOperation, OperationRefused
+from dfd_delta_policy.errors import DeltaPolicyError, InvalidOperation, OperationRefused
 from dfd_delta_policy.hooks import CommitHook
 from dfd_delta_policy.loop import Attempt, Clock, Done, Loop, Operation
 from dfd_delta_policy.outcome import AttemptEvent, Outcome
@@ -43,7 +43,8 @@ class GuardedTable:
     - `clock`: time and chance.
 
     Every mutation reads a fresh snapshot, commits at exactly the next version or not at all, and
-    looks into the log before it is tried again.
+    looks into the log before it is tried again. A store on which commits overwrite one another is refused
+    (`StorageProfile.require_safe_commits`).
     """
 
     def __init__(
@@ -59,7 +60,8 @@ class GuardedTable:
     ) -> None:
         profile = StorageResolver().resolve(uri) if storage is None else storage
         self.uri = profile.canonical_uri(uri)
-        self._options = profile.to_deltalake_options()
+        self._profile = profile
+        self._profile.to_deltalake_options()  # refused here, and not in the first operation
         self._local = isinstance(profile, LocalProfile)
         self._commit_metadata = commit_metadata
         self._observe = observe or _unobserved
@@ -71,6 +73,11 @@ class GuardedTable:
             on_attempt=on_attempt,
             clock=clock or Clock(),
         )
+
+    @property
+    def _options(self) -> dict[str, str]:
+        """deltalake's options, with the credentials that hold now."""
+        return self._profile.to_deltalake_options()
 
     def _open(self) -> DeltaTable:
         return DeltaTable(self.uri, storage_options=self._options)
@@ -262,7 +269,7 @@ class GuardedTable:
         transaction: tuple[str, int] | None = None,
         creates: bool = False,
     ) -> Outcome:
-        with self._observe(name, self.uri) as done:
+        with self._observe(name, self.uri) as done, self._guarded():
             outcome = self._loop.run(
                 Operation(
                     name=name,
@@ -276,6 +283,13 @@ class GuardedTable:
             )
             done(outcome)
         return outcome
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """No commit to a store that loses them; what a store refuses is said as `StorageFailure`."""
+        with self._profile.failures(self.uri, "deltalake", passing=(DeltaPolicyError,)):
+            self._profile.require_safe_commits(self.uri)
+            yield
 
 
 @contextlib.contextmanager

@@ -280,20 +280,26 @@ class AzureProfile(RemoteProfile, frozen=True, kw_only=True, tag="azure", tag_fi
                 **given,
             )
 
-    def registrations(self) -> tuple[tuple[str, str | None], ...]:
-        """The container as a host, for `az` and its like; the account's host for `abfss` and `abfs`.
+    def store_uris(self) -> tuple[str, ...]:
+        """The container as a host, for `az` and its like; and under the account's host for `abfss` and `abfs`.
 
-        DataFusion knows the account's host alone, not the container before it: of two containers of
-        one account, a session sees under `abfss` the one that was registered last.
+        Of two containers of one account, a session sees under `abfss` the one registered last: DataFusion
+        knows the account's host alone.
         """
-        found: list[tuple[str, str | None]] = [
-            (f"{scheme}://", self.container) for scheme in ("az", "azure", "adl", "abfs", "abfss")
-        ]
         location = parse(self.uri)
+        found = [
+            f"{scheme}://{self.container}" for scheme in ("az", "azure", "adl", "abfs", "abfss")
+        ]
         if location.scheme == "abfss":
-            host = location.host.partition("@")[2]
-            found += [(f"{scheme}://", host) for scheme in ("abfss", "abfs")]
+            found += [f"{scheme}://{location.host}" for scheme in ("abfss", "abfs")]
         return tuple(found)
+
+    def settings(self) -> list[str]:
+        """The names of what is set; the emulator's endpoint comes from the environment to all of them."""
+        found = RemoteProfile.settings(self)
+        if self.emulator:
+            found = [name for name in found if name not in ("endpoint", "allow_http")]
+        return found
 
     @property
     def mechanism(self) -> Mechanism:

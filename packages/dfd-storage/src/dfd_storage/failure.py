@@ -10,6 +10,7 @@ from dfd_storage.errors import (
     ConnectionRefused,
     ConnectionStalled,
     ExpiredCredentials,
+    StorageError,
     StorageFailure,
     UnknownKey,
     WrongSecret,
@@ -42,13 +43,13 @@ _PATTERNS: tuple[tuple[type[StorageFailure], re.Pattern[str]], ...] = tuple(
             r"\bForbidden\b|permission denied|PublicAccessNotPermitted|NoAuthenticationInformation|\b401\b",
         ),
         (
-            ConnectionStalled,
-            r"timed? ?out|TimedOut|deadline has elapsed|operation timeout|curlCode: 28",
+            ConnectionRefused,
+            r"Connection refused|dns error|failed to lookup address|Connection reset|"
+            r"curlCode: (?:6|7)\b|connection closed before",
         ),
         (
-            ConnectionRefused,
-            r"Connection refused|ConnectError|dns error|failed to lookup address|tcp connect error|"
-            r"error trying to connect|Connection reset|curlCode: (?:6|7)\b|connection closed before",
+            ConnectionStalled,
+            r"timed out|\bTimedOut\b|deadline has elapsed|operation timeout|curlCode: 28",
         ),
     )
 )
@@ -58,6 +59,8 @@ def explain(
     error: BaseException, location: str, library: str | None = None
 ) -> StorageFailure | None:
     """The failure of storage that an error tells of, or None where it tells of something else."""
+    if isinstance(error, StorageError) and not isinstance(error, StorageFailure):
+        return None
     seen: list[BaseException] = []
     current: BaseException | None = error
     while current is not None and current not in seen:
@@ -70,3 +73,8 @@ def explain(
         if pattern.search(text):
             return kind(location, library)
     return None
+
+
+def bodiless(error: BaseException) -> bool:
+    """Whether the store's refusal came without a word why, as answers to HEAD do."""
+    return "performing HEAD" in str(error)

@@ -99,9 +99,9 @@ class GCSProfile(RemoteProfile, frozen=True, kw_only=True, tag="gcs", tag_field=
                 return stores.GoogleCloud(bucket_name=self.bucket)
         raise UnsupportedSetting("credentials", "datafusion", installed("datafusion"))
 
-    def registrations(self) -> tuple[tuple[str, str | None], ...]:
+    def store_uris(self) -> tuple[str, ...]:
         """`gs://`."""
-        return (("gs://", self.bucket),)
+        return (f"gs://{self.bucket}",)
 
     @property
     def needs_proof(self) -> bool:

@@ -36,10 +36,10 @@ class HTTPProfile(RemoteProfile, frozen=True, kw_only=True, tag="http", tag_fiel
             found.append("allow_http")
         return found
 
-    def registrations(self) -> tuple[tuple[str, str | None], ...]:
-        """The scheme and the host, with its port."""
+    def store_uris(self) -> tuple[str, ...]:
+        """The server."""
         location = parse(self.uri)
-        return ((f"{location.scheme}://", location.host),)
+        return (f"{location.scheme}://{location.host}",)
 
     @property
     def mechanism(self) -> Mechanism:

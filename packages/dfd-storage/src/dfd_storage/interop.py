@@ -68,6 +68,14 @@ def to_obstore(profile: StorageProfile) -> ObjectStore:
     raise AssertionError(profile.kind)
 
 
+def first_of(profile: StorageProfile) -> None:
+    """List the location, as far as the first answer."""
+    store = to_obstore(profile)
+    import obstore
+
+    next(iter(obstore.list(store, chunk_size=1)), None)
+
+
 def _is_of_cloud(option: str) -> bool:
     return option.startswith(("aws_", "azure_", "google_"))
 

@@ -17,9 +17,9 @@ class LocalProfile(StorageProfile, frozen=True, kw_only=True, tag="local", tag_f
         """DataFusion's file system, from its root."""
         return stores.LocalFileSystem()
 
-    def registrations(self) -> tuple[tuple[str, str | None], ...]:
+    def store_uris(self) -> tuple[str, ...]:
         """`file://`."""
-        return (("file://", None),)
+        return ("file://",)
 
     @property
     def mechanism(self) -> Mechanism:

@@ -13,8 +13,8 @@ import msgspec
 
 from dfd_storage.commits import CommitSafety, Mechanism
 from dfd_storage.credentials import check_fields
-from dfd_storage.errors import InvalidProfile, LibraryPanic
-from dfd_storage.failure import explain
+from dfd_storage.errors import AccessRefused, InvalidProfile, LibraryPanic, StorageFailure
+from dfd_storage.failure import bodiless, explain
 from dfd_storage.issue import StorageIssue
 from dfd_storage.support import installed, require
 from dfd_storage.uri import Location, parse
@@ -169,9 +169,18 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     def _datafusion_store(self, stores: Any) -> Any:
         raise NotImplementedError
 
+    def store_uris(self) -> tuple[str, ...]:
+        """The roots under which the store is reached: one for every scheme that leads to it."""
+        return ()
+
     def registrations(self) -> tuple[tuple[str, str | None], ...]:
         """The scheme and host pairs under which DataFusion looks for the store."""
-        return ()
+        found = []
+        for uri in self.store_uris():
+            scheme, _, host = uri.partition("://")
+            # DataFusion knows the host alone, not the container before it.
+            found.append((f"{scheme}://", host.rpartition("@")[2] or None))
+        return tuple(found)
 
     def register(self, session_context: SessionContext) -> None:
         """Register the store in a session, under every scheme that leads to it.
@@ -268,19 +277,47 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     @contextlib.contextmanager
     def failures(
-        self, uri: str | os.PathLike[str] | None = None, library: str | None = None
+        self,
+        uri: str | os.PathLike[str] | None = None,
+        library: str | None = None,
+        passing: tuple[type[Exception], ...] = (),
     ) -> Iterator[None]:
         """A block in which an error of a library over this store becomes a `StorageFailure`.
 
-        Other errors pass as they are.
+        Other errors pass as they are, and so do those of the classes `passing`.
         """
         try:
             yield
+        except passing:
+            raise
         except Exception as error:
-            found = explain(error, self.canonical_uri(uri), library)
+            found = self.failure_of(error, uri, library)
             if found is None or found is error:
                 raise
             raise found from error
+
+    def failure_of(
+        self,
+        error: BaseException,
+        uri: str | os.PathLike[str] | None = None,
+        library: str | None = None,
+    ) -> StorageFailure | None:
+        """The failure of storage that an error tells of, or None where it tells of something else."""
+        found = explain(error, self.canonical_uri(uri), library)
+        if type(found) is AccessRefused and bodiless(error):
+            return self._ask_again(found)
+        return found
+
+    def _ask_again(self, refusal: AccessRefused) -> StorageFailure:
+        """The answer to HEAD has no body that says why: a listing's has."""
+        from dfd_storage import interop
+
+        try:
+            interop.first_of(self)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the refusal stands
+            found = explain(error, refusal.location, refusal.library)
+            return refusal if found is None else found
+        return refusal
 
 
 @contextlib.contextmanager

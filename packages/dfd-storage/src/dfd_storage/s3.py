@@ -187,9 +187,9 @@ class S3Profile(RemoteProfile, frozen=True, kw_only=True, tag="s3", tag_field="k
             allow_http=self.allow_http,
         )
 
-    def registrations(self) -> tuple[tuple[str, str | None], ...]:
-        """`s3://` and `s3a://`: two keys for DataFusion."""
-        return (("s3://", self.bucket), ("s3a://", self.bucket))
+    def store_uris(self) -> tuple[str, ...]:
+        """`s3://` and `s3a://`: two stores for DataFusion."""
+        return (f"s3://{self.bucket}", f"s3a://{self.bucket}")
 
     @property
     def mechanism(self) -> Mechanism:
