@@ -124,7 +124,9 @@ VERSITYGW = Package(
 # The newest that runs on Node.js before 21.
 AZURITE = Package("azurite", "3.35.0", "npm", "azurite", "node_modules/.bin/azurite-blob")
 S3RVER = Package("s3rver", "3.7.1", "npm", "s3rver", "node_modules/.bin/s3rver")
-FAKE_GCS = Package("fake-gcs", "1.52.2", "go", "github.com/fsouza/fake-gcs-server", "fake-gcs-server")
+FAKE_GCS = Package(
+    "fake-gcs", "1.52.2", "go", "github.com/fsouza/fake-gcs-server", "fake-gcs-server"
+)
 # The newest deltalake with the DynamoDB lock.
 MOTO = Package(
     "moto", "5.2.5", sys.executable, "moto[server]", "bin/python",

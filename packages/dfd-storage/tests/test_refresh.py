@@ -117,7 +117,7 @@ def test_a_failed_renewal_leaves_what_still_holds(caplog: pytest.LogCaptureFixtu
         key(1),
         (key(1),),
         (key(1), "tomorrow"),
-        (key(1), datetime(2026, 1, 1)),  # noqa: DTZ001
+        (key(1), datetime(2026, 1, 1)),
         (key(1), START - timedelta(days=1)),
         None,
     ],

@@ -104,7 +104,15 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str
     )
     account = tmp_path / "account.json"
     account.write_text(
-        json.dumps({"gcs_base_url": "http://127.0.0.1:9", "disable_oauth": True, "client_email": "", "private_key": "", "private_key_id": ""})
+        json.dumps(
+            {
+                "gcs_base_url": "http://127.0.0.1:9",
+                "disable_oauth": True,
+                "client_email": "",
+                "private_key": "",
+                "private_key_id": "",
+            }
+        )
     )
     token = tmp_path / "token"
     token.write_text("hunter2")
@@ -121,7 +129,9 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str
         ("azure", "sas"): SasCredentials(Secret("?sv=1&sig=x")),
         ("azure", "bearer_token"): BearerTokenCredentials(Secret("hunter2")),
         ("azure", "client_secret"): ClientSecretCredentials(
-            tenant_id="00000000-0000-0000-0000-000000000000", client_id="c", client_secret=Secret("hunter2")
+            tenant_id="00000000-0000-0000-0000-000000000000",
+            client_id="c",
+            client_secret=Secret("hunter2"),
         ),
         ("azure", "web_identity"): WebIdentityCredentials(
             token_file=str(token), client_id="c", tenant_id="t"
@@ -172,8 +182,10 @@ def test_each_cell_is_what_happens(
             RENDER[library](given(kind, setting))
         return
     profile = given(kind, setting)
-    if library == "datafusion" and kind == "gcs" and "gcs: " + setting in (
-        "gcs: credentials: ambient",
+    if (
+        library == "datafusion"
+        and kind == "gcs"
+        and "gcs: " + setting in ("gcs: credentials: ambient",)
     ):
         pytest.skip("DataFusion asks Google's metadata service for it when it reads")
     # An anonymous GCS profile is what the other settings are tried on, and DataFusion has no such.

@@ -60,9 +60,15 @@ def test_all_spellings_of_a_bucket_are_one(keys: list[str], scheme: str, slash: 
         ("abfss://lake", "az://lake"),
         ("abfs://Lake@Acc.dfs.core.windows.net/t/", "abfss://lake@acc.dfs.core.windows.net/t"),
         ("abfss://lake@acc.blob.core.windows.net/t", "abfss://lake@acc.dfs.core.windows.net/t"),
-        ("https://Acc.blob.core.windows.net/lake/t%20x/", "abfss://lake@acc.dfs.core.windows.net/t%20x"),
+        (
+            "https://Acc.blob.core.windows.net/lake/t%20x/",
+            "abfss://lake@acc.dfs.core.windows.net/t%20x",
+        ),
         ("https://acc.dfs.core.windows.net:443/lake", "abfss://lake@acc.dfs.core.windows.net"),
-        ("https://one.dfs.fabric.microsoft.com/ws/x.Lakehouse", "abfss://ws@one.dfs.fabric.microsoft.com/x.Lakehouse"),
+        (
+            "https://one.dfs.fabric.microsoft.com/ws/x.Lakehouse",
+            "abfss://ws@one.dfs.fabric.microsoft.com/x.Lakehouse",
+        ),
         ("HTTPS://Host.Example:443/a/", "https://host.example/a"),
         ("http://host:80", "http://host"),
         ("http://host:8080/a b", "http://host:8080/a%20b"),
@@ -162,7 +168,9 @@ URIS = st.one_of(
         ),
         st.sampled_from(["//", "/", "", "///"]),
         st.text(st.sampled_from("ab.@:[]%-_$?#/\\ é"), max_size=12),
-        st.sampled_from(["", "@acc.dfs.core.windows.net", ".blob.core.windows.net", ":443", ":8080"]),
+        st.sampled_from(
+            ["", "@acc.dfs.core.windows.net", ".blob.core.windows.net", ":443", ":8080"]
+        ),
         st.text(max_size=12),
     ),
 )

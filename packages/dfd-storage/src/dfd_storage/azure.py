@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from datetime import datetime, timezone
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -25,7 +26,15 @@ from dfd_storage.credentials import (
     WebIdentityCredentials,
 )
 from dfd_storage.environment import contradictions
-from dfd_storage.errors import CredentialsUnavailable, EnvironmentContradiction, InvalidProfile
+from dfd_storage.errors import (
+    AccessRefused,
+    CredentialsUnavailable,
+    EnvironmentContradiction,
+    ExpiredCredentials,
+    InvalidProfile,
+    StorageFailure,
+    WrongSecret,
+)
 from dfd_storage.issue import StorageIssue
 from dfd_storage.options import AZURE, Keys
 from dfd_storage.profile import no_panic
@@ -280,6 +289,30 @@ class AzureProfile(RemoteProfile, frozen=True, kw_only=True, tag="azure", tag_fi
                 **given,
             )
 
+    def failure_of(
+        self,
+        error: BaseException,
+        uri: str | os.PathLike[str] | None = None,
+        library: str | None = None,
+    ) -> StorageFailure | None:
+        """As for every kind; a signature that ended is told by its own text, because the store may not."""
+        found = RemoteProfile.failure_of(self, error, uri, library)
+        if type(found) in (WrongSecret, AccessRefused) and self._has_ended():
+            return ExpiredCredentials(self.canonical_uri(uri), library)
+        return found
+
+    def _has_ended(self) -> bool:
+        """Whether the credentials are a signature whose end, `se`, has passed."""
+        credentials = self._explicit()
+        if not isinstance(credentials, SasCredentials):
+            return False
+        ends = dict(parse_qsl(credentials.token.reveal().lstrip("?"))).get("se", "")
+        try:
+            end = datetime.fromisoformat(ends.replace("Z", "+00:00"))
+        except ValueError:
+            return False
+        return end.replace(tzinfo=end.tzinfo or timezone.utc) < datetime.now(timezone.utc)
+
     def store_uris(self) -> tuple[str, ...]:
         """The container as a host, for `az` and its like; and under the account's host for `abfss` and `abfs`.
 
@@ -330,6 +363,15 @@ class AzureProfile(RemoteProfile, frozen=True, kw_only=True, tag="azure", tag_fi
                     message="Azurite at an explicit endpoint doesn't list from a name on, as deltalake asks: the "
                     "second commit fails with 'Invalid table version'.",
                     remedy=f"Set emulator = true, and {EMULATOR_VARIABLE} to the endpoint.",
+                )
+            )
+        if isinstance(self.credentials, SasCredentials) and self._has_ended():
+            issues.append(
+                StorageIssue(
+                    code="sas_ended",
+                    severity="error",
+                    message="The shared access signature has ended.",
+                    remedy="Take a new one; ProviderCredentials renews it in time.",
                 )
             )
         if isinstance(self.credentials, AnonymousCredentials):

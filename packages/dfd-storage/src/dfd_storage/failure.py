@@ -23,7 +23,7 @@ _PATTERNS: tuple[tuple[type[StorageFailure], re.Pattern[str]], ...] = tuple(
     for kind, pattern in (
         (
             ExpiredCredentials,
-            r"ExpiredToken|TokenRefreshRequired|RequestExpired|invalid_token.{0,40}expired|"
+            r"ExpiredToken|TokenRefreshRequired|not valid in the specified time frame|RequestExpired|invalid_token.{0,40}expired|"
             r"(?:token|credential|signature)\w* (?:included in the request )?(?:is|has|have) expired",
         ),
         (WrongSecret, r"SignatureDoesNotMatch|AuthorizationFailure|AuthenticationFailed"),
@@ -61,13 +61,10 @@ def explain(
     """The failure of storage that an error tells of, or None where it tells of something else."""
     if isinstance(error, StorageError) and not isinstance(error, StorageFailure):
         return None
-    seen: list[BaseException] = []
-    current: BaseException | None = error
-    while current is not None and current not in seen:
-        if isinstance(current, StorageFailure):
-            return current
-        seen.append(current)
-        current = current.__cause__ or current.__context__
+    seen = chain(error)
+    for found in seen:
+        if isinstance(found, StorageFailure):
+            return found
     text = "\n".join(f"{type(found).__name__}: {found}" for found in seen)
     for kind, pattern in _PATTERNS:
         if pattern.search(text):
@@ -75,6 +72,16 @@ def explain(
     return None
 
 
+def chain(error: BaseException) -> list[BaseException]:
+    """An error and its causes, the error first."""
+    seen: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in seen:
+        seen.append(current)
+        current = current.__cause__ or current.__context__
+    return seen
+
+
 def bodiless(error: BaseException) -> bool:
     """Whether the store's refusal came without a word why, as answers to HEAD do."""
-    return "performing HEAD" in str(error)
+    return re.search(r"performing HEAD .* status code: 40[013]\b", str(error)) is not None

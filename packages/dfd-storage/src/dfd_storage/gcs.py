@@ -111,5 +111,16 @@ class GCSProfile(RemoteProfile, frozen=True, kw_only=True, tag="gcs", tag_field=
         )
 
     def validate(self) -> list[StorageIssue]:
-        """Findings about the endpoint."""
-        return RemoteProfile.validate(self) + self._plain_http(self.endpoint)
+        """Findings about endpoint and credentials."""
+        issues = RemoteProfile.validate(self) + self._plain_http(self.endpoint)
+        if isinstance(self.credentials, AnonymousCredentials):
+            issues.append(
+                StorageIssue(
+                    code="anonymous_writes",
+                    severity="warning",
+                    message="Writes without credentials ask Google's metadata service for a token all the same "
+                    "(object_store 0.13).",
+                    remedy="Give credentials to write.",
+                )
+            )
+        return issues

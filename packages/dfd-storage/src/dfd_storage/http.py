@@ -13,10 +13,10 @@ from dfd_storage.uri import parse
 
 
 class HTTPProfile(RemoteProfile, frozen=True, kw_only=True, tag="http", tag_field="kind"):
-    """A directory of a web server, to be read.
+    """A directory of a web server, whose files are read by name.
 
-    dfd-native reads Delta tables there whose server lists directories by WebDAV, and files by name everywhere;
-    deltalake has no such store, and DataFusion's takes https alone.
+    DataFusion reads them over https, obstore over either. Delta tables need a listing, which the web has none of:
+    deltalake and dfd-native refuse the kind.
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("http", "https")

@@ -14,7 +14,7 @@ import msgspec
 from dfd_storage.commits import CommitSafety, Mechanism
 from dfd_storage.credentials import check_fields
 from dfd_storage.errors import AccessRefused, InvalidProfile, LibraryPanic, StorageFailure
-from dfd_storage.failure import bodiless, explain
+from dfd_storage.failure import bodiless, chain, explain
 from dfd_storage.issue import StorageIssue
 from dfd_storage.support import installed, require
 from dfd_storage.uri import Location, parse
@@ -292,7 +292,7 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             raise
         except Exception as error:
             found = self.failure_of(error, uri, library)
-            if found is None or found is error:
+            if found is None or found in chain(error):
                 raise
             raise found from error
 
@@ -303,21 +303,17 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         library: str | None = None,
     ) -> StorageFailure | None:
         """The failure of storage that an error tells of, or None where it tells of something else."""
-        found = explain(error, self.canonical_uri(uri), library)
-        if type(found) is AccessRefused and bodiless(error):
-            return self._ask_again(found)
+        location = self.canonical_uri(uri)
+        found = explain(error, location, library)
+        if type(found) in (AccessRefused, type(None)) and bodiless(error):
+            # The answer to HEAD has no body that says why: a listing's has.
+            from dfd_storage import interop
+
+            try:
+                interop.first_of(self)
+            except Exception as told:  # noqa: BLE001 - whatever it is, the refusal stands
+                return explain(told, location, library) or found
         return found
-
-    def _ask_again(self, refusal: AccessRefused) -> StorageFailure:
-        """The answer to HEAD has no body that says why: a listing's has."""
-        from dfd_storage import interop
-
-        try:
-            interop.first_of(self)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the refusal stands
-            found = explain(error, refusal.location, refusal.library)
-            return refusal if found is None else found
-        return refusal
 
 
 @contextlib.contextmanager

@@ -83,12 +83,11 @@ SUPPORT: dict[str, dict[str, frozenset[str]]] = {
         "credentials: ambient": _OBJECT_STORE | {"datafusion", "polars"},
         "credentials: provider": _OBJECT_STORE | {"datafusion", "polars"},
     },
+    # dfd-native opens no http location: the key of a log store can't be a URL of that scheme.
     "http": {
-        "uri": frozenset({"dfd-native", "datafusion", "obstore"}),
-        "allow_http": frozenset({"dfd-native", "obstore"}),
-        **{
-            setting: libraries & {"dfd-native", "obstore"} for setting, libraries in _CLIENT.items()
-        },
+        "uri": frozenset({"datafusion", "obstore"}),
+        "allow_http": frozenset({"obstore"}),
+        **{setting: libraries & {"obstore"} for setting, libraries in _CLIENT.items()},
     },
     "local": {"uri": _ALL - {"duckdb"}},
     # Each library has a memory of its own: what one wrote, no other finds.

@@ -97,9 +97,12 @@ class Runtime:
         if storage.kind == "local":
             return
         self._generations[storage.uri] = storage.generation
-        options = storage.to_native_options()
-        for root in storage.store_uris():
-            self.engine.register_store(root, options)
+        if (
+            storage.kind != "http"
+        ):  # the engine has no such store: what reads there runs in the session
+            options = storage.to_native_options()
+            for root in storage.store_uris():
+                self.engine.register_store(root, options)
         try:
             storage.register(self.session)
         except UnsupportedSetting as error:
