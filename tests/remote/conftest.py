@@ -69,7 +69,8 @@ def environment(left_loopback: list[str]) -> Iterator[None]:
         for name in os.environ:
             if name.startswith(("AWS_", "AZURE_", "AZURITE_", "GOOGLE_", "DFD_S3", "DFD_AZURE")):
                 patch.delenv(name)
-        patch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
+        patch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")  # of object_store
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # of AWS's own libraries
         yield
 
 

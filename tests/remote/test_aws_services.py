@@ -64,7 +64,7 @@ def in_old_deltalake(code: str, server: Server, *arguments: str) -> subprocess.P
     }
     return subprocess.Popen(
         [str(MOTO.install()), "-c", textwrap.dedent(code), json.dumps(place), *arguments],
-        env=kept | {"AWS_METADATA_ENDPOINT": "http://127.0.0.1:9"},
+        env=kept | {"AWS_EC2_METADATA_DISABLED": "true"},
         stdout=subprocess.PIPE,
         stdin=subprocess.PIPE,
         text=True,

@@ -70,7 +70,8 @@ def test_s3(gateway: Server, case: str) -> None:
         "key": replace(gateway, key_id="nobody"),
         "connection": replace(gateway, endpoint=nowhere()),
     }.get(case, gateway)
-    lake = on_s3(given, "missing" if case == "bucket" else "lake")
+    bucket = "missing" if case == "bucket" else "lake"
+    lake = on_s3(given, bucket, max_retries=3 if case == "connection" else None)
     with soon(), pytest.raises(dfd_native.TableError) as opened:
         lake.table("absent")
     assert_clear(opened.value, lake, S3[case], gateway.secret)
@@ -97,7 +98,8 @@ def test_azure(emulator: Server, case: str, monkeypatch: pytest.MonkeyPatch) -> 
     if case == "connection":
         given = replace(emulator, endpoint=nowhere())
         monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", given.endpoint)
-    lake = on_azure(given, "missing" if case == "container" else "lake")
+    container = "missing" if case == "container" else "lake"
+    lake = on_azure(given, container, max_retries=3 if case == "connection" else None)
     with soon(), pytest.raises(dfd_native.TableError) as opened:
         lake.table("absent")
     assert_clear(opened.value, lake, AZURE[case], emulator.secret)

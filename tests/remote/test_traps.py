@@ -73,7 +73,7 @@ def run(
         for variable, value in os.environ.items()
         if not variable.startswith(("AWS_", "AZURE_", "AZURITE_", "GOOGLE_"))
     }
-    kept["AWS_METADATA_ENDPOINT"] = "http://127.0.0.1:9"
+    kept |= {"AWS_METADATA_ENDPOINT": "http://127.0.0.1:9", "AWS_EC2_METADATA_DISABLED": "true"}
     done = subprocess.run(
         [sys.executable, "-c", BEGIN + code, str(HERE), str(TOOLS), json.dumps(place)],
         env=kept | dict(environ or {}),
@@ -95,7 +95,7 @@ def recorder() -> Iterator[tuple[str, list[str]]]:
             seen.append(f"{self.command} {self.path}")
             self.send_error(403)
 
-        do_GET = do_PUT = do_HEAD = do_POST = _answer  # noqa: N815
+        do_GET = do_PUT = do_HEAD = do_POST = do_CONNECT = _answer  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             """Quiet."""
@@ -235,13 +235,17 @@ ours = [
     said(lambda: session.register_parquet("t", "s3://lake/seed/")),
     said(lambda: dfd_native.delta_table("s3://lake/seed", named.to_native_options())),
 ]
-glued = said(lambda: DeltaTable("s3://lake/seed", storage_options={"aws_allow_http": "true", "max_retries": "0"}))
+given = {"aws_allow_http": "true", "max_retries": "0", "proxy_url": os.environ["ELSEWHERE"]}
+glued = said(lambda: DeltaTable("s3://lake/seed", storage_options=given))
 absent = said(lambda: profile(credentials=ProfileCredentials("nobody")).to_deltalake_options())
 answer(ours=ours, glued=glued, absent=absent)
 """
-    found = run(code, seeded, {"HOME": str(tmp_path), "AWS_PROFILE": "lake"})
+    with recorder() as (elsewhere, seen):
+        environ = {"HOME": str(tmp_path), "AWS_PROFILE": "lake", "ELSEWHERE": elsewhere}
+        found = run(code, seeded, environ)
     assert found["ours"] == ["done"] * 3
     assert found["glued"] != "done"
+    assert "amazonaws.com" in seen[0], "canary: deltalake overlooks the endpoint of ~/.aws"
     assert "CredentialsUnavailable" in found["absent"]
 
 
