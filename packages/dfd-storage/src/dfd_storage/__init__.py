@@ -24,6 +24,7 @@ from dfd_storage.credentials import (
 from dfd_storage.errors import (
     AccessRefused,
     BucketNotFound,
+    CertificateRefused,
     ConnectionRefused,
     ConnectionStalled,
     CredentialsUnavailable,
@@ -69,6 +70,7 @@ __all__ = [
     "AzureProfile",
     "BearerTokenCredentials",
     "BucketNotFound",
+    "CertificateRefused",
     "ClientSecretCredentials",
     "CommitSafety",
     "ConnectionRefused",

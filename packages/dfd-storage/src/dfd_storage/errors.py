@@ -183,6 +183,14 @@ class ConnectionStalled(StorageFailure):
     remedy = "Look at the server; `timeout_s` and `max_retries` say how long it is waited for."
 
 
+class CertificateRefused(StorageFailure):
+    """The endpoint's certificate is signed by nobody who is trusted, or for another name."""
+
+    code = "certificate_refused"
+    summary = "The endpoint's certificate isn't trusted."
+    remedy = "Look at the endpoint's name; `ca_file` adds a root certificate."
+
+
 class MissingDependency(StorageError):
     """A library of an extra isn't installed; the message says how to install it."""
 

@@ -7,6 +7,7 @@ import re
 from dfd_storage.errors import (
     AccessRefused,
     BucketNotFound,
+    CertificateRefused,
     ConnectionRefused,
     ConnectionStalled,
     ExpiredCredentials,
@@ -21,6 +22,11 @@ from dfd_storage.errors import (
 _PATTERNS: tuple[tuple[type[StorageFailure], re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern, re.IGNORECASE | re.DOTALL))
     for kind, pattern in (
+        (
+            CertificateRefused,
+            r"invalid peer certificate|InvalidCertificate|UnknownIssuer|certificate verify failed|curlCode: 60\b|"
+            r"self.signed certificate",
+        ),
         (
             ExpiredCredentials,
             r"ExpiredToken|TokenRefreshRequired|not valid in the specified time frame|RequestExpired|invalid_token.{0,40}expired|"

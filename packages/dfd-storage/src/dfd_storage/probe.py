@@ -16,7 +16,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from dfd_storage.commits import CommitSafety
-from dfd_storage.errors import MissingDependency, UnsafeStorage
+from dfd_storage.errors import MissingDependency, StorageError, UnsafeStorage, UnsupportedSetting
 from dfd_storage.profile import StorageProfile
 
 _logger = logging.getLogger(__name__)
@@ -77,8 +77,8 @@ def require_safe(profile: StorageProfile, table: str) -> None:
     if verdict is None and profile.needs_proof:
         try:
             verdict = prove(profile)
-        except MissingDependency:
-            _tell_unproven(profile)
+        except (MissingDependency, UnsupportedSetting) as error:
+            _tell_unproven(profile, error)
     if verdict is not None and not verdict.safe:
         raise UnsafeStorage(
             f"{profile.uri}: concurrent commits overwrite one another on this store. {verdict.reason} Nothing "
@@ -129,16 +129,16 @@ def _remove_directories(profile: StorageProfile, prefix: str) -> None:
             directory.rmdir()
 
 
-def _tell_unproven(profile: StorageProfile) -> None:
+def _tell_unproven(profile: StorageProfile, error: StorageError) -> None:
     store = _store_of(profile)
     with _lock:
         if store in _told:
             return
         _told.add(store)
     _logger.warning(
-        "nothing shows that %s keeps concurrent commits apart: pip install 'dfd-storage[obstore]' to have it "
-        "probed before the first commit",
+        "nothing shows that %s keeps concurrent commits apart, because it can't be probed: %s",
         profile.uri,
+        error,
     )
 
 
