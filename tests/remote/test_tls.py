@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from dfd_delta_policy import GuardedTable
 from dfd_storage import CertificateRefused, S3Profile, UnsupportedSetting
 from lake import on_s3
-from servers import Server
+from servers import Server, web
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +38,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return found
 
 
-@pytest.fixture
-def endpoint(gateway: Server, certificate: tuple[Path, Path]) -> Iterator[str]:
-    """The gateway behind TLS, byte for byte."""
+@contextlib.contextmanager
+def encrypted(address: tuple[str, int], certificate: tuple[Path, Path]) -> Iterator[str]:
+    """A server behind TLS, byte for byte; its endpoint."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
 
@@ -50,14 +53,14 @@ def endpoint(gateway: Server, certificate: tuple[Path, Path]) -> Iterator[str]:
 
     def serve(plain: socket.socket) -> None:
         try:
-            encrypted = context.wrap_socket(plain, server_side=True)
+            inside = context.wrap_socket(plain, server_side=True)
         except (ssl.SSLError, OSError):
             plain.close()
             return
-        with encrypted, socket.create_connection(gateway.address) as upstream:
-            back = threading.Thread(target=pump, args=(upstream, encrypted), daemon=True)
+        with inside, socket.create_connection(address) as upstream:
+            back = threading.Thread(target=pump, args=(upstream, inside), daemon=True)
             back.start()
-            pump(encrypted, upstream)
+            pump(inside, upstream)
             back.join(10)
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -70,9 +73,49 @@ def endpoint(gateway: Server, certificate: tuple[Path, Path]) -> Iterator[str]:
 
         thread = threading.Thread(target=accept)
         thread.start()
-        yield f"https://localhost:{listening.getsockname()[1]}"
-        listening.shutdown(socket.SHUT_RDWR)
-        thread.join()
+        try:
+            yield f"https://localhost:{listening.getsockname()[1]}"
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+@pytest.fixture
+def endpoint(gateway: Server, certificate: tuple[Path, Path]) -> Iterator[str]:
+    """The gateway behind TLS."""
+    with encrypted(gateway.address, certificate) as found:
+        yield found
+
+
+WEB = """
+import sys
+import dfd
+from datafusion import SessionContext
+from dfd_storage import HTTPProfile
+profile = HTTPProfile(uri=sys.argv[1])
+session = SessionContext()
+profile.register(session)
+session.register_parquet("t", sys.argv[1] + "/a b/plain.parquet".replace(" ", "%20"))
+print(session.sql("select sum(a) as s from t").to_pydict())
+with dfd.connect(dfd.DataFusionRuntimeProfile(storage=(profile,))) as runtime:
+    runtime.session.register_parquet("t", sys.argv[1] + "/a%20b/plain.parquet")
+    query = runtime.sql("select sum(a) as s from t")
+    print(query.to_arrow_table().to_pydict(), query.route)
+"""
+
+
+def test_a_web_server_is_read_by_datafusion(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "a b").mkdir()
+    pq.write_table(pa.table({"a": [1, 2]}), tmp_path / "a b/plain.parquet")
+    with web(tmp_path) as server, encrypted(server.address, certificate) as secure:
+        done = subprocess.run(
+            [sys.executable, "-c", WEB, secure],
+            env=os.environ | {"SSL_CERT_FILE": str(certificate[0])},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.stdout.splitlines() == ["{'s': [3]}", "{'s': [3]} session"], done.stderr[-2000:]
 
 
 def test_a_root_certificate_is_taken_by_who_can(

@@ -146,7 +146,7 @@ def test_the_emulator_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", "http://127.0.0.1:4567/")
     assert "azure_storage_endpoint" not in elsewhere.to_deltalake_options()
     with pytest.raises(EnvironmentContradiction):
-        azure(emulator=True).to_native_options()
+        azure(emulator=True).to_polars_options()
 
 
 def test_google_options() -> None:

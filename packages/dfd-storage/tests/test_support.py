@@ -182,12 +182,6 @@ def test_each_cell_is_what_happens(
             RENDER[library](given(kind, setting))
         return
     profile = given(kind, setting)
-    if (
-        library == "datafusion"
-        and kind == "gcs"
-        and "gcs: " + setting in ("gcs: credentials: ambient",)
-    ):
-        pytest.skip("DataFusion asks Google's metadata service for it when it reads")
     # An anonymous GCS profile is what the other settings are tried on, and DataFusion has no such.
     needs_other = kind == "gcs" and library in ("datafusion",) and not setting.startswith("cred")
     if setting == "commits: dynamodb" and library == "deltalake":

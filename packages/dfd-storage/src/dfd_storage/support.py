@@ -104,9 +104,8 @@ def installed(library: str) -> str:
     try:
         return version(library)
     except PackageNotFoundError:
-        raise MissingDependency(
-            f"{library} isn't installed: pip install 'dfd-storage[{library}]'."
-        ) from None
+        package = library if library == "dfd-native" else f"'dfd-storage[{library}]'"
+        raise MissingDependency(f"{library} isn't installed: pip install {package}.") from None
 
 
 def require(kind: str, settings: Iterable[str], library: str) -> None:

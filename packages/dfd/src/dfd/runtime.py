@@ -76,6 +76,9 @@ class Runtime:
         self._tables: dict[str, _Registered] = {}
         self._generations: dict[str, int] = {}
         for storage in profile.storage:
+            for issue in storage.validate():
+                log = _logger.warning if issue.severity == "error" else _logger.info
+                log("%s: %s %s", storage.uri, issue.message, issue.remedy)
             self._open_store(storage)
         self.observer = Observer(profile.observability)
         self._stack = contextlib.ExitStack()
