@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import dfd
+import dfd_native
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datafusion import SessionContext
 from deltalake import DeltaTable, write_deltalake
 from dfd_storage import (
+    AccountKeyCredentials,
     AnonymousCredentials,
     AzureProfile,
     GCSProfile,
     HTTPProfile,
+    ProxyAuth,
     S3Profile,
     Secret,
+    ServiceAccountCredentials,
     StaticCredentials,
     StorageProfile,
     UnsupportedSetting,
 )
 from lake import Lake, rows, s3_files
 from orders import CUSTOMERS
-from recording_proxy import recording_proxy
 from servers import Server, fake_gcs, web
 
 
@@ -124,21 +132,87 @@ def test_a_web_server_is_read_by_name(tmp_path: Path) -> None:
             profile.to_deltalake_options()
 
 
-def test_the_options_reach_the_server(gateway: Server) -> None:
-    """Headers of what was set stand in the requests of each library."""
-    with recording_proxy(gateway.endpoint) as recording:
-        lake = Lake("s3://lake/options", {})
-        profile = S3Profile(
-            uri=lake.root,
-            endpoint=recording.endpoint,
+@contextlib.contextmanager
+def proxy() -> Iterator[tuple[str, list[tuple[str, Message]]]]:
+    """A proxy that refuses, and what it was asked: the URL, and the headers."""
+    seen: list[tuple[str, Message]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def _refuse(self) -> None:
+            seen.append((self.path, self.headers))
+            self.send_error(403)
+
+        do_GET = do_HEAD = do_PUT = _refuse  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", seen
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def by_deltalake(profile: StorageProfile) -> None:
+    DeltaTable(f"{profile.uri}/t", storage_options=profile.to_deltalake_options())
+
+
+def by_native(profile: StorageProfile) -> None:
+    dfd_native.delta_table(f"{profile.uri}/t", profile.to_native_options())
+
+
+def by_obstore(profile: StorageProfile) -> None:
+    import obstore
+
+    obstore.list(profile.to_obstore()).collect()
+
+
+def by_polars(profile: StorageProfile) -> None:
+    import polars
+
+    polars.read_parquet(f"{profile.uri}/x.parquet", storage_options=profile.to_polars_options())
+
+
+@pytest.mark.parametrize("ask", [by_deltalake, by_native, by_obstore, by_polars])
+@pytest.mark.parametrize("kind", ["s3", "azure", "gcs"])
+def test_proxy_headers_and_retries_reach_every_client_of_object_store(
+    kind: str, ask: Callable[[StorageProfile], None], tmp_path: Path
+) -> None:
+    account = tmp_path / "account.json"
+    fields = {"gcs_base_url": "http://store.invalid", "disable_oauth": True, "client_email": ""}
+    account.write_text(json.dumps(fields | {"private_key": "", "private_key_id": ""}))
+    places: dict[str, tuple[str, Any]] = {
+        "s3": ("s3://lake", StaticCredentials("k", Secret("s"))),
+        "azure": ("az://lake", AccountKeyCredentials(Secret("aGV5"))),
+        "gcs": ("gs://lake", ServiceAccountCredentials(path=str(account))),
+    }
+    uri, credentials = places[kind]
+    more = {"account": "acc"} if kind == "azure" else {}
+    with proxy() as (url, seen):
+        profile = StorageProfile.from_uri(
+            uri,
+            endpoint="http://store.invalid",
             allow_http=True,
-            credentials=on_key(gateway),
+            credentials=credentials,
+            proxy_url=url,
+            proxy_auth=ProxyAuth("me", Secret("it")),
+            max_retries=0,
+            timeout_s=5,
             extra={"user_agent": "dfd-test"},
+            **more,
         )
-        write_deltalake(lake.uri("t"), CUSTOMERS, storage_options=profile.to_deltalake_options())
-        replace(lake, options=profile.to_native_options()).table("t")
-        paths = {request.path for request in recording.take()}
-        assert {p.split("/")[1] for p in paths} == {"lake"}, paths
+        with pytest.raises(Exception, match=r"403|Forbidden|privileges"):
+            ask(profile)
+    assert seen
+    for asked, headers in seen:
+        assert asked.startswith("http://store.invalid/")
+        assert headers["User-Agent"] == "dfd-test"
+        assert headers["Proxy-Authorization"] == "Basic bWU6aXQ="
 
 
 def on_key(server: Server) -> StaticCredentials:
@@ -149,7 +223,6 @@ def test_a_profile_goes_to_other_processes_as_toml(
     gateway: Server, emulator: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import tomllib
-    from dfd_storage import AccountKeyCredentials
 
     monkeypatch.setenv("KEY_OF_LAKE", gateway.secret)
     s3 = StorageProfile.from_toml(

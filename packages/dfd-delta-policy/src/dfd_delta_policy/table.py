@@ -32,7 +32,8 @@ class GuardedTable:
     """A Delta table whose mutations are strict, exactly once, and explained.
 
     - `uri`: where it is; it need not exist before the first write.
-    - `storage`: its profile. Default: the local directory.
+    - `storage`: its profile. Default: the local directory. A store on which commits overwrite one another
+      is refused (`StorageProfile.require_safe_commits`).
     - `policy`: bounds of retries.
     - `hooks`: called around every commit, in order.
     - `commit_metadata`: asked before each operation for text that goes into its commits (run and
@@ -43,8 +44,7 @@ class GuardedTable:
     - `clock`: time and chance.
 
     Every mutation reads a fresh snapshot, commits at exactly the next version or not at all, and
-    looks into the log before it is tried again. A store on which commits overwrite one another is refused
-    (`StorageProfile.require_safe_commits`).
+    looks into the log before it is tried again.
     """
 
     def __init__(
