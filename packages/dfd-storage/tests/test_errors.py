@@ -67,3 +67,8 @@ def test_what_a_text_tells(text: str, kind: type[errors.StorageFailure] | None) 
         assert type(found) is kind
         assert found.location in str(found)
         assert text not in str(found)
+
+
+def test_the_words_of_a_user_tell_nothing() -> None:
+    for text in ("no column named AccessDenied", "note = 'Connection refused'", "403 Forbidden"):
+        assert explain(ValueError(text), "s3://b/t") is None

@@ -39,6 +39,7 @@ from dfd_storage import (
     StorageResolver,
     UnknownOption,
     UnresolvedStorage,
+    UnsafeStorage,
     WebIdentityCredentials,
 )
 from dfd_storage.kinds import AnyStorageProfile
@@ -355,6 +356,34 @@ def test_what_cannot_be_a_reference_is_not_written() -> None:
     for profile in (azure(account="acc"), S3Profile(uri="s3://b", credentials=provided)):
         with pytest.raises(SecretExposed):
             profile.to_toml()
+
+
+def test_stores_of_this_process_are_proved(tmp_path: Any) -> None:
+    for profile in (MemoryProfile(uri="memory:///proved"), LocalProfile(uri=str(tmp_path))):
+        safety = profile.probe()
+        assert (safety.safe, safety.winners, safety.racers) == (True, 1, 8)
+        assert not profile.needs_proof
+        profile.require_safe_commits(profile.uri)
+    assert list(tmp_path.iterdir()) == []
+    web = HTTPProfile(uri="https://127.0.0.1:9")
+    for ask in (web.probe, lambda: web.require_safe_commits(web.uri)):
+        with pytest.raises(UnsafeStorage, match="nothing can be written"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "needs"),
+    [
+        (None, False),
+        ("https://s3.eu-west-1.amazonaws.com", False),
+        ("https://s3.example.com", True),
+        ("https://amazonaws.com.example.com", True),
+    ],
+)
+def test_who_is_vouched_for(endpoint: str | None, needs: bool) -> None:
+    assert S3Profile(uri="s3://b", credentials=KEY, endpoint=endpoint).needs_proof is needs
+    lock = S3Profile(uri="s3://b", credentials=KEY, endpoint=endpoint, commits=DynamoDBLock())
+    assert (lock.needs_proof, lock.mechanism) == (False, "dynamodb")
 
 
 LEAVES = st.sampled_from([None, True, 0, -1, 3, 1.5, float("nan"), "", "x", "https://h", "static"])

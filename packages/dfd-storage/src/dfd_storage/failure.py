@@ -45,8 +45,9 @@ _PATTERNS: tuple[tuple[type[StorageFailure], re.Pattern[str]], ...] = tuple(
         ),
         (
             AccessRefused,
-            r"AccessDenied|AuthorizationPermissionMismatch|InsufficientAccountPermissions|\b403\b|"
-            r"\bForbidden\b|permission denied|PublicAccessNotPermitted|NoAuthenticationInformation|\b401\b",
+            r"AccessDenied|AuthorizationPermissionMismatch|InsufficientAccountPermissions|\b403 Forbidden|"
+            r"permission denied|PublicAccessNotPermitted|NoAuthenticationInformation|"
+            r"\b401 Unauthorized|HTTP status 40[13]\b",
         ),
         (
             ConnectionRefused,
@@ -61,6 +62,13 @@ _PATTERNS: tuple[tuple[type[StorageFailure], re.Pattern[str]], ...] = tuple(
 )
 
 
+# An error of another origin may quote any text of its user's.
+_OF_A_STORE = re.compile(
+    r"Error performing|Generic [A-Za-z0-9]+ error|object store|AWS Error|error sending request",
+    re.IGNORECASE,
+)
+
+
 def explain(
     error: BaseException, location: str, library: str | None = None
 ) -> StorageFailure | None:
@@ -72,6 +80,8 @@ def explain(
         if isinstance(found, StorageFailure):
             return found
     text = "\n".join(f"{type(found).__name__}: {found}" for found in seen)
+    if not (_OF_A_STORE.search(text) or any(isinstance(found, OSError) for found in seen)):
+        return None
     for kind, pattern in _PATTERNS:
         if pattern.search(text):
             return kind(location, library)

@@ -33,6 +33,8 @@ _writing: dict[tuple[int, str], IO[bytes]] = {}
 
 def prove(profile: StorageProfile) -> CommitSafety:
     """Two puts of one name, then a race of eight, in a scratch prefix that is removed."""
+    if profile.mechanism == "none":
+        raise UnsafeStorage(f"{profile.uri}: nothing can be written to a {profile.kind} location.")
     store = profile.to_obstore()
     import obstore
 
