@@ -31,7 +31,7 @@ from dfd_delta_policy import DeltaRetryPolicy, GuardedTable
 from dfd_storage import StorageProfile
 
 profile = StorageProfile.from_toml(sys.argv[1])
-policy = DeltaRetryPolicy(attempts=1000, timeout_s=300.0, base_s=0.01, cap_s=0.5)
+policy = DeltaRetryPolicy(attempts=1000, timeout_s=300.0, base_s=0.1, cap_s=2.0)
 table = GuardedTable(sys.argv[2], storage=profile, policy=policy)
 print("ready", flush=True)
 sys.stdin.readline()
