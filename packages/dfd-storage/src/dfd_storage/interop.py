@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -49,6 +50,8 @@ def to_obstore(profile: StorageProfile) -> ObjectStore:
         "client_options": {k: v for k, v in client.items() if k not in RETRIES},
         "retry_config": retries,
     }
+    if profile.ca_file is not None:
+        given["client_options"]["root_certificate"] = _certificate(profile.ca_file)
     with no_panic("obstore"):
         match profile:
             case S3Profile():
@@ -66,6 +69,13 @@ def to_obstore(profile: StorageProfile) -> ObjectStore:
                 web: ObjectStore = store.HTTPStore.from_url(profile.uri, **given)
                 return web
     raise AssertionError(profile.kind)
+
+
+def _certificate(path: str) -> bytes:
+    try:
+        return Path(path).expanduser().read_bytes()
+    except (OSError, RuntimeError) as error:
+        raise InvalidProfile(f"`ca_file`: {path} can't be read.") from error
 
 
 def first_of(profile: StorageProfile) -> None:

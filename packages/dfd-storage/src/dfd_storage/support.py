@@ -24,7 +24,7 @@ _CLIENT = {
     "retry_timeout_s": _OBJECT_STORE,
     "proxy_url": _OBJECT_STORE | {"polars"},
     "proxy_auth": _OBJECT_STORE | {"polars"},
-    "ca_file": frozenset({"deltalake"}),
+    "ca_file": frozenset({"deltalake", "obstore"}),
     "max_concurrency": _NONE,
     "extra": _OBJECT_STORE | {"polars"},
 }
@@ -42,7 +42,7 @@ SUPPORT: dict[str, dict[str, frozenset[str]]] = {
         "max_retries": _OBJECT_STORE | {"pyarrow", "polars"},
         "proxy_url": _OBJECT_STORE | {"pyarrow", "polars"},
         "proxy_auth": _OBJECT_STORE | {"pyarrow", "polars"},
-        "ca_file": frozenset({"deltalake", "pyarrow"}),
+        "ca_file": frozenset({"deltalake", "obstore", "pyarrow"}),
         "encryption": _OBJECT_STORE | {"polars"},
         "credentials: static": _ALL,
         "credentials: profile": _ALL,
