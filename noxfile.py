@@ -156,6 +156,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     paths = ":".join(str(path) for path in sorted(ROOT.glob("packages/*/src")))
+    session.run("python", "tools/check_storage.py")
     session.run("lint-imports", "--no-cache", env={"PYTHONPATH": paths})
     session.run("cargo", "fmt", "--all", "--check", external=True)
     session.run(
@@ -231,6 +232,16 @@ def sqllogictest(session: nox.Session) -> None:
     """All of DataFusion's own test files on both routes. The tests run a selection of them."""
     _install(session, "dfd[test]")
     session.run("python", "tests/sqllogictest/suite.py", *session.posargs)
+
+
+@nox.session(python=CURRENT)
+def fuzz(session: nox.Session) -> None:
+    """Fuzz what dfd-storage reads, guided by coverage; `-- -max_total_time=60` and libFuzzer's other options."""
+    _install(session, "dfd-storage", "atheris>=3,<4")
+    session.chdir(session.create_tmp())
+    session.run(
+        "python", str(ROOT / "tools/fuzz_storage.py"), *(session.posargs or ["-max_total_time=60"])
+    )
 
 
 @nox.session(python=CURRENT)

@@ -2,8 +2,9 @@
 
     python tools/servers.py install [NAME ...]
 
-installs versitygw (S3, with `go`), Azurite (Azure) and s3rver (an S3 that ignores conditional puts;
-both with `npm`) below `${XDG_CACHE_HOME:-~/.cache}/dfd/servers`, each version in a directory of its
+installs versitygw (S3) and fake-gcs (GCS; both with `go`), Azurite (Azure) and s3rver (an S3 that ignores
+conditional puts; both with `npm`), and moto (S3, DynamoDB and the token service, beside a deltalake that still
+has the lock; with `pip`, in an environment of its own) below `${XDG_CACHE_HOME:-~/.cache}/dfd/servers`, each version in a directory of its
 own. In a test, `with versitygw(directory) as server:` installs what is missing and starts a server whose
 data is in that directory. A server ends with its block, or with the thread that started it.
 """
@@ -47,6 +48,7 @@ class Package:
     tool: str
     source: str
     executable: str
+    beside: tuple[str, ...] = ()
 
     @property
     def directory(self) -> Path:
@@ -71,6 +73,7 @@ class Package:
             needed = {
                 "go": "Go (https://go.dev/dl)",
                 "npm": "Node.js with npm (https://nodejs.org)",
+                sys.executable: "Python",
             }
             raise ServerError(
                 f"{self.name} is installed with `{self.tool}`, which isn't there: "
@@ -84,7 +87,8 @@ class Package:
         return self.path
 
     def _install(self) -> None:
-        package = f"{self.source}@{'v' if self.tool == 'go' else ''}{self.version}"
+        joint = {"go": "@v", "npm": "@"}.get(self.tool, "==")
+        package = f"{self.source}{joint}{self.version}"
         note = ": it is compiled, which takes minutes" if self.tool == "go" else ""
         print(f"Installing {package} with {self.tool}{note}.", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(
@@ -96,9 +100,13 @@ class Package:
             if self.tool == "go":
                 command = ["go", "install", package]
                 environment["GOBIN"] = str(made)
-            else:
+            elif self.tool == "npm":
                 command = ["npm", "install", "--no-audit", "--no-fund", "--no-update-notifier"]
                 command += ["--prefix", str(made), package]
+            else:
+                subprocess.run([self.tool, "-m", "venv", str(made)], check=True)
+                command = [str(made / "bin/python"), "-m", "pip", "install", "--quiet"]
+                command += ["--disable-pip-version-check", package, *self.beside]
             done = subprocess.run(
                 command, cwd=directory, env=environment, capture_output=True, text=True, check=False
             )
@@ -116,7 +124,15 @@ VERSITYGW = Package(
 # The newest that runs on Node.js before 21.
 AZURITE = Package("azurite", "3.35.0", "npm", "azurite", "node_modules/.bin/azurite-blob")
 S3RVER = Package("s3rver", "3.7.1", "npm", "s3rver", "node_modules/.bin/s3rver")
-PACKAGES = {package.name: package for package in (VERSITYGW, AZURITE, S3RVER)}
+FAKE_GCS = Package(
+    "fake-gcs", "1.52.2", "go", "github.com/fsouza/fake-gcs-server", "fake-gcs-server"
+)
+# The newest deltalake with the DynamoDB lock.
+MOTO = Package(
+    "moto", "5.2.5", sys.executable, "moto[server]", "bin/python",
+    ("deltalake==1.6.0", "pyarrow>=17", "msgspec>=0.19,<1"),
+)  # fmt: skip
+PACKAGES = {package.name: package for package in (VERSITYGW, AZURITE, S3RVER, FAKE_GCS, MOTO)}
 
 
 @dataclass(frozen=True)
@@ -170,6 +186,26 @@ def s3rver(directory: Path) -> Iterator[Server]:
     command = ["--address", "{host}", "--port", "{port}", "--directory", str(directory / "buckets")]
     with _running(S3RVER, [*command, "--silent"], directory, {}) as endpoint:
         yield Server(endpoint, "S3RVER", "S3RVER")
+
+
+@contextlib.contextmanager
+def fake_gcs(directory: Path) -> Iterator[Server]:
+    """Google Cloud Storage, without credentials; the directories in `buckets` are its buckets."""
+    (directory / "buckets").mkdir(parents=True, exist_ok=True)
+    command = ["-scheme", "http", "-host", "{host}", "-port", "{port}", "-backend", "memory"]
+    command += ["-data", str(directory / "buckets"), "-external-url", "http://{host}:{port}"]
+    command += ["-public-host", "{host}:{port}"]
+    with _running(FAKE_GCS, command, directory, {}) as endpoint:
+        yield Server(endpoint)
+
+
+@contextlib.contextmanager
+def moto(directory: Path) -> Iterator[Server]:
+    """Many services of AWS at one endpoint, S3, DynamoDB and STS among them; it takes any key."""
+    command = ["-m", "moto.server", "-H", "{host}", "-p", "{port}"]
+    environment = {"PYTHONPATH": "", "VIRTUAL_ENV": ""}
+    with _running(MOTO, command, directory, environment) as endpoint:
+        yield Server(endpoint, "AKIAMOTO", "moto-secret")
 
 
 @contextlib.contextmanager

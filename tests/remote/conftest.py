@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,18 +17,60 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "too
 
 from lake import Lake, azure_files, on_azure, on_disk, on_s3, s3_files  # noqa: E402
 from orders import CUSTOMERS, ORDERS, write  # noqa: E402
-from servers import Server, azurite, versitygw  # noqa: E402
+from servers import PACKAGES, Server, azurite, versitygw  # noqa: E402
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What proves that nothing left loopback comes after everything that could."""
+    items.sort(key=lambda item: item.path.name == "test_loopback.py")
+
+
+@pytest.fixture(scope="session")
+def left_loopback() -> Iterator[list[str]]:
+    """What was asked of other machines: all HTTP clients here take their proxy from the environment."""
+    for package in PACKAGES.values():
+        package.install()
+    asked: list[str] = []
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+
+        def refuse() -> None:
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.settimeout(10)
+                    asked.append(
+                        connection.recv(200).partition(b"\r\n")[0].decode(errors="replace")
+                    )
+                    connection.sendall(
+                        b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                    )
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        proxy = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+                patch.setenv(name, proxy)
+                patch.setenv(name.lower(), proxy)
+            for name in ("NO_PROXY", "no_proxy"):
+                patch.setenv(name, "127.0.0.1,localhost")
+            yield asked
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def environment() -> Iterator[None]:
+def environment(left_loopback: list[str]) -> Iterator[None]:
     """Nothing about a cloud comes from outside, and nothing goes there."""
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
-            if name.startswith(("AWS_", "AZURE_", "AZURITE_")):
+            if name.startswith(("AWS_", "AZURE_", "AZURITE_", "GOOGLE_", "DFD_S3", "DFD_AZURE")):
                 patch.delenv(name)
-        patch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
-        patch.setenv("NO_PROXY", "127.0.0.1")
+        patch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")  # of object_store
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # of AWS's own libraries
         yield
 
 

@@ -13,7 +13,15 @@ import dfd_native
 import pyarrow as pa
 import pyarrow.fs as fs
 from datafusion import SessionContext
-from dfd_storage import S3Profile, Secret, StaticCredentials, StorageProfile
+from dfd_storage import (
+    AccountKeyCredentials,
+    AzureProfile,
+    LocalProfile,
+    S3Profile,
+    Secret,
+    StaticCredentials,
+    StorageProfile,
+)
 from servers import Server
 
 Tables = Mapping[str, dfd_native.DeltaTable]
@@ -45,7 +53,7 @@ class Lake:
 
 def on_disk(directory: Path) -> Lake:
     """A directory."""
-    return Lake(directory.as_uri(), {})
+    return Lake(directory.as_uri(), {}, LocalProfile(uri=directory.as_uri()))
 
 
 def on_s3(server: Server, bucket: str = "lake", **settings: Any) -> Lake:
@@ -56,14 +64,16 @@ def on_s3(server: Server, bucket: str = "lake", **settings: Any) -> Lake:
     return Lake(profile.uri, profile.to_deltalake_options(), profile)
 
 
-def on_azure(server: Server, container: str = "lake", **options: str) -> Lake:
-    """A container of Azurite; dfd_storage has no profile for it yet."""
-    given = {
-        "azure_storage_use_emulator": "true",
-        "azure_storage_account_name": server.key_id,
-        "azure_storage_account_key": server.secret,
+def on_azure(server: Server, container: str = "lake", **settings: Any) -> Lake:
+    """A container of Azurite; `settings` replace fields of its profile."""
+    fields = {
+        "emulator": True,
+        "endpoint": server.endpoint,
+        "account": server.key_id,
+        "credentials": AccountKeyCredentials(Secret(server.secret)),
     }
-    return Lake(f"az://{container}", given | options)
+    profile = AzureProfile(uri=f"az://{container}", **(fields | settings))
+    return Lake(profile.uri, profile.to_deltalake_options(), profile)
 
 
 def s3_files(server: Server) -> fs.FileSystem:

@@ -53,8 +53,6 @@ def test_the_same_rows(tables: Tables, plain: SessionContext, name: str, route: 
         assert found.to_pylist() == wanted.to_pylist()
 
 
-# dfd_storage has no profile for Azure yet.
-@pytest.mark.parametrize("place", ["disk", "s3"], indirect=True)
 def test_a_runtime_runs_them_all_in_its_engine(place: Lake, plain: SessionContext) -> None:
     with place.connect() as runtime:
         for table in ("orders", "customers"):

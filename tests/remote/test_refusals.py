@@ -70,7 +70,8 @@ def test_s3(gateway: Server, case: str) -> None:
         "key": replace(gateway, key_id="nobody"),
         "connection": replace(gateway, endpoint=nowhere()),
     }.get(case, gateway)
-    lake = on_s3(given, "missing" if case == "bucket" else "lake")
+    bucket = "missing" if case == "bucket" else "lake"
+    lake = on_s3(given, bucket, max_retries=3 if case == "connection" else None)
     with soon(), pytest.raises(dfd_native.TableError) as opened:
         lake.table("absent")
     assert_clear(opened.value, lake, S3[case], gateway.secret)
@@ -94,9 +95,11 @@ def test_azure(emulator: Server, case: str, monkeypatch: pytest.MonkeyPatch) -> 
         "secret": replace(emulator, secret=WRONG),
         "account": replace(emulator, key_id="nobody"),
     }.get(case, emulator)
-    lake = on_azure(given, "missing" if case == "container" else "lake")
     if case == "connection":
-        monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", nowhere())
+        given = replace(emulator, endpoint=nowhere())
+        monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", given.endpoint)
+    container = "missing" if case == "container" else "lake"
+    lake = on_azure(given, container, max_retries=3 if case == "connection" else None)
     with soon(), pytest.raises(dfd_native.TableError) as opened:
         lake.table("absent")
     assert_clear(opened.value, lake, AZURE[case], emulator.secret)
@@ -115,7 +118,7 @@ def test_a_silent_azure_is_left_after_the_timeout(
 ) -> None:
     with unanswered() as endpoint:
         monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", endpoint)
-        lake = on_azure(emulator, timeout="500ms", max_retries="1")
+        lake = on_azure(replace(emulator, endpoint=endpoint), timeout_s=0.5, max_retries=1)
         with soon(), pytest.raises(dfd_native.TableError) as caught:
             lake.table("absent")
     assert_clear(caught.value, lake, "timed out", emulator.secret)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from dfd_storage import errors
+from dfd_storage import LockUnsupported, errors, explain
 
 ERRORS = [
     errors.InvalidUri("x"),
@@ -17,6 +17,14 @@ ERRORS = [
     errors.UnresolvedStorage("x"),
     errors.SecretExposed("x"),
     errors.MissingDependency("x"),
+    errors.CredentialsUnavailable("x"),
+    errors.LibraryPanic("x"),
+    errors.UnsafeStorage("x"),
+    LockUnsupported("commits", "deltalake", "1.6.6"),
+    *(
+        kind("s3://b/t", "deltalake")
+        for kind in (errors.StorageFailure, *errors.StorageFailure.__subclasses__())
+    ),
 ]
 
 
@@ -28,3 +36,39 @@ def test_round_trip(error: errors.StorageError) -> None:
 
 def test_codes_are_distinct() -> None:
     assert len({error.code for error in ERRORS}) == len(ERRORS)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("<Code>SignatureDoesNotMatch</Code>", errors.WrongSecret),
+        ("<Code>InvalidAccessKeyId</Code>", errors.UnknownKey),
+        ("<Code>NoSuchBucket</Code>", errors.BucketNotFound),
+        ("Error after 1 retries, retry_timeout:180s: Connection refused", errors.ConnectionRefused),
+        ("operation timed out", errors.ConnectionStalled),
+        ("<Code>ExpiredToken</Code> The provided token has expired", errors.ExpiredCredentials),
+        ("Signature not valid in the specified time frame", errors.ExpiredCredentials),
+        ("status code: 403 Forbidden", errors.AccessRefused),
+        ("No files in log segment", None),
+        ("column timeout_s not found", None),
+    ],
+)
+def test_what_a_text_tells(text: str, kind: type[errors.StorageFailure] | None) -> None:
+    try:
+        try:
+            raise OSError(text)
+        except OSError as inner:
+            raise RuntimeError("outer") from inner
+    except RuntimeError as outer:
+        found = explain(outer, "s3://b/t", "deltalake")
+    if kind is None:
+        assert found is None
+    else:
+        assert type(found) is kind
+        assert found.location in str(found)
+        assert text not in str(found)
+
+
+def test_the_words_of_a_user_tell_nothing() -> None:
+    for text in ("no column named AccessDenied", "note = 'Connection refused'", "403 Forbidden"):
+        assert explain(ValueError(text), "s3://b/t") is None

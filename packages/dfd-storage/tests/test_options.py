@@ -4,63 +4,108 @@ from __future__ import annotations
 
 import pytest
 from dfd_storage import DuplicateOption, UnknownOption
-from dfd_storage.options import EXTRA, TYPED, canonical_options, contradictions
+from dfd_storage.environment import contradictions
+from dfd_storage.options import AZURE, GCS, HTTP, RETRIES, S3, Keys, canonical_options
 from hypothesis import given
 from hypothesis import strategies as st
 
-KEYS = st.sampled_from(sorted(EXTRA))
+CLOUDS = {"s3": S3, "azure": AZURE, "gcs": GCS, "http": HTTP}
+CLOUD = st.sampled_from(list(CLOUDS.values()))
 
 
-@given(st.dictionaries(KEYS, st.text(max_size=5)), st.booleans(), st.booleans())
-def test_prefix_and_case_do_not_matter(options: dict[str, str], upper: bool, bare: bool) -> None:
-    written = {
-        (key.upper() if upper else key).removeprefix(
-            ("AWS_" if upper else "aws_") if bare else ""
-        ): value
-        for key, value in options.items()
-    }
-    assert canonical_options(written) == options
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_the_library_has_every_key(cloud: str) -> None:
+    """Canary: the list is that of object_store, which obstore holds keys against too."""
+    from obstore.exceptions import UnknownConfigurationKeyError
+    from obstore.store import AzureStore, GCSStore, S3Store
+
+    keys = CLOUDS[cloud]
+
+    def is_known(name: str) -> bool:
+        try:
+            if cloud == "s3":
+                S3Store("b", config={name: "x"})  # type: ignore[arg-type]
+            elif cloud == "gcs":
+                GCSStore("b", config={name: "x"})  # type: ignore[arg-type]
+            else:
+                AzureStore("b", config={name: "x", "account_name": "a"})  # type: ignore[arg-type]
+        except UnknownConfigurationKeyError:
+            return False
+        except Exception:  # noqa: BLE001 - a value that isn't one: the name was known
+            return True
+        return True
+
+    if cloud == "http":
+        assert keys.names() == sorted({*S3.typed, *S3.extra} & {*AZURE.typed, *AZURE.extra})
+        return
+    client = {*HTTP.typed, *HTTP.extra}
+    own = [name for name in keys.names() if name not in client | {"credentials"}]
+    assert [name for name in own if not is_known(name)] == []
+    assert not is_known("nonsense")
+
+
+@given(st.data(), CLOUD, st.booleans(), st.booleans())
+def test_prefix_and_case_do_not_matter(
+    data: st.DataObject, keys: Keys, upper: bool, bare: bool
+) -> None:
+    options = data.draw(st.dictionaries(st.sampled_from(sorted(keys.extra)), st.text(max_size=5)))
+    written = {}
+    for key, value in options.items():
+        short = key.removeprefix(keys.prefix) if bare and keys.prefix else key
+        written[short.upper() if upper else short] = value
+    assert canonical_options(keys, written) == options
 
 
 @pytest.mark.parametrize(
-    ("key", "nearest"),
+    ("keys", "key", "nearest"),
     [
-        ("aws_condtional_put", "aws_conditional_put"),
-        ("proxy_urll", "proxy_url"),
-        ("aws_s3_locking_provider", None),
-        ("zzz", None),
+        (S3, "aws_condtional_put", "aws_conditional_put"),
+        (S3, "proxy_urll", "proxy_url"),
+        (S3, "aws_s3_locking_provider", None),
+        (S3, "zzz", None),
+        (AZURE, "azure_disable_taging", "azure_disable_tagging"),
+        (AZURE, "aws_checksum_algorithm", None),
+        (GCS, "http1_onyl", "http1_only"),
+        (HTTP, "user_agnet", "user_agent"),
     ],
 )
-def test_misspelt_keys_name_the_nearest(key: str, nearest: str | None) -> None:
+def test_misspelt_keys_name_the_nearest(keys: Keys, key: str, nearest: str | None) -> None:
     with pytest.raises(UnknownOption) as caught:
-        canonical_options({key: "x"})
+        canonical_options(keys, {key: "x"})
     assert caught.value.key == key
     if nearest is not None:
         assert caught.value.nearest == nearest
         assert nearest in str(caught.value)
 
 
-@pytest.mark.parametrize("key", sorted([*TYPED, "aws_endpoint_url", "token", "AWS_DEFAULT_REGION"]))
-def test_what_a_field_sets_is_not_set_twice(key: str) -> None:
+@pytest.mark.parametrize(
+    ("keys", "key"),
+    [
+        (keys, key)
+        for keys in CLOUDS.values()
+        for key in sorted(
+            {*keys.typed, *(alias for alias, name in keys.aliases.items() if name in keys.typed)}
+        )
+    ],
+)
+def test_what_a_field_sets_is_not_set_twice(keys: Keys, key: str) -> None:
     with pytest.raises(DuplicateOption, match="field"):
-        canonical_options({key: "x"})
+        canonical_options(keys, {key: "x"})
 
 
 def test_two_names_of_one_setting_are_refused() -> None:
     with pytest.raises(DuplicateOption):
-        canonical_options({"conditional_put": "etag", "aws_conditional_put": "etag"})
+        canonical_options(S3, {"conditional_put": "etag", "aws_conditional_put": "etag"})
 
 
-@given(st.sampled_from(sorted({*EXTRA, *TYPED} - {"aws_bucket"})), st.booleans(), st.booleans())
+@given(st.data(), CLOUD, st.booleans())
 def test_a_variable_contradicts_unless_its_setting_is_given(
-    name: str, upper: bool, bare: bool
+    data: st.DataObject, keys: Keys, upper: bool
 ) -> None:
-    variable = name.removeprefix("aws_") if bare else name
-    environ = {variable.upper() if upper else variable: "x", "HOME": "/", "TOKENS": "x"}
-    assert contradictions({name: "y"}, environ) == []
-    assert contradictions({}, environ) == [next(iter(environ))]
-
-
-def test_anonymous_requests_need_no_key() -> None:
-    environ = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "TOKEN": "x"}
-    assert contradictions({"aws_skip_signature": "true"}, environ) == []
+    names = sorted({*keys.typed, *keys.extra} - RETRIES - keys.chain)
+    name = data.draw(st.sampled_from(names))
+    environ = {name.upper() if upper else name: "x", "HOME": "/", "TOKENS": "x"}
+    assert contradictions(keys, {name: "y"}, environ) == []
+    assert contradictions(keys, {}, environ, harmless={name}) == []
+    assert contradictions(keys, {}, environ) == [next(iter(environ))]
+    assert contradictions(keys, {}, environ, prefix="OTHER_") == []

@@ -17,7 +17,7 @@ from dfd_storage import LocalProfile, StorageProfile, StorageResolver
 
 from dfd_delta_policy import staging
 from dfd_delta_policy.compaction import Compaction
-from dfd_delta_policy.errors import InvalidOperation, OperationRefused
+from dfd_delta_policy.errors import DeltaPolicyError, InvalidOperation, OperationRefused
 from dfd_delta_policy.hooks import CommitHook
 from dfd_delta_policy.loop import Attempt, Clock, Done, Loop, Operation
 from dfd_delta_policy.outcome import AttemptEvent, Outcome, Status
@@ -35,7 +35,8 @@ class GuardedTable:
     """A Delta table whose mutations are strict, exactly once, and explained.
 
     - `uri`: where it is; it need not exist before the first write.
-    - `storage`: its profile. Default: the local directory.
+    - `storage`: its profile. Default: the local directory. A store on which commits overwrite one another
+      is refused (`StorageProfile.require_safe_commits`).
     - `policy`: bounds of retries.
     - `hooks`: called around every commit, in order.
     - `commit_metadata`: asked before each operation for text that goes into its commits (run and
@@ -65,7 +66,8 @@ class GuardedTable:
     ) -> None:
         profile = StorageResolver().resolve(uri) if storage is None else storage
         self.uri = profile.canonical_uri(uri)
-        self._options = profile.to_deltalake_options()
+        self._profile = profile
+        self._profile.to_deltalake_options()  # refused here, and not in the first operation
         self._local = isinstance(profile, LocalProfile)
         self._commit_metadata = commit_metadata
         self._observe = observe or _unobserved
@@ -78,6 +80,11 @@ class GuardedTable:
             on_attempt=on_attempt,
             clock=clock or Clock(),
         )
+
+    @property
+    def _options(self) -> dict[str, str]:
+        """deltalake's options, with the credentials that hold now."""
+        return self._profile.to_deltalake_options()
 
     def _open(self) -> DeltaTable:
         return DeltaTable(self.uri, storage_options=self._options)
@@ -328,7 +335,7 @@ class GuardedTable:
         creates: bool = False,
         stage: Callable[[DeltaTable | None], None] | None = None,
     ) -> Outcome:
-        with self._observe(name, self.uri) as done:
+        with self._observe(name, self.uri) as done, self._guarded():
             outcome = self._loop.run(
                 Operation(
                     name=name,
@@ -343,6 +350,13 @@ class GuardedTable:
             )
             done(outcome)
         return outcome
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """No commit to a store that loses them; what a store refuses is said as `StorageFailure`."""
+        with self._profile.failures(self.uri, "deltalake", passing=(DeltaPolicyError,)):
+            self._profile.require_safe_commits(self.uri)
+            yield
 
 
 @contextlib.contextmanager

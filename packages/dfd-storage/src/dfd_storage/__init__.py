@@ -1,47 +1,120 @@
-"""One storage profile per location, for deltalake and DataFusion alike."""
+"""One storage profile per location, for deltalake, DataFusion and the tools beside them."""
 
 import logging
 from importlib.metadata import version as _version
 
-from dfd_storage.credentials import AnonymousCredentials, StaticCredentials
+from dfd_storage.azure import AzureProfile
+from dfd_storage.commits import CommitSafety, DynamoDBLock, LockUnsupported
+from dfd_storage.credentials import (
+    AccountKeyCredentials,
+    AmbientCredentials,
+    AnonymousCredentials,
+    AssumeRoleCredentials,
+    AzureCliCredentials,
+    BearerTokenCredentials,
+    ClientSecretCredentials,
+    ManagedIdentityCredentials,
+    ProfileCredentials,
+    ProviderCredentials,
+    SasCredentials,
+    ServiceAccountCredentials,
+    StaticCredentials,
+    WebIdentityCredentials,
+)
 from dfd_storage.errors import (
+    AccessRefused,
+    BucketNotFound,
+    CertificateRefused,
+    ConnectionRefused,
+    ConnectionStalled,
+    CredentialsUnavailable,
     DuplicateOption,
     EnvironmentContradiction,
+    ExpiredCredentials,
     InvalidProfile,
     InvalidUri,
+    LibraryPanic,
     MissingDependency,
     SecretExposed,
     StorageError,
+    StorageFailure,
+    UnknownKey,
     UnknownOption,
     UnresolvedStorage,
+    UnsafeStorage,
     UnsupportedSetting,
+    WrongSecret,
 )
+from dfd_storage.failure import explain
+from dfd_storage.gcs import GCSProfile
+from dfd_storage.http import HTTPProfile
 from dfd_storage.issue import StorageIssue
-from dfd_storage.profile import LocalProfile, S3Profile, StorageProfile
+from dfd_storage.kinds import AnyStorageProfile
+from dfd_storage.local import LocalProfile, MemoryProfile
+from dfd_storage.profile import StorageProfile
+from dfd_storage.refresh import Refreshing
+from dfd_storage.remote import ProxyAuth
 from dfd_storage.resolver import StorageResolver
+from dfd_storage.s3 import Encryption, S3Profile
 from dfd_storage.secret import Secret
 from dfd_storage.uri import canonical_uri, local_path
 
 __all__ = [
+    "AccessRefused",
+    "AccountKeyCredentials",
+    "AmbientCredentials",
     "AnonymousCredentials",
+    "AnyStorageProfile",
+    "AssumeRoleCredentials",
+    "AzureCliCredentials",
+    "AzureProfile",
+    "BearerTokenCredentials",
+    "BucketNotFound",
+    "CertificateRefused",
+    "ClientSecretCredentials",
+    "CommitSafety",
+    "ConnectionRefused",
+    "ConnectionStalled",
+    "CredentialsUnavailable",
     "DuplicateOption",
+    "DynamoDBLock",
+    "Encryption",
     "EnvironmentContradiction",
+    "ExpiredCredentials",
+    "GCSProfile",
+    "HTTPProfile",
     "InvalidProfile",
     "InvalidUri",
+    "LibraryPanic",
     "LocalProfile",
+    "LockUnsupported",
+    "ManagedIdentityCredentials",
+    "MemoryProfile",
     "MissingDependency",
+    "ProfileCredentials",
+    "ProviderCredentials",
+    "ProxyAuth",
+    "Refreshing",
     "S3Profile",
+    "SasCredentials",
     "Secret",
     "SecretExposed",
+    "ServiceAccountCredentials",
     "StaticCredentials",
     "StorageError",
+    "StorageFailure",
     "StorageIssue",
     "StorageProfile",
     "StorageResolver",
+    "UnknownKey",
     "UnknownOption",
     "UnresolvedStorage",
+    "UnsafeStorage",
     "UnsupportedSetting",
+    "WebIdentityCredentials",
+    "WrongSecret",
     "canonical_uri",
+    "explain",
     "local_path",
 ]
 __version__ = _version("dfd-storage")

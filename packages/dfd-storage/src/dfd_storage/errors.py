@@ -49,8 +49,8 @@ class UnsupportedSetting(StorageError):
 
     def __init__(self, field: str, library: str, version: str) -> None:
         super().__init__(
-            f"{library} {version} has no way to express `{field}`. "
-            f"Leave the field out, or read through deltalake."
+            f"{library} {version} has no way to express `{field}`, and nothing is dropped in silence. "
+            "Leave the field out, or use a library that has it (docs/architecture/storage.md)."
         )
         self.field = field
         self.library = library
@@ -65,15 +65,17 @@ class EnvironmentContradiction(StorageError):
 
     code = "environment_contradiction"
 
-    def __init__(self, variables: tuple[str, ...]) -> None:
+    def __init__(self, variables: tuple[str, ...], library: str = "deltalake") -> None:
         super().__init__(
-            f"deltalake would take {', '.join(variables)} from the environment beside the profile. "
-            "Unset them, or set the fields of the profile that they mean."
+            f"{library} would take {', '.join(variables)} from the environment beside the profile. "
+            "Unset them, or set the fields of the profile that they mean; `environment = 'warn'` lets "
+            "them stand."
         )
         self.variables = variables
+        self.library = library
 
-    def __reduce__(self) -> tuple[type[EnvironmentContradiction], tuple[tuple[str, ...]]]:
-        return type(self), (self.variables,)
+    def __reduce__(self) -> tuple[type[EnvironmentContradiction], tuple[tuple[str, ...], str]]:
+        return type(self), (self.variables, self.library)
 
 
 class UnresolvedStorage(StorageError):
@@ -86,6 +88,107 @@ class SecretExposed(StorageError):
     """A secret was about to be pickled."""
 
     code = "secret_exposed"
+
+
+class CredentialsUnavailable(StorageError):
+    """No credentials could be had from where they come from: a callback, a file, the token service."""
+
+    code = "credentials_unavailable"
+
+
+class LibraryPanic(StorageError):
+    """A library below gave up where it should have raised; nothing was made."""
+
+    code = "library_panic"
+
+
+class UnsafeStorage(StorageError):
+    """Concurrent commits on this store overwrite one another, or nothing shows that they don't."""
+
+    code = "unsafe_storage"
+
+
+class StorageFailure(StorageError):
+    """A store answered with a refusal, or not at all. Which one, its subclasses say.
+
+    `location` is the canonical URI, `library` the one that asked (None where it isn't known).
+    """
+
+    code = "storage_failure"
+    summary = "The store refused."
+    remedy = "The cause has the store's own words."
+
+    def __init__(self, location: str, library: str | None = None) -> None:
+        super().__init__(f"{location}: {self.summary} {self.remedy}")
+        self.location = location
+        self.library = library
+
+    def __reduce__(self) -> tuple[type[StorageFailure], tuple[str, str | None]]:
+        return type(self), (self.location, self.library)
+
+
+class WrongSecret(StorageFailure):
+    """The secret doesn't belong to the key."""
+
+    code = "wrong_secret"
+    summary = "The store doesn't accept the signature: the secret isn't that of the key."
+    remedy = "Nothing was read or written. Put the right secret into the profile."
+
+
+class UnknownKey(StorageFailure):
+    """The store doesn't know who asks."""
+
+    code = "unknown_key"
+    summary = "The store doesn't know the access key, or the account."
+    remedy = "Nothing was read or written. Put a key of this store into the profile."
+
+
+class ExpiredCredentials(StorageFailure):
+    """A temporary credential is past its time."""
+
+    code = "expired_credentials"
+    summary = "The credentials have expired."
+    remedy = "Take new ones; ProviderCredentials renews them in time."
+
+
+class AccessRefused(StorageFailure):
+    """The credentials are known, and not allowed to do this."""
+
+    code = "access_refused"
+    summary = "The store refuses access to these credentials."
+    remedy = "Give them the right to list, read and write there."
+
+
+class BucketNotFound(StorageFailure):
+    """There is no such bucket or container."""
+
+    code = "bucket_not_found"
+    summary = "There is no such bucket or container."
+    remedy = "Make it, or correct the location."
+
+
+class ConnectionRefused(StorageFailure):
+    """Nobody listens at the endpoint, or its name leads nowhere."""
+
+    code = "connection_refused"
+    summary = "Nobody answers at the endpoint."
+    remedy = "Look at `endpoint`, and whether the server is up."
+
+
+class ConnectionStalled(StorageFailure):
+    """The endpoint took the connection and didn't answer in time."""
+
+    code = "connection_stalled"
+    summary = "The endpoint didn't answer within the profile's timeout."
+    remedy = "Look at the server; `timeout_s` and `max_retries` say how long it is waited for."
+
+
+class CertificateRefused(StorageFailure):
+    """The endpoint's certificate is signed by nobody who is trusted, or for another name."""
+
+    code = "certificate_refused"
+    summary = "The endpoint's certificate isn't trusted."
+    remedy = "Look at the endpoint's name; `ca_file` adds a root certificate."
 
 
 class MissingDependency(StorageError):

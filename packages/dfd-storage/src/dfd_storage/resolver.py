@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterable
 
 from dfd_storage.errors import InvalidProfile, UnresolvedStorage
-from dfd_storage.profile import LocalProfile, StorageProfile
-from dfd_storage.uri import canonical_uri
+from dfd_storage.local import LocalProfile
+from dfd_storage.profile import StorageProfile
+from dfd_storage.uri import canonical_uri, parse
 
 
 class StorageResolver:
@@ -17,14 +18,24 @@ class StorageResolver:
     covers needs none.
 
     Raises:
-        InvalidProfile: two different profiles have one location.
+        InvalidProfile: two different profiles have one location, or two of one bucket have
+            different endpoints.
     """
 
     def __init__(self, profiles: Iterable[StorageProfile] = ()) -> None:
         by_uri: dict[str, StorageProfile] = {}
+        endpoints: dict[tuple[str, str], str | None] = {}
         for profile in profiles:
             if by_uri.setdefault(profile.uri, profile) != profile:
                 raise InvalidProfile(f"Two different profiles have the location {profile.uri}.")
+            location = parse(profile.uri)
+            endpoint = getattr(profile, "endpoint", None)
+            known = endpoints.setdefault((location.scheme, location.host), endpoint)
+            if (known or "").rstrip("/") != (endpoint or "").rstrip("/"):
+                raise InvalidProfile(
+                    f"Two profiles of {location.scheme}://{location.host} have different endpoints: a session "
+                    "would read from one what was written to the other."
+                )
         self._profiles = sorted(by_uri.values(), key=lambda p: len(p.uri), reverse=True)
 
     def resolve(self, uri: str | os.PathLike[str]) -> StorageProfile:
@@ -32,12 +43,20 @@ class StorageResolver:
 
         Raises:
             InvalidUri: the URI is refused.
-            UnresolvedStorage: no profile covers the location.
+            UnresolvedStorage: no profile covers the location, or two accounts have a container of
+                its name.
         """
         location = canonical_uri(uri)
-        for profile in self._profiles:
-            if location == profile.uri or location.startswith(profile.uri.rstrip("/") + "/"):
-                return profile
+        covering = [profile for profile in self._profiles if profile.covers(location)]
+        if covering:
+            first = covering[0]
+            for other in covering[1:]:
+                if other.canonical_uri(location) != first.canonical_uri(location):
+                    raise UnresolvedStorage(
+                        f"{location} is a container of more than one account; write "
+                        "abfss://container@account.dfs.core.windows.net/..."
+                    )
+            return first
         if location.startswith("file://"):
             return LocalProfile(uri=location)
         raise UnresolvedStorage(f"No storage profile covers {location}; add one for its bucket.")

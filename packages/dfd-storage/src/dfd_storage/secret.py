@@ -6,7 +6,7 @@ import hmac
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from dfd_storage.errors import InvalidProfile, SecretExposed
 
@@ -14,16 +14,19 @@ from dfd_storage.errors import InvalidProfile, SecretExposed
 class Secret:
     """Text that `repr`, `str`, formatting, logs and pickles never show; `reveal()` does.
 
+    `reference` is where it came from (`{"env": "NAME"}`, `{"file": "PATH"}`), or None.
+
     >>> str(Secret("hunter2")), f"{Secret('hunter2')}"
     ('***', '***')
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("_value", "reference")
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str, reference: Mapping[str, str] | None = None) -> None:
         if not isinstance(value, str) or not value:
             raise InvalidProfile("A secret is a text that isn't empty.")
         self._value = value
+        self.reference = reference
 
     @classmethod
     def from_reference(
@@ -52,7 +55,7 @@ class Secret:
                 )
         if not value:
             raise InvalidProfile(f"`{field}`: {where} is empty or not there.")
-        return cls(value)
+        return cls(value, cast("Mapping[str, str]", reference))
 
     def reveal(self) -> str:
         """The text."""

@@ -1,8 +1,16 @@
 """One canonical form per location.
 
-Object stores: `scheme://bucket/key`, lower-case scheme and bucket, no trailing slash, percent
-escapes only where a URI needs them. Local: `file:///absolute/path` likewise. The form is a fixed point:
-`canonical_uri(canonical_uri(u)) == canonical_uri(u)`.
+    s3://bucket/key          s3, s3a, s3n
+    gs://bucket/key          gs, gcs
+    abfss://container@account.dfs.core.windows.net/path
+                             abfs, abfss with an account; https://account.dfs|blob.core.windows.net/container/path
+    az://container/path      az, azure, adl, abfs, abfss without an account: the profile has it
+    https://host[:port]/path http, https; the port where it isn't the scheme's own
+    file:///absolute/path    file, bare paths, ~
+    memory:///path           memory
+
+Lower-case scheme and host, no trailing slash, percent escapes only where a URI needs them. The form is a
+fixed point: `canonical_uri(canonical_uri(u)) == canonical_uri(u)`.
 """
 
 from __future__ import annotations
@@ -16,23 +24,50 @@ from urllib.parse import quote, unquote_to_bytes
 from dfd_storage.errors import InvalidUri
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(//)?")
-_ALIASES = {"s3": "s3", "s3a": "s3", "s3n": "s3"}
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.\-_]{0,62}")
+_BUCKETS = {"s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gs", "gcs": "gs"}
+_AZURE = ("az", "azure", "adl", "abfs", "abfss")
+_KNOWN = sorted({*_BUCKETS, *_AZURE, "file", "http", "https", "memory"})
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.\-_]{0,221}")
+_CONTAINER = re.compile(r"\$(?:root|web|logs)|[a-z0-9][a-z0-9\-]{0,62}")
+_ACCOUNT_HOST = re.compile(
+    r"([a-z0-9][a-z0-9\-]{0,62})\.(?:dfs|blob)\.(core\.windows\.net|fabric\.microsoft\.com)"
+)
+_HOST = re.compile(
+    r"((?=[a-z0-9])[a-z0-9.\-_]{1,253}|\[[0-9a-f:.]{2,45}\])(?::([0-9]{1,5}))?", re.ASCII
+)
 _SAFE = "/!$&'()*+,;=:@~"
 
 
 class Location(NamedTuple):
-    """The parts of a canonical URI; `path` is decoded and starts with a slash, or is empty."""
+    """The parts of a canonical URI; `path` is decoded and starts with a slash, or is empty.
+
+    `host` is the bucket, `container` or `container@account.dfs...` of Azure, or the web server.
+    """
 
     scheme: str
     host: str
     path: str
 
+    @property
+    def uri(self) -> str:
+        """The canonical URI."""
+        return f"{self.scheme}://{self.host}{quote(self.path, safe=_SAFE)}"
+
+    @property
+    def container(self) -> str:
+        """The bucket or container."""
+        return self.host.partition("@")[0]
+
+    @property
+    def account(self) -> str | None:
+        """The account in a location of Azure, where the URI has one."""
+        return self.host.partition("@")[2].partition(".")[0] or None
+
 
 def canonical_uri(uri: str | os.PathLike[str]) -> str:
     """The canonical URI of a location.
 
-    Local paths may be relative or start with `~`; `s3a` and `s3n` are `s3`.
+    Local paths may be relative or start with `~`.
 
     Raises:
         InvalidUri: the URI is empty, of an unknown scheme, carries credentials, a query or a
@@ -40,9 +75,10 @@ def canonical_uri(uri: str | os.PathLike[str]) -> str:
 
     >>> canonical_uri("s3a://Bucket/t/"), canonical_uri("/data/a b")
     ('s3://bucket/t', 'file:///data/a%20b')
+    >>> canonical_uri("https://acc.blob.core.windows.net/lake/t")
+    'abfss://lake@acc.dfs.core.windows.net/t'
     """
-    parts = parse(uri)
-    return f"{parts.scheme}://{parts.host}{quote(parts.path, safe=_SAFE)}"
+    return parse(uri).uri
 
 
 def local_path(uri: str | os.PathLike[str]) -> Path:
@@ -70,18 +106,68 @@ def parse(uri: str | os.PathLike[str]) -> Location:
     scheme, rest = found[1].lower(), text[found.end() :]
     if scheme == "file":
         return _file(rest if found[2] else None)
-    if scheme not in _ALIASES or not found[2]:
-        if len(scheme) == 1 or not found[2]:
-            return _local(text)
-        known = ", ".join(sorted({*_ALIASES, "file"}))
-        raise InvalidUri(f"The scheme {scheme!r} is none of {known}.")
-    bucket, _, key = rest.partition("/")
-    if "@" in bucket:
-        raise InvalidUri("Credentials don't belong into a URI; put them into a profile.")
-    bucket = bucket.lower()
+    if not found[2] or len(scheme) == 1:
+        return _local(text)
+    if scheme not in _KNOWN:
+        raise InvalidUri(f"The scheme {scheme!r} is none of {', '.join(_KNOWN)}.")
+    authority, _, key = rest.partition("/")
+    _refuse_query(rest)
+    if not authority.isascii():
+        raise InvalidUri("The host or bucket isn't ASCII.")
+    if scheme in _BUCKETS:
+        return _bucket(scheme, authority, key)
+    if scheme in _AZURE:
+        return _azure(scheme, authority, key)
+    if scheme == "memory":
+        if authority:
+            raise InvalidUri("A location in memory is memory:///name.")
+        return Location("memory", "", _key(key))
+    return _web(scheme, authority, key)
+
+
+def _bucket(scheme: str, authority: str, key: str) -> Location:
+    _refuse_userinfo(authority)
+    bucket = authority.lower()
     if not _BUCKET.fullmatch(bucket):
         raise InvalidUri(f"{scheme}://... names no valid bucket.")
-    return Location(_ALIASES[scheme], bucket, _key(key))
+    return Location(_BUCKETS[scheme], bucket, _key(key))
+
+
+def _azure(scheme: str, authority: str, key: str) -> Location:
+    """Hadoop's `container@account.dfs.core.windows.net`, or the container alone."""
+    container, has_account, host = authority.lower().rpartition("@")
+    if not has_account:
+        return _container(authority.lower(), None, key)
+    account = _ACCOUNT_HOST.fullmatch(host)
+    if account is None or ":" in container or "@" in container:
+        raise InvalidUri(
+            f"{scheme}://... is container@account.dfs.core.windows.net or a container alone; credentials "
+            "don't belong into a URI, put them into a profile."
+        )
+    return _container(container, account, key)
+
+
+def _container(container: str, account: re.Match[str] | None, key: str) -> Location:
+    if not _CONTAINER.fullmatch(container):
+        raise InvalidUri("The location names no valid container.")
+    if account is None:
+        return Location("az", container, _key(key))
+    return Location("abfss", f"{container}@{account[1]}.dfs.{account[2]}", _key(key))
+
+
+def _web(scheme: str, authority: str, key: str) -> Location:
+    _refuse_userinfo(authority)
+    found = _HOST.fullmatch(authority.lower())
+    if found is None or int(found[2] or 1) not in range(1, 65536):
+        raise InvalidUri(f"{scheme}://... names no valid host.")
+    account = _ACCOUNT_HOST.fullmatch(found[1])
+    if account is not None and found[2] in (None, "443") and scheme == "https":
+        container, _, path = key.partition("/")
+        return _container(_decode(container).lower(), account, path)
+    port = None if found[2] is None else int(found[2])
+    default = {"http": 80, "https": 443}[scheme]
+    host = found[1] if port in (None, default) else f"{found[1]}:{port}"
+    return Location(scheme, host, _key(key))
 
 
 def _file(rest: str | None) -> Location:
@@ -98,18 +184,22 @@ def _local(text: str) -> Location:
     try:
         text.encode("utf-8")
         absolute = os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111
-    except (UnicodeEncodeError, ValueError, RuntimeError) as error:
-        raise InvalidUri("The path can't be written as UTF-8.") from error
+    except (OSError, UnicodeEncodeError, ValueError, RuntimeError) as error:
+        raise InvalidUri("The path can't be resolved, or written as UTF-8.") from error
     # POSIX lets two leading slashes mean something else; nobody here does.
     return Location("file", "", "/" + absolute.lstrip("/"))
 
 
 def _key(key: str) -> str:
-    _refuse_query(key)
     steps = [step for step in _decode(key).split("/") if step]
     if any(step in (".", "..") for step in steps):
         raise InvalidUri("'.' and '..' are no steps in an object store.")
     return "".join(f"/{step}" for step in steps)
+
+
+def _refuse_userinfo(authority: str) -> None:
+    if "@" in authority:
+        raise InvalidUri("Credentials don't belong into a URI; put them into a profile.")
 
 
 def _refuse_query(text: str) -> None:

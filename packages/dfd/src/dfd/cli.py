@@ -428,6 +428,8 @@ def _code_of(error: Exception) -> int | None:
         return INCOMPATIBLE
     if isinstance(error, ConfigurationError):
         return USAGE
+    if isinstance(error, (dfd_storage.StorageFailure, dfd_storage.CredentialsUnavailable)):
+        return FAILED
     if isinstance(error, (dfd_storage.StorageError, dfd_cache.CacheError)):
         return USAGE
     failures = (

@@ -18,7 +18,7 @@ import msgspec
 from datafusion import DataFrame, SessionConfig, SessionContext
 from dfd_delta_policy import GuardedTable, MergeBuilder, Outcome
 from dfd_obs import DiagnosticsReport, Observer
-from dfd_storage import StorageProfile, StorageResolver, UnsupportedSetting
+from dfd_storage import StorageFailure, StorageProfile, StorageResolver, UnsupportedSetting
 
 from dfd.errors import ConfigurationError, QueryError
 from dfd.profile import DataFusionRuntimeProfile
@@ -45,6 +45,10 @@ def _names(sql: str, table: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None
 
 
+def _said(failure: StorageFailure | None) -> str:
+    return "" if failure is None else f"{failure.summary} {failure.remedy} "
+
+
 class Runtime:
     """One DataFusion session with Delta tables, mutations under policy, and observation.
 
@@ -69,10 +73,14 @@ class Runtime:
         self.cache = dfd_cache.apply(self.session, profile.cache)
         dfd_native.register_functions(self.session)
         dfd_native.register_table_functions(self.session, self._locate)
+        self._tables: dict[str, _Registered] = {}
+        self._generations: dict[str, int] = {}
         for storage in profile.storage:
+            for issue in storage.validate():
+                log = _logger.warning if issue.severity == "error" else _logger.info
+                log("%s: %s %s", storage.uri, issue.message, issue.remedy)
             self._open_store(storage)
         self.observer = Observer(profile.observability)
-        self._tables: dict[str, _Registered] = {}
         self._stack = contextlib.ExitStack()
         if profile.observability.delta_tracing:
             dfd_obs.init_delta_tracing()
@@ -80,18 +88,24 @@ class Runtime:
     def _options(self, uri: str, profile: str) -> dict[str, str] | None:
         """The options of the profile that a plan names, for whoever reads the plan."""
         storage = self._resolver.resolve(uri)
-        return storage.to_deltalake_options() if _name(storage) == profile else None
+        return storage.to_native_options() if _name(storage) == profile else None
 
     def _locate(self, uri: str) -> tuple[str, dict[str, str], str | None]:
         """Where a table is, the options of its store, and the name of its profile in plans."""
         storage = self._resolver.resolve(uri)
-        return storage.canonical_uri(uri), storage.to_deltalake_options(), _name(storage)
+        return storage.canonical_uri(uri), storage.to_native_options(), _name(storage)
 
     def _open_store(self, storage: StorageProfile) -> None:
         """Tables of the session that name their files by URL, like Parquet, find them there."""
         if storage.kind == "local":
             return
-        self.engine.register_store(storage.canonical_uri(), storage.to_deltalake_options())
+        self._generations[storage.uri] = storage.generation
+        if (
+            storage.kind != "http"
+        ):  # the engine has no such store: what reads there runs in the session
+            options = storage.to_native_options()
+            for root in storage.store_uris():
+                self.engine.register_store(root, options)
         try:
             storage.register(self.session)
         except UnsupportedSetting as error:
@@ -101,6 +115,24 @@ class Runtime:
                 storage.canonical_uri(),
                 error,
             )
+
+    def _renew(self) -> None:
+        """Stores and tables whose credentials are others by now, with those."""
+        for storage in self.profile.storage:
+            if storage.generation == self._generations.get(storage.uri, 0):
+                continue
+            self._open_store(storage)
+            for name, registered in list(self._tables.items()):
+                if self._resolver.resolve(registered.uri) == storage:
+                    location, options, name_in_plans = self._locate(registered.uri)
+                    # The same version with the new credentials; what isn't pinned is refreshed next.
+                    table = dfd_native.delta_table(
+                        location,
+                        options,
+                        version=registered.table.version,
+                        profile=name_in_plans,
+                    )
+                    self._expose(name, msgspec.structs.replace(registered, table=table))
 
     def __enter__(self) -> Runtime:
         self._stack.enter_context(dfd_obs.run())
@@ -145,9 +177,19 @@ class Runtime:
                 location, options, version=version, timestamp=timestamp, profile=name_in_plans
             )
         except dfd_native.TableError as error:
-            raise QueryError(f"No Delta table could be read at {location}: {error}") from error
+            failure = self._failure(location, error)
+            raise QueryError(
+                f"No Delta table could be read at {location}: {_said(failure)}{error}"
+            ) from (failure or error)
         pinned = pinned or version is not None or timestamp is not None
         self._expose(name, _Registered(location, table, pinned))
+
+    def _failure(self, uri: str, error: Exception) -> StorageFailure | None:
+        """What the store refused, as writes say it too; None where it wasn't the store."""
+        failure = self._resolver.resolve(uri).failure_of(error, uri, "dfd-native")
+        if failure is not None:
+            failure.__cause__ = error
+        return failure
 
     def _expose(self, name: str, registered: _Registered) -> None:
         self._tables[name] = registered
@@ -157,6 +199,7 @@ class Runtime:
 
     def _refresh(self, sql: str) -> None:
         """Bring the unpinned tables that `sql` names to their newest version: one look at the logs."""
+        self._renew()
         stale = {
             name: registered
             for name, registered in self._tables.items()

@@ -1,0 +1,202 @@
+"""From a variant of credentials to the explicit ones of S3."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dfd_storage import sts
+from dfd_storage.credentials import (
+    AmbientCredentials,
+    AnonymousCredentials,
+    AssumeRoleCredentials,
+    ProfileCredentials,
+    ProviderCredentials,
+    StaticCredentials,
+    WebIdentityCredentials,
+)
+from dfd_storage.errors import CredentialsUnavailable, InvalidProfile
+from dfd_storage.refresh import Refreshing
+from dfd_storage.secret import Secret
+
+Credentials = (
+    StaticCredentials
+    | ProfileCredentials
+    | AssumeRoleCredentials
+    | WebIdentityCredentials
+    | AnonymousCredentials
+    | AmbientCredentials
+    | ProviderCredentials
+)
+
+_CONTAINER = {
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "aws_container_credentials_relative_uri",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI": "aws_container_credentials_full_uri",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "aws_container_authorization_token_file",
+}
+_lock = threading.Lock()
+_shared: dict[Any, Refreshing] = {}
+
+
+def shared(
+    credentials: ProviderCredentials | AssumeRoleCredentials | WebIdentityCredentials,
+    region: str = "",
+    timeout_s: float | None = None,
+    ca_file: str | None = None,
+) -> Refreshing:
+    """The one source of equal credentials in this process: whoever asks shares its answers."""
+    key = (credentials, region, ca_file)
+    with _lock:
+        if key not in _shared:
+            match credentials:
+                case ProviderCredentials(provider=provider, refresh_ahead_s=ahead):
+                    _shared[key] = Refreshing(provider, ahead)
+                case _:
+                    _shared[key] = Refreshing(
+                        lambda: _exchange(credentials, region, timeout_s, ca_file)
+                    )
+        return _shared[key]
+
+
+def explicit(
+    credentials: Credentials,
+    region: str,
+    timeout_s: float | None,
+    ca_file: str | None,
+    environ: Mapping[str, str] | None = None,
+) -> StaticCredentials | AnonymousCredentials | dict[str, str]:
+    """A key, nobody, or the options by which a library asks the machine's metadata service.
+
+    Raises:
+        CredentialsUnavailable: there are none where they should be.
+    """
+    match credentials:
+        case StaticCredentials() | AnonymousCredentials():
+            return credentials
+        case ProfileCredentials():
+            return from_files(credentials)
+        case AmbientCredentials():
+            return _ambient(region, timeout_s, ca_file, os.environ if environ is None else environ)
+        case ProviderCredentials():
+            found = shared(credentials).current()
+            if not isinstance(found, StaticCredentials):
+                raise CredentialsUnavailable(
+                    "The callback of an S3Profile gives StaticCredentials."
+                )
+            return found
+        case _:
+            current = shared(credentials, region, timeout_s, ca_file).current()
+            assert isinstance(current, StaticCredentials)
+            return current
+
+
+def from_files(profile: ProfileCredentials) -> StaticCredentials:
+    """The key of a named profile of the AWS command line.
+
+    Raises:
+        CredentialsUnavailable: there is no such profile, or it has no key of its own.
+    """
+    section = dict[str, str]()
+    files = [
+        (profile.config_file or "~/.aws/config", f"profile {profile.name}"),
+        (profile.credentials_file or "~/.aws/credentials", profile.name),
+    ]
+    for path, name in files:
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(Path(path).expanduser(), encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError, RuntimeError):
+            # The parser's message quotes the line, which may be the secret.
+            raise CredentialsUnavailable(f"{path} can't be read as a file of profiles.") from None
+        for candidate in (profile.name, name):
+            if parser.has_section(candidate):
+                section |= dict(parser.items(candidate))
+    if not section:
+        raise CredentialsUnavailable(f"There is no AWS profile {profile.name!r} in the files.")
+    key, secret = section.get("aws_access_key_id"), section.get("aws_secret_access_key")
+    if not (key and secret):
+        raise CredentialsUnavailable(
+            f"The AWS profile {profile.name!r} has no key of its own. Roles, single sign-on and programs "
+            "are reached by AssumeRoleCredentials or ProviderCredentials."
+        )
+    token = section.get("aws_session_token")
+    return StaticCredentials(key, Secret(secret), Secret(token) if token else None)
+
+
+def _exchange(
+    credentials: AssumeRoleCredentials | WebIdentityCredentials,
+    region: str,
+    timeout_s: float | None,
+    ca_file: str | None,
+) -> tuple[StaticCredentials, datetime]:
+    default = f"https://sts.{region}.amazonaws.com"
+    if isinstance(credentials, AssumeRoleCredentials):
+        source = credentials.source
+        key = from_files(source) if isinstance(source, ProfileCredentials) else source
+        parameters = {
+            "Action": "AssumeRole",
+            "RoleArn": credentials.role_arn,
+            "RoleSessionName": credentials.session_name,
+            "DurationSeconds": str(credentials.duration_s),
+        }
+        if credentials.external_id is not None:
+            parameters["ExternalId"] = credentials.external_id
+        return sts.ask(
+            credentials.sts_endpoint or default, region, parameters, key, timeout_s, ca_file
+        )
+    if credentials.role_arn is None:
+        raise InvalidProfile("WebIdentityCredentials of an S3Profile need `role_arn`.")
+    try:
+        token = Path(credentials.token_file).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError, RuntimeError) as error:
+        raise CredentialsUnavailable(
+            f"The token file {credentials.token_file} can't be read."
+        ) from error
+    parameters = {
+        "Action": "AssumeRoleWithWebIdentity",
+        "RoleArn": credentials.role_arn,
+        "RoleSessionName": credentials.session_name,
+        "WebIdentityToken": token,
+    }
+    endpoint = credentials.token_service or default
+    return sts.ask(endpoint, region, parameters, None, timeout_s, ca_file)
+
+
+def _ambient(
+    region: str, timeout_s: float | None, ca_file: str | None, environ: Mapping[str, str]
+) -> StaticCredentials | dict[str, str]:
+    """The order of AWS's own tools: variables, a web identity, files, the container, the machine."""
+    key, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
+    if key and secret:
+        token = environ.get("AWS_SESSION_TOKEN")
+        return StaticCredentials(key, Secret(secret), Secret(token) if token else None)
+    token_file, role = environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"), environ.get("AWS_ROLE_ARN")
+    if token_file and role:
+        identity = WebIdentityCredentials(
+            token_file=token_file,
+            role_arn=role,
+            session_name=environ.get("AWS_ROLE_SESSION_NAME") or "dfd",
+            token_service=environ.get("AWS_ENDPOINT_URL_STS"),
+        )
+        current = shared(identity, region, timeout_s, ca_file).current()
+        assert isinstance(current, StaticCredentials)
+        return current
+    named = environ.get("AWS_PROFILE")
+    profile = ProfileCredentials(
+        named or "default",
+        environ.get("AWS_SHARED_CREDENTIALS_FILE"),
+        environ.get("AWS_CONFIG_FILE"),
+    )
+    try:
+        return from_files(profile)
+    except CredentialsUnavailable:
+        if named:
+            raise
+    return {
+        name: environ[variable] for variable, name in _CONTAINER.items() if environ.get(variable)
+    }

@@ -1,0 +1,103 @@
+"""What an error of a library means: the same class, whichever library asked."""
+
+from __future__ import annotations
+
+import re
+
+from dfd_storage.errors import (
+    AccessRefused,
+    BucketNotFound,
+    CertificateRefused,
+    ConnectionRefused,
+    ConnectionStalled,
+    ExpiredCredentials,
+    StorageError,
+    StorageFailure,
+    UnknownKey,
+    WrongSecret,
+)
+
+# In this order: a refusal for one reason often names another in passing. The codes are those of S3, Azure
+# and GCS; the rest is what object_store, hyper and pyarrow say.
+_PATTERNS: tuple[tuple[type[StorageFailure], re.Pattern[str]], ...] = tuple(
+    (kind, re.compile(pattern, re.IGNORECASE | re.DOTALL))
+    for kind, pattern in (
+        (
+            CertificateRefused,
+            r"invalid peer certificate|InvalidCertificate|UnknownIssuer|certificate verify failed|curlCode: 60\b|"
+            r"self.signed certificate",
+        ),
+        (
+            ExpiredCredentials,
+            r"ExpiredToken|TokenRefreshRequired|not valid in the specified time frame|RequestExpired|invalid_token.{0,40}expired|"
+            r"(?:token|credential|signature)\w* (?:included in the request )?(?:is|has|have) expired",
+        ),
+        (WrongSecret, r"SignatureDoesNotMatch|AuthorizationFailure|AuthenticationFailed"),
+        (
+            UnknownKey,
+            r"InvalidAccessKeyId|InvalidClientTokenId|access key id you provided does not exist|"
+            r"InvalidTokenId|AccountNotFound|<Code>ResourceNotFound|The specified resource does not exist|"
+            r"invalid_client|invalid_grant",
+        ),
+        (
+            BucketNotFound,
+            r"NoSuchBucket|ContainerNotFound|specified bucket does not exist|bucket.{0,20}notFound",
+        ),
+        (
+            AccessRefused,
+            r"AccessDenied|AuthorizationPermissionMismatch|InsufficientAccountPermissions|\b403 Forbidden|"
+            r"permission denied|PublicAccessNotPermitted|NoAuthenticationInformation|"
+            r"\b401 Unauthorized|HTTP status 40[13]\b",
+        ),
+        (
+            ConnectionRefused,
+            r"Connection refused|dns error|failed to lookup address|Connection reset|"
+            r"curlCode: (?:6|7)\b|connection closed before",
+        ),
+        (
+            ConnectionStalled,
+            r"timed out|\bTimedOut\b|deadline has elapsed|operation timeout|curlCode: 28",
+        ),
+    )
+)
+
+
+# An error of another origin may quote any text of its user's.
+_OF_A_STORE = re.compile(
+    r"Error performing|Generic [A-Za-z0-9]+ error|object store|AWS Error|error sending request",
+    re.IGNORECASE,
+)
+
+
+def explain(
+    error: BaseException, location: str, library: str | None = None
+) -> StorageFailure | None:
+    """The failure of storage that an error tells of, or None where it tells of something else."""
+    if isinstance(error, StorageError) and not isinstance(error, StorageFailure):
+        return None
+    seen = chain(error)
+    for found in seen:
+        if isinstance(found, StorageFailure):
+            return found
+    text = "\n".join(f"{type(found).__name__}: {found}" for found in seen)
+    if not (_OF_A_STORE.search(text) or any(isinstance(found, OSError) for found in seen)):
+        return None
+    for kind, pattern in _PATTERNS:
+        if pattern.search(text):
+            return kind(location, library)
+    return None
+
+
+def chain(error: BaseException) -> list[BaseException]:
+    """An error and its causes, the error first."""
+    seen: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in seen:
+        seen.append(current)
+        current = current.__cause__ or current.__context__
+    return seen
+
+
+def bodiless(error: BaseException) -> bool:
+    """Whether the store's refusal came without a word why, as answers to HEAD do."""
+    return re.search(r"performing HEAD .* status code: 40[013]\b", str(error)) is not None

@@ -1,0 +1,51 @@
+"""Files of a web server."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, ClassVar
+
+from dfd_storage.commits import Mechanism
+from dfd_storage.issue import StorageIssue
+from dfd_storage.options import HTTP, Keys
+from dfd_storage.remote import RemoteProfile
+from dfd_storage.uri import parse
+
+
+class HTTPProfile(RemoteProfile, frozen=True, kw_only=True, tag="http", tag_field="kind"):
+    """A directory of a web server, whose files are read by name.
+
+    DataFusion reads them over https, obstore over either. Delta tables need a listing, which the web has none of:
+    deltalake and dfd-native refuse the kind.
+    """
+
+    schemes: ClassVar[tuple[str, ...]] = ("http", "https")
+    keys: ClassVar[Keys] = HTTP
+
+    def _contradictions(self, options: Collection[str], library: str) -> list[str]:
+        return []
+
+    def _datafusion_store(self, stores: Any) -> Any:
+        """DataFusion's `Http`."""
+        return stores.Http(self.uri)
+
+    def settings(self) -> list[str]:
+        """The names of what is set; an address of plain http needs `allow_http`."""
+        found = RemoteProfile.settings(self)
+        if self.uri.startswith("http://") and "allow_http" not in found:
+            found.append("allow_http")
+        return found
+
+    def store_uris(self) -> tuple[str, ...]:
+        """The server."""
+        location = parse(self.uri)
+        return (f"{location.scheme}://{location.host}",)
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """Nothing writes there."""
+        return "none"
+
+    def validate(self) -> list[StorageIssue]:
+        """Findings about the address."""
+        return RemoteProfile.validate(self) + self._plain_http(self.uri)

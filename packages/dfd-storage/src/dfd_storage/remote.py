@@ -1,0 +1,227 @@
+"""What every profile behind HTTP has: how to connect, and the options that object_store takes."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Collection
+from typing import Annotated, Any, ClassVar
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from dfd_storage import aws
+from dfd_storage.commits import Mechanism
+from dfd_storage.credentials import (
+    AssumeRoleCredentials,
+    ProviderCredentials,
+    Text,
+    WebIdentityCredentials,
+    check_fields,
+)
+from dfd_storage.environment import Environment, contradictions, settle
+from dfd_storage.errors import InvalidProfile
+from dfd_storage.issue import StorageIssue
+from dfd_storage.options import Keys, canonical_options
+from dfd_storage.profile import StorageProfile
+from dfd_storage.secret import Secret
+from dfd_storage.support import require
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, lt=1e9)]
+EMULATOR_VARIABLE = "AZURITE_BLOB_STORAGE_URL"
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+class ProxyAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who asks the proxy."""
+
+    user: Text
+    password: Secret
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+class RemoteProfile(StorageProfile, frozen=True, kw_only=True):
+    """Settings of a store behind HTTP.
+
+    - `allow_http`: take an endpoint without TLS. Default: no.
+    - `timeout_s`, `connect_timeout_s`: seconds of one request and of connecting; None leaves the library's own.
+    - `max_retries`, `retry_timeout_s`: how often and how long one request is tried again; None leaves the
+      library's own (10 times, 180 s). A silent server holds a reader for
+      `timeout_s * (max_retries + 1)` at the most.
+    - `proxy_url`, `proxy_auth`: the proxy. Default: none of the profile's; `HTTP_PROXY` works as ever.
+    - `ca_file`: path of a PEM file with one further root certificate.
+    - `max_concurrency`: requests at once. No library below holds to it today; all refuse it.
+    - `extra`: further options of object_store by name, checked.
+    - `environment`: what to do with variables that would change what is said here: `"refuse"`, the
+      default, or `"warn"`.
+    """
+
+    keys: ClassVar[Keys]
+    allow_http: bool = False
+    timeout_s: Seconds | None = None
+    connect_timeout_s: Seconds | None = None
+    max_retries: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    retry_timeout_s: Seconds | None = None
+    proxy_url: Text | None = None
+    proxy_auth: ProxyAuth | None = None
+    ca_file: Text | None = None
+    max_concurrency: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    extra: dict[str, str] = msgspec.field(default_factory=dict)
+    environment: Environment = "refuse"
+
+    def __post_init__(self) -> None:
+        StorageProfile.__post_init__(self)
+        if self.proxy_url is not None:
+            check_url(self.proxy_url, "proxy_url")
+        if self.proxy_auth is not None and self.proxy_url is None:
+            raise InvalidProfile("`proxy_auth` needs `proxy_url`.")
+        msgspec.structs.force_setattr(self, "extra", canonical_options(self.keys, self.extra))
+
+    def settings(self) -> list[str]:
+        """The names of what is set here and not by default."""
+        found = ["uri"]
+        for field in msgspec.structs.fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("uri", "environment"):
+                continue
+            if field.name == "credentials":
+                found.append(f"credentials: {value.__struct_config__.tag}")
+            elif field.name == "commits":
+                if value != "conditional_put":
+                    found.append("commits: unsafe" if value == "unsafe" else "commits: dynamodb")
+            elif value != ({} if field.name == "extra" else field.default):
+                found.append(field.name)
+        return found
+
+    @property
+    def generation(self) -> int:
+        """Which credentials these are; 0 for those that don't change."""
+        credentials = getattr(self, "credentials", None)
+        if isinstance(
+            credentials, (ProviderCredentials, AssumeRoleCredentials, WebIdentityCredentials)
+        ):
+            return int(self._source(credentials).generation)
+        return 0
+
+    def _source(self, credentials: Any) -> Any:
+        return aws.shared(credentials, timeout_s=self.timeout_s, ca_file=self.ca_file)
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """Conditional puts."""
+        return "conditional_put"
+
+    def options(self) -> dict[str, str]:
+        """The options of object_store that say all of the profile but `ca_file` and the lock."""
+        options = {"allow_http": "true" if self.allow_http else "false", **self.extra}
+        if self.timeout_s is not None:
+            options["timeout"] = milliseconds(self.timeout_s)
+        if self.connect_timeout_s is not None:
+            options["connect_timeout"] = milliseconds(self.connect_timeout_s)
+        if self.max_retries is not None:
+            options["max_retries"] = str(self.max_retries)
+        if self.retry_timeout_s is not None:
+            options["retry_timeout"] = milliseconds(self.retry_timeout_s)
+        if self.proxy_url is not None:
+            options["proxy_url"] = self.proxy_with_auth()
+        return options | self._own_options()
+
+    def _own_options(self) -> dict[str, str]:
+        return {}
+
+    def proxy_with_auth(self) -> str:
+        """The proxy's URL as clients take it, with user and password in it."""
+        assert self.proxy_url is not None
+        if self.proxy_auth is None:
+            return self.proxy_url
+        scheme, _, host = self.proxy_url.partition("://")
+        user = quote(self.proxy_auth.user, safe="")
+        return f"{scheme}://{user}:{quote(self.proxy_auth.password.reveal(), safe='')}@{host}"
+
+    def to_deltalake_options(self) -> dict[str, str]:
+        """deltalake's `storage_options`: complete, so that the environment adds nothing."""
+        require(self.kind, self.settings(), "deltalake")
+        options = self.options()
+        if self.ca_file is not None:
+            options["certificate_path"] = self.ca_file
+        settle(self._contradictions(options, "deltalake"), "deltalake", self.environment)
+        return options
+
+    def to_native_options(self) -> dict[str, str]:
+        """The options of dfd-native, which reads nothing from the environment."""
+        require(self.kind, self.settings(), "dfd-native")
+        return self.options()
+
+    def to_datafusion_object_store(self) -> Any:
+        """An object of `datafusion.object_store`; most of how to connect can't be said to it."""
+        store = StorageProfile.to_datafusion_object_store(self)
+        settle(self._contradictions(self.options(), "datafusion"), "datafusion", self.environment)
+        return store
+
+    def _contradictions(self, options: Collection[str], library: str) -> list[str]:
+        """The variables that a library takes beside the options."""
+        return contradictions(self.keys, options, os.environ)
+
+    def validate(self) -> list[StorageIssue]:
+        """Findings about how to connect."""
+        issues = []
+        if self.proxy_url is None:
+            # reqwest asks for either case, and takes the endpoint out by NO_PROXY.
+            set_here = [n for n in _PROXIES if os.environ.get(n) or os.environ.get(n.lower())]
+            if set_here:
+                issues.append(
+                    StorageIssue(
+                        code="proxy_of_environment",
+                        severity="warning",
+                        message=f"Requests go through the proxy of {', '.join(set_here)}.",
+                        remedy="Say it as `proxy_url`, or take the endpoint out with NO_PROXY.",
+                    )
+                )
+        return issues
+
+    def _plain_http(self, endpoint: str | None) -> list[StorageIssue]:
+        if endpoint is None or urlsplit(endpoint).scheme != "http" or self.allow_http:
+            return []
+        return [
+            StorageIssue(
+                code="http_refused",
+                severity="error",
+                message="The endpoint is plain http, which `allow_http` doesn't allow.",
+                remedy="Use https, or set allow_http = true for a trusted network.",
+            )
+        ]
+
+
+def check_url(url: str, field: str) -> None:
+    """Refuse what is no URL of a server.
+
+    Raises:
+        InvalidProfile: it has another scheme, credentials, a query, or no host.
+    """
+    refused = f"`{field}` is a URL like https://host[:port], without credentials or query."
+    try:
+        parts = urlsplit(url)
+        bad = parts.username is not None or parts.password is not None or not parts.hostname
+        _ = parts.port
+    except ValueError:
+        raise InvalidProfile(refused) from None
+    if bad or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+        raise InvalidProfile(refused)
+    if any(ord(c) < 33 or ord(c) > 126 for c in url):
+        raise InvalidProfile(refused)
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def milliseconds(seconds: float) -> str:
+    """A duration as object_store takes it."""
+    return f"{max(round(seconds * 1000), 1)}ms"
