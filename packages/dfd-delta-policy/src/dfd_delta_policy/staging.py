@@ -15,10 +15,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
-from urllib.parse import quote, unquote_to_bytes
+from typing import Any, Literal, Protocol
 
-import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction, create_table_with_add_actions
@@ -27,6 +25,7 @@ from dfd_delta_policy.conflict import Conflict, ConflictFound
 from dfd_delta_policy.errors import UnsupportedTable
 from dfd_delta_policy.loop import OPERATION_ID, Attempt, Done, is_transient, version_with
 from dfd_delta_policy.outcome import Outcome, Status
+from dfd_delta_policy.rules import Rules, refuse_odd_paths, refuse_removal
 from dfd_delta_policy.source import drained, reopens
 
 logger = logging.getLogger(__name__)
@@ -49,8 +48,6 @@ _COMMITTED = frozenset(
         "variantType-preview",
     }
 )
-# What deltalake leaves as it is in the path of an action (its `serde_path`).
-_LITERAL = "/!$&'()+,;=:@~"
 
 
 class StagedFiles(Protocol):
@@ -102,50 +99,6 @@ def installed() -> Stage | None:
     return stage
 
 
-class _Rules(NamedTuple):
-    """What a file of a table depends on, beside its rows."""
-
-    table: Any
-    protocol: Any
-    schema: Any
-    partitioning: Any
-    properties: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, table: DeltaTable) -> _Rules:
-        metadata, protocol = table.metadata(), table.protocol()
-        return cls(
-            metadata.id,
-            (
-                protocol.min_reader_version,
-                protocol.min_writer_version,
-                frozenset(protocol.reader_features or ()),
-                frozenset(protocol.writer_features or ()),
-            ),
-            json.loads(table.schema().to_json()),
-            metadata.partition_columns,
-            metadata.configuration,
-        )
-
-    def refuse(self, now: _Rules) -> None:
-        """Raise ConflictFound where the rules are others now."""
-        if self.table != now.table:
-            raise _changed("another process made the table anew")
-        if self.protocol != now.protocol:
-            raise _changed("another commit changed the table's protocol", Conflict.PROTOCOL_CHANGED)
-        if self.schema != now.schema:
-            raise _changed("another commit changed the table's schema")
-        if self.partitioning != now.partitioning:
-            raise _changed("another commit changed the table's partitioning")
-        changed = {
-            key
-            for key in {*self.properties, *now.properties}
-            if self.properties.get(key) != now.properties.get(key)
-        }
-        if changed:
-            raise _changed(f"another commit changed {', '.join(sorted(changed))}")
-
-
 def _changed(reason: str, conflict: Conflict = Conflict.METADATA_CHANGED) -> ConflictFound:
     return ConflictFound(
         conflict,
@@ -182,7 +135,7 @@ class StagedWrite:
         self._partition_by = partition_by
         self._sort_by = sort_by
         self._staged: StagedFiles | None = None
-        self._rules: _Rules | None = None
+        self._rules: Rules | None = None
         self._metadata: dict[str, str] = {}
         # The newest version that a commit of these files may be, and the id that tells; and
         # whether its request may still be on its way.
@@ -199,7 +152,7 @@ class StagedWrite:
         if table is not None:
             _refuse_features(table)
             if self._mode == "overwrite":
-                _refuse_removal(table)
+                _refuse_overwrite(table)
         with drained(self._data) as stream:
             self._staged = staged = self._stage(
                 self._uri,
@@ -214,12 +167,12 @@ class StagedWrite:
         if staged.read_version is None:
             self._rules = None
         elif table is not None and table.version() == staged.read_version:
-            self._rules = _Rules.of(table)
+            self._rules = Rules.of(table)
         else:
             then = self._open()
             if then.version() != staged.read_version:
                 then.load_as_version(staged.read_version)
-            self._rules = _Rules.of(then)
+            self._rules = Rules.of(then)
 
     def commit(self, attempt: Attempt) -> Done:
         """Commit the files at exactly the next version, if the table's rules are what they were."""
@@ -239,9 +192,10 @@ class StagedWrite:
         if self._rules is not None:
             if table is None:
                 raise _changed("another process removed the table")
-            self._rules.refuse(_Rules.of(table))
+            if (change := self._rules.change(Rules.of(table))) is not None:
+                raise _changed(change[1], change[0])
         if table is not None and self._mode == "overwrite":
-            _refuse_removal(table)
+            _refuse_overwrite(table)
         adds = [AddAction(**action, data_change=True) for action in staged.actions]
         properties = self._properties(attempt.commit, staged)
         self._offered = version, (attempt.commit.custom_metadata or {})[OPERATION_ID]
@@ -388,23 +342,6 @@ def _refuse_features(table: DeltaTable) -> None:
         )
 
 
-def _refuse_removal(table: DeltaTable) -> None:
-    """Refuse to overwrite what can't be removed: nothing at all, or files under odd names."""
-    protocol = table.protocol()
-    appends_only = table.metadata().configuration.get("delta.appendOnly") == "true"
-    if appends_only and (
-        protocol.min_writer_version < 7 or "appendOnly" in (protocol.writer_features or ())
-    ):
-        raise ConflictFound(
-            Conflict.APPEND_ONLY,
-            "the table takes appends only (delta.appendOnly)",
-            "Append instead, or unset the property.",
-        )
-    # deltalake encodes the path of a remove its own way, and log replay compares paths as they
-    # stand: the remove of `y=ä/...`, as Spark writes it, would name `y=%C3%A4/...`.
-    for path in pa.array(pa.table(table.get_add_actions())["path"]).to_pylist():
-        if quote(unquote_to_bytes(path), safe=_LITERAL) != path:
-            raise UnsupportedTable(
-                f"deltalake can't remove the file {path}: its removal would name it otherwise, and "
-                "its rows would stay. Nothing was committed. Delta-Spark can overwrite this table."
-            )
+def _refuse_overwrite(table: DeltaTable) -> None:
+    refuse_removal(table)
+    refuse_odd_paths(table)

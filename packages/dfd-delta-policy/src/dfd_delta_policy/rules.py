@@ -1,0 +1,104 @@
+"""What an operation stands on beside the rows: protocol, schema, partitioning and properties."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote_to_bytes
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+
+from dfd_delta_policy.conflict import Conflict, ConflictFound
+from dfd_delta_policy.errors import UnsupportedTable
+
+# What deltalake leaves as it is in the path of an action (its `serde_path`).
+_LITERAL = "/!$&'()+,;=:@~"
+_ODD = r"[^A-Za-z0-9/!$&'()+,;=:@~_.\-]"
+
+
+class Rules(NamedTuple):
+    """The rules of one version of a table."""
+
+    table: str
+    protocol: tuple[int, int, frozenset[str], frozenset[str]]
+    schema: Any
+    partition_by: list[str]
+    properties: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, table: DeltaTable) -> Rules:
+        """The rules of the version that a handle stands on."""
+        metadata, protocol = table.metadata(), table.protocol()
+        return cls(
+            str(metadata.id),
+            (
+                protocol.min_reader_version,
+                protocol.min_writer_version,
+                frozenset(protocol.reader_features or ()),
+                frozenset(protocol.writer_features or ()),
+            ),
+            json.loads(table.schema().to_json()),
+            metadata.partition_columns,
+            metadata.configuration,
+        )
+
+    def change(self, now: Rules) -> tuple[Conflict, str] | None:
+        """What another commit changed, as a conflict and in words; None where nothing."""
+        if self.table != now.table:
+            return Conflict.METADATA_CHANGED, "another process made the table anew"
+        if self.protocol != now.protocol:
+            return Conflict.PROTOCOL_CHANGED, "another commit changed the table's protocol"
+        if self.schema != now.schema:
+            return Conflict.METADATA_CHANGED, "another commit changed the table's schema"
+        if self.partition_by != now.partition_by:
+            return Conflict.METADATA_CHANGED, "another commit changed the table's partitioning"
+        changed = {
+            key
+            for key in {*self.properties, *now.properties}
+            if self.properties.get(key) != now.properties.get(key)
+        }
+        if changed:
+            return Conflict.METADATA_CHANGED, f"another commit changed {', '.join(sorted(changed))}"
+        return None
+
+    @property
+    def takes_appends_only(self) -> bool:
+        """Whether the protocol forbids to remove rows (`delta.appendOnly`)."""
+        _, writer, _, features = self.protocol
+        is_supported = writer < 7 or "appendOnly" in features
+        return is_supported and self.properties.get("delta.appendOnly") == "true"
+
+
+def refuse_odd_paths(table: DeltaTable) -> None:
+    """Refuse an operation by which deltalake may remove files: it can't under odd names.
+
+    deltalake encodes the path of a remove its own way, and log replay compares paths as they
+    stand: the remove of `y=ä/...`, as Spark writes it, would name `y=%C3%A4/...`.
+
+    Raises:
+        UnsupportedTable: the table has such a file.
+    """
+    paths = pa.array(pa.table(table.get_add_actions())["path"]).cast(pa.string())
+    for path in paths.filter(pc.match_substring_regex(paths, _ODD)).to_pylist():
+        if quote(unquote_to_bytes(path), safe=_LITERAL) != path:
+            raise UnsupportedTable(
+                f"deltalake can't remove the file {path}: its removal would name it otherwise, and "
+                "its rows would stay. Nothing was committed. Delta-Spark can change this table."
+            )
+
+
+def refuse_removal(table: DeltaTable) -> None:
+    """Refuse to remove rows of a table that takes appends only.
+
+    Raises:
+        ConflictFound: it does.
+    """
+    if Rules.of(table).takes_appends_only:
+        raise ConflictFound(
+            Conflict.APPEND_ONLY,
+            "the table takes appends only (delta.appendOnly)",
+            "Append instead, or unset the property.",
+        )
