@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from collections.abc import Callable
@@ -15,6 +16,10 @@ import pytest
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import TableNotFoundError
 from dfd_delta_policy import Clock, GuardedTable
+from dfd_delta_policy.compaction import PlainCommitter, PlainTables
+
+with contextlib.suppress(ModuleNotFoundError):
+    import dfd_native
 
 Rows = list[tuple[Any, ...]]
 
@@ -59,19 +64,31 @@ def rows() -> Callable[[GuardedTable], Rows]:
     return read
 
 
-class PyarrowStage:
-    """A stage of pyarrow's, for tests without dfd-native: one real file a partition, no rule looked at.
+class PyarrowNative(PlainTables):
+    """Stands in for dfd-native where that isn't installed: one real file a partition, no rule looked at.
 
-    - `files`: what it wrote and nobody deleted; `stages`: how often it was asked.
+    - `files`: what it wrote and nobody deleted; `stages`: how often it was asked for some.
     - `meanwhile`: called once the files are there, before they are handed over.
+    - `broken`: called instead of each commit, with what would make it.
     """
 
     def __init__(self, meanwhile: Callable[[], object] | None = None) -> None:
         self.stages = 0
         self.files: list[Path] = []
         self.meanwhile = meanwhile
+        self.broken: Callable[[Callable[[], None]], None] | None = None
 
-    def __call__(
+    def on(self, table: GuardedTable) -> GuardedTable:
+        """The table, whose files are staged here."""
+        table._native = self
+
+        def committer() -> PlainCommitter:
+            return PlainCommitter(table.uri, table._profile, table._open, self)
+
+        table._committer = committer  # type: ignore[method-assign]
+        return table
+
+    def stage(
         self,
         uri: str,
         data: Any,
@@ -94,19 +111,32 @@ class PyarrowStage:
             self.meanwhile()
         return staged
 
+    def rewrite(self, uri: str, options: Any = None, **fields: Any) -> Any:
+        self.stages += 1
+        staged = super().rewrite(uri, options, **fields)
+        if self.meanwhile is not None:
+            self.meanwhile()
+        return staged
+
+    def commit(self, uri: str, options: Any = None, **fields: Any) -> None:
+        def make() -> None:
+            super(PyarrowNative, self).commit(uri, options, **fields)
+
+        make() if self.broken is None else self.broken(make)
+
 
 class PyarrowFiles:
-    """Files of one `PyarrowStage`."""
+    """Files of one stage of `PyarrowNative`."""
 
     def __init__(
         self,
-        stage: PyarrowStage,
+        native: PyarrowNative,
         uri: str,
         found: DeltaTable | None,
         rows: pa.Table,
         partition_by: list[str],
     ) -> None:
-        self._stage = stage
+        self._native = native
         self._mine: list[Path] = []
         self.stage_id = uuid.uuid4().hex
         self.read_version = None if found is None else found.version()
@@ -129,7 +159,7 @@ class PyarrowFiles:
         pq.write_table(rows.drop_columns(list(values)), root / path)
         size = (root / path).stat().st_size
         self._mine.append(root / path)
-        self._stage.files.append(root / path)
+        self._native.files.append(root / path)
         self.bytes += size
         self.actions.append(
             {
@@ -147,27 +177,44 @@ class PyarrowFiles:
     def drop(self) -> None:
         for path in self._mine:
             path.unlink()
-            self._stage.files.remove(path)
+            self._native.files.remove(path)
         self._mine = []
 
 
-class NativeStage:
-    """`dfd_native.stage`, with what `PyarrowStage` has for tests."""
+class WatchedNative:
+    """dfd-native, with what `PyarrowNative` has for tests."""
 
     def __init__(self, meanwhile: Callable[[], object] | None = None) -> None:
         self.stages = 0
         self.meanwhile = meanwhile
+        self.broken: Callable[[Callable[[], None]], None] | None = None
         self._written: list[Path] = []
+
+    def on(self, table: GuardedTable) -> GuardedTable:
+        table._native = self
+        return table
 
     @property
     def files(self) -> list[Path]:
         return [path for path in self._written if path.exists()]
 
-    def __call__(self, uri: str, *args: Any, **kwargs: Any) -> Any:
-        import dfd_native
+    def active_files(self, *args: Any, **fields: Any) -> Any:
+        return dfd_native.active_files(*args, **fields)
 
+    def stage(self, uri: str, *args: Any, **fields: Any) -> Any:
+        return self._watched(uri, dfd_native.stage(uri, *args, **fields))
+
+    def rewrite(self, uri: str, *args: Any, **fields: Any) -> Any:
+        return self._watched(uri, dfd_native.rewrite(uri, *args, **fields))
+
+    def commit(self, *args: Any, **fields: Any) -> None:
+        def make() -> None:
+            dfd_native.commit(*args, **fields)
+
+        make() if self.broken is None else self.broken(make)
+
+    def _watched(self, uri: str, staged: Any) -> Any:
         self.stages += 1
-        staged = dfd_native.stage(uri, *args, **kwargs)
         root = Path(uri.removeprefix("file://"))
         self._written += [root / action["path"] for action in staged.actions]
         if self.meanwhile is not None:
@@ -175,12 +222,12 @@ class NativeStage:
         return staged
 
 
-@pytest.fixture(params=[PyarrowStage, NativeStage])
-def make_stage(request: pytest.FixtureRequest) -> type[PyarrowStage | NativeStage]:
-    """The two stages; dfd-native's where that is installed."""
-    if request.param is NativeStage:
+@pytest.fixture(params=[PyarrowNative, WatchedNative])
+def make_native(request: pytest.FixtureRequest) -> type[PyarrowNative | WatchedNative]:
+    """The two that files can be staged with; dfd-native where that is installed."""
+    if request.param is WatchedNative:
         pytest.importorskip("dfd_native")
-    made: type[PyarrowStage | NativeStage] = request.param
+    made: type[PyarrowNative | WatchedNative] = request.param
     return made
 
 

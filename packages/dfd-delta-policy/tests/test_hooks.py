@@ -6,10 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
-from dfd_delta_policy import AppendOnly, CommitPlan, GuardedTable, OperationRefused, Outcome
+from dfd_delta_policy import (
+    AppendOnly,
+    CommitHook,
+    CommitPlan,
+    GuardedTable,
+    OperationRefused,
+    Outcome,
+    RequireCommitSafety,
+    StageHook,
+)
+from dfd_storage import StorageProfile, UnsafeStorage
 
 MORE = pa.table({"id": [9], "s": ["z"]})
 
@@ -53,6 +64,29 @@ def test_append_only_refuses_what_could_remove_rows(table: GuardedTable, work: A
     assert guarded.version() == before
 
 
+@pytest.mark.parametrize("value", ["false", "False"])
+def test_append_only_keeps_the_property(table: GuardedTable, value: str) -> None:
+    guarded = GuardedTable(table.uri, hooks=[AppendOnly()])
+    guarded.set_properties({"delta.appendOnly": "true"})
+    with pytest.raises(OperationRefused, match="lift"):
+        AppendOnly().before_commit(
+            CommitPlan(
+                uri=table.uri,
+                operation="set_properties",
+                read_version=0,
+                attempt=1,
+                operation_id="x",
+                removes_rows=False,
+                configuration={},
+                changes={"delta.appendOnly": value},
+            )
+        )
+    with pytest.raises(OperationRefused, match="lift"):
+        guarded.set_properties({"delta.appendOnly": "false"})
+    assert guarded.version() == 1
+    assert GuardedTable(table.uri).set_properties({"delta.appendOnly": "false"}).version == 2
+
+
 def test_append_only_lets_through_what_keeps_all_rows(table: GuardedTable, rows: Any) -> None:
     guarded = GuardedTable(table.uri, hooks=[AppendOnly()])
     guarded.append(MORE)
@@ -83,3 +117,38 @@ def test_a_hook_that_raises_leaves_nothing_behind(table: GuardedTable) -> None:
         with pytest.raises(RuntimeError, match="maintenance window"):
             work()
     assert sorted(directory.rglob("*")) == files
+
+
+def test_the_hooks_are_of_their_protocols() -> None:
+    assert isinstance(AppendOnly(), CommitHook)
+    assert isinstance(RequireCommitSafety(), CommitHook)
+    assert not isinstance(AppendOnly(), StageHook)
+
+
+def test_a_plan_says_what_would_change(table: GuardedTable) -> None:
+    recorder = Recorder()
+    guarded = GuardedTable(table.uri, hooks=[recorder])
+    guarded.append(MORE)
+    guarded.set_properties({"owner": "me"})
+    guarded.add_columns(pa.field("n", pa.int64()))
+    guarded.append(pa.table({"id": [9], "s": ["z"], "m": [1]}), schema_mode="merge")
+    assert [(dict(plan.changes), plan.changes_schema) for plan in recorder.plans] == [
+        ({}, False),
+        ({"owner": "me"}, False),
+        ({}, True),
+        ({}, True),
+    ]
+    assert {plan.storage.kind for plan in recorder.plans if plan.storage} == {"local"}
+
+
+def test_no_commit_where_commits_overwrite_one_another(table: GuardedTable) -> None:
+    """That it is found out by a race is tested on a server that loses commits."""
+    safe = RequireCommitSafety()
+    recorder = Recorder()
+    GuardedTable(table.uri, hooks=[recorder]).append(MORE)
+    (plan,) = recorder.plans
+    safe.before_commit(plan)
+
+    read_only = StorageProfile.from_uri("https://example.invalid/lake")
+    with pytest.raises(UnsafeStorage, match="nothing can be written"):
+        safe.before_commit(msgspec.structs.replace(plan, storage=read_only))

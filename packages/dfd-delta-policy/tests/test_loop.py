@@ -212,3 +212,74 @@ def test_a_table_reports_its_failed_attempts(table: GuardedTable) -> None:
     (event,) = events
     assert (event.attempt, event.read_version, event.landed) == (1, outcome.version - 2, False)
     assert event.operation_id == outcome.operation_id
+
+
+def test_an_outcome_says_what_it_stood_on_and_who_won(table: GuardedTable) -> None:
+    kept: list[Outcome] = []
+
+    class Meddle:
+        def before_commit(self, plan: CommitPlan) -> None:
+            if plan.attempt == 1:
+                kept.append(table.delete("id = 1"))
+
+        def after_commit(self, outcome: Outcome) -> None:
+            """Nothing."""
+
+    guarded = GuardedTable(table.uri, hooks=[Meddle()], clock=table._loop.clock)
+    outcome = guarded.update({"s": "'x'"})
+    assert (outcome.operation, outcome.read_version, outcome.version) == ("update", 1, 2)
+    (winner,) = outcome.winners
+    assert (winner.version, winner.operation) == (1, "DELETE")
+    assert winner.operation_id == kept[0].operation_id
+
+    class Always(Meddle):
+        def before_commit(self, plan: CommitPlan) -> None:
+            table.delete(f"id = {plan.attempt}")
+
+    bounds = DeltaRetryPolicy(attempts=2)
+    guarded = GuardedTable(table.uri, policy=bounds, hooks=[Always()], clock=table._loop.clock)
+    table.append(pa.table({"id": [1, 2], "s": ["y", "y"]}))
+    with pytest.raises(RetriesExhausted, match=r"version 5 \(DELETE\) won") as caught:
+        guarded.update({"s": "'x'"})
+    assert [winner.version for winner in caught.value.winners] == [4, 5]
+
+
+@pytest.mark.parametrize("version", [4, 5, 6])
+def test_two_writers_of_one_application_id_are_told(table: GuardedTable, version: int) -> None:
+    row = pa.table({"id": [9], "s": ["z"]})
+    table.append(row, app_id="loader", app_version=3)
+
+    class Overtake:
+        def before_commit(self, plan: CommitPlan) -> None:
+            if plan.attempt == 1:
+                table.append(row, app_id="loader", app_version=version)
+
+        def after_commit(self, outcome: Outcome) -> None:
+            """Nothing."""
+
+    late = GuardedTable(table.uri, hooks=[Overtake()], clock=table._loop.clock)
+    with pytest.raises(ConflictError, match="application id 'loader'") as caught:
+        late.append(row, app_id="loader", app_version=5)
+    assert caught.value.verdict.conflict is Conflict.CONCURRENT_TRANSACTION
+    assert caught.value.verdict.action is Action.ABORT
+    assert table.version() == 2
+
+
+def test_a_store_that_fails_between_attempts_is_tried_again(tmp_path: Path, clock: Any) -> None:
+    write_deltalake(tmp_path / "t", ROW)
+    opens = iter([True, False, False, True, True])
+
+    def open_() -> DeltaTable:
+        if next(opens, True):
+            return DeltaTable(tmp_path / "t")
+        raise OSError("503 slow down")
+
+    tries = iter([OSError("503 slow down"), None])
+
+    def attempt(attempt: Attempt) -> Done:
+        if (error := next(tries)) is not None:
+            raise error
+        return append(attempt, tmp_path / "t")
+
+    outcome = loop(tmp_path / "t", clock)._replace(open=open_).run(operation(attempt))
+    assert (outcome.version, outcome.attempts) == (1, 3)

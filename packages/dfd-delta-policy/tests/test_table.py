@@ -13,6 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from dfd_delta_policy import (
     Clock,
+    ConflictError,
     DeltaRetryPolicy,
     GuardedTable,
     InvalidOperation,
@@ -262,7 +263,7 @@ def test_with_one_attempt_a_conflict_is_raised(table: GuardedTable) -> None:
 
 
 def test_who_creates_the_table_second_looks_again(tmp_path: Path, rows: Any) -> None:
-    """Two writers of one application id find no table; one row lands."""
+    """Two writers of one application id find no table; one row lands, and the other is told."""
     row = pa.table({"id": [1]})
 
     class Overtake:
@@ -274,6 +275,7 @@ def test_who_creates_the_table_second_looks_again(tmp_path: Path, rows: Any) -> 
             """Nothing."""
 
     late = GuardedTable(tmp_path / "t", hooks=[Overtake()], clock=Clock(sleep=lambda _: None))
-    outcome = late.append(row, app_id="loader", app_version=1)
-    assert outcome.status is Status.ALREADY_COMMITTED
+    with pytest.raises(ConflictError, match="another writer committed version 1"):
+        late.append(row, app_id="loader", app_version=1)
+    assert late.append(row, app_id="loader", app_version=1).status is Status.ALREADY_COMMITTED
     assert rows(late) == [(1,)]

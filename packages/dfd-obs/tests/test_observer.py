@@ -10,7 +10,7 @@ import dfd_obs
 import msgspec
 import pytest
 from datafusion import SessionContext
-from dfd_obs import ObservabilityConfig, Observer
+from dfd_obs import ObservabilityConfig, Observer, add_event
 from opentelemetry import trace
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -154,3 +154,19 @@ def test_durations_and_rows_are_measured(measured: InMemoryMetricReader) -> None
     assert found["db.client.operation.duration"].unit == "s"
     assert found["db.client.response.returned_rows"].data.data_points[0].sum == 7
     assert found["dfd.slow_queries"].data.data_points[0].value == 1
+
+
+def test_an_event_lands_on_the_span_of_its_operation(spans: InMemorySpanExporter) -> None:
+    observer = Observer(ObservabilityConfig())
+    with observer.operation("merge", "file:///t"):
+        add_event(
+            "dfd.attempt_failed",
+            {"dfd.attempt": 2, "dfd.read_version": None, "why": "password=hunter2"},
+        )
+    add_event("nobody hears", {})
+    (span,) = spans.get_finished_spans()
+    (event,) = span.events
+    assert event.name == "dfd.attempt_failed"
+    assert event.attributes is not None
+    assert (event.attributes["dfd.attempt"], event.attributes["dfd.read_version"]) == (2, "None")
+    assert "hunter2" not in str(event.attributes)

@@ -13,12 +13,19 @@ from dfd_delta_policy.errors import (
     RetriesExhausted,
     UnsupportedTable,
 )
-from dfd_delta_policy.hooks import AppendOnly, CommitHook, CommitPlan
+from dfd_delta_policy.hooks import (
+    AppendOnly,
+    CommitHook,
+    CommitPlan,
+    RequireCommitSafety,
+    StageHook,
+)
 from dfd_delta_policy.loop import Clock
-from dfd_delta_policy.outcome import AttemptEvent, Outcome, Status
-from dfd_delta_policy.policy import DeltaRetryPolicy
+from dfd_delta_policy.merging import MergeBuilder
+from dfd_delta_policy.outcome import AttemptEvent, Outcome, Status, Winner
+from dfd_delta_policy.policy import DeltaRetryPolicy, RetryBounds
 from dfd_delta_policy.source import plain_schema
-from dfd_delta_policy.table import GuardedTable, MergeBuilder
+from dfd_delta_policy.table import GuardedTable
 
 __all__ = [
     "Action",
@@ -37,10 +44,14 @@ __all__ = [
     "MergeBuilder",
     "OperationRefused",
     "Outcome",
+    "RequireCommitSafety",
     "RetriesExhausted",
+    "RetryBounds",
+    "StageHook",
     "Status",
     "UnsupportedTable",
     "Verdict",
+    "Winner",
     "classify",
     "plain_schema",
 ]

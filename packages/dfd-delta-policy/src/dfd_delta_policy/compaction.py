@@ -1,12 +1,8 @@
-"""OPTIMIZE without deltalake's own, whose conflict check lets rows double under a race.
+"""What `rewriting` stands on where dfd-native isn't installed: plain tables, by pyarrow and deltalake.
 
-The small files of each partition are rewritten once; then removes and adds are committed at exactly
-the next version. When another commit took it, the rewritten files are looked up again: if all
-are still there as they were, the same commit is tried on top, without rewriting. If any is gone,
-the rewrite is thrown away and planned anew.
-
-Files are rewritten as they are, with their physical column names, so that partition columns and
-values stay what the log says.
+Files are rewritten as they are, so that partition columns and values stay what the log says. What
+deltalake can't commit is refused: deletion vectors, column mapping, and paths that it would encode
+otherwise. The history calls such an OPTIMIZE a WRITE.
 """
 
 from __future__ import annotations
@@ -16,7 +12,7 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -27,14 +23,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs
 import pyarrow.parquet as pq
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake.exceptions import CommitFailedError
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
+from dfd_storage import StorageProfile
 
+from dfd_delta_policy.commit import Committer
 from dfd_delta_policy.errors import UnsupportedTable
-from dfd_delta_policy.loop import Attempt, Done
+from dfd_delta_policy.native import FileAction, StagedFiles
+from dfd_delta_policy.rules import refuse_odd_paths
+from dfd_delta_policy.source import plain_schema
 
-# A rewritten file must keep what these features say of rows; that isn't built yet.
+# A rewritten file must keep what these features say of rows.
 _UNSUPPORTED = (
     "deletionVectors",
     "rowTracking",
@@ -43,131 +44,212 @@ _UNSUPPORTED = (
     "typeWidening",
 )
 _STATISTICS_COLUMNS = 32
+# What deltalake writes of its own into a commitInfo.
+_OWN = ("timestamp", "operation", "operationParameters", "readVersion", "isolationLevel", "isBlindAppend", "engineInfo")  # fmt: skip
 
 
-class _File(NamedTuple):
-    path: str
-    size: int
-    partition: Mapping[str, str | None]
+class _Active(NamedTuple):
+    version: int
+    actions: list[FileAction]
 
 
-class _Rewrite(NamedTuple):
-    old: list[_File]
-    new: list[AddAction]
+class PlainTables:
+    """The part of `dfd_native` that compacts a table, for plain ones; `options` are deltalake's."""
 
+    def stage(self, uri: str, data: Any, *args: Any, **kwargs: Any) -> StagedFiles:
+        """Not without dfd-native: deltalake writes."""
+        raise UnsupportedTable("Staged writes need dfd-native; nothing was read or written.")
 
-class Compaction:
-    """One OPTIMIZE; `attempt` is given to the loop, `close` removes what was staged in vain."""
+    def active_files(
+        self, uri: str, options: Mapping[str, str] | None = None, version: int | None = None
+    ) -> _Active:
+        """The files of a version.
 
-    def __init__(self, uri: str, storage_options: dict[str, str], target_size_bytes: int) -> None:
-        self._target = target_size_bytes
-        self._files = pa.fs.PyFileSystem(DeltaStorageHandler(uri, options=storage_options))
-        self._rewrite: _Rewrite | None = None
-        self._committed = False
-
-    def attempt(self, attempt: Attempt) -> Done:
-        """Commit the rewrite at the version after the handle's, making it first if need be."""
-        table = attempt.table
-        if table is None:
-            raise UnsupportedTable("There is no table to optimize.")
+        Raises:
+            UnsupportedTable: the table isn't plain.
+        """
+        table = _open(uri, options, version)
         _refuse_unsupported(table)
-        active = {file.path: file for file in _active(table)}
-        if self._rewrite is not None and any(
-            active.get(file.path) != file for file in self._rewrite.old
-        ):
-            self._discard()
-        if self._rewrite is None:
-            self._rewrite = self._stage(table, list(active.values()))
-        rewrite = self._rewrite
-        metrics = {
-            "numFilesRemoved": len(rewrite.old),
-            "numFilesAdded": len(rewrite.new),
-            "numBytesRemoved": sum(file.size for file in rewrite.old),
-            "numBytesAdded": sum(add.size for add in rewrite.new),
-        }
-        if not rewrite.old:
-            return Done(None, metrics)
-        base = table.version()
-        now = int(time.time() * 1000)
-        removes = [
-            RemoveAction(
-                path=file.path,
-                data_change=False,
-                deletion_timestamp=now,
-                partition_values=dict(file.partition),
-                size=file.size,
-            )
-            for file in rewrite.old
+        refuse_odd_paths(table)
+        found = pa.table(table.get_add_actions())
+        columns = [c for c in ("path", "size_bytes", "partition") if c in found.column_names]
+        actions: list[FileAction] = [
+            {
+                "path": row["path"],
+                "size": row["size_bytes"],
+                "partitionValues": {
+                    name: _partition_text(value)
+                    for name, value in (row.get("partition") or {}).items()
+                },
+            }
+            for row in found.select(columns).to_pylist()
         ]
-        table.create_write_transaction(
-            [*removes, *rewrite.new],
-            "append",
-            table.schema(),
-            table.metadata().partition_columns,
-            commit_properties=attempt.commit,
-        )
-        self._committed = True
-        return Done(base + 1, metrics)
+        return _Active(table.version(), actions)
 
-    def close(self, *, landed: bool) -> None:
-        """Remove staged files unless the commit that refers to them is in the log."""
-        if not (landed or self._committed):
-            self._discard()
+    def rewrite(
+        self,
+        uri: str,
+        options: Mapping[str, str] | None = None,
+        *,
+        version: int,
+        paths: Sequence[str],
+        z_order_by: Sequence[str] | None = None,
+        target_file_bytes: int | None = None,
+    ) -> StagedFiles:
+        """The rows of files again, in files of up to the target for each partition.
 
-    def _discard(self) -> None:
-        if self._rewrite is not None:
-            for add in self._rewrite.new:
-                with contextlib.suppress(FileNotFoundError):
-                    self._files.delete_file(add.path)
-            self._rewrite = None
-
-    def _stage(self, table: DeltaTable, active: list[_File]) -> _Rewrite:
-        new: list[AddAction] = []
-        old: list[_File] = []
-        schema = _physical_schema(table)
+        Raises:
+            UnsupportedTable: the table isn't plain, or would be z-ordered.
+        """
+        if z_order_by:
+            raise UnsupportedTable("A z-order needs dfd-native. Nothing was changed.")
+        table = _open(uri, options, version)
+        active = {file["path"]: file for file in self.active_files(uri, options, version).actions}
+        handler = DeltaStorageHandler(uri, options=dict(options or {}))
+        rewritten = _Rewritten(pa.fs.PyFileSystem(handler), table)
         try:
-            for group in _groups(active, self._target):
-                new.append(self._merge(group, schema, table.metadata().partition_columns))
-                old += group
+            rewritten.write([active[path] for path in paths], target_file_bytes or math.inf)
         except BaseException:
-            self._rewrite = _Rewrite(old, new)
-            self._discard()
+            rewritten.drop()
             raise
-        return _Rewrite(old, new)
+        return rewritten
 
-    def _merge(self, group: list[_File], schema: pa.Schema, partition_by: list[str]) -> AddAction:
+    def commit(
+        self,
+        uri: str,
+        options: Mapping[str, str] | None = None,
+        *,
+        version: int,
+        actions: bytes,
+    ) -> None:
+        """Commit actions of `dfd_delta_policy.commit` through deltalake, strictly.
+
+        Raises:
+            FileExistsError: the version is taken.
+        """
+        table = _open(uri, options, version - 1)
+        found: dict[str, list[dict[str, Any]]] = {}
+        for line in actions.splitlines():
+            for kind, action in msgspec.json.decode(line).items():
+                found.setdefault(kind, []).append(action)
+        (info,) = found["commitInfo"]
+        try:
+            table.create_write_transaction(
+                [
+                    *(_remove(action) for action in found.get("remove", ())),
+                    *(_add(action) for action in found.get("add", ())),
+                ],
+                "append",
+                table.schema(),
+                table.metadata().partition_columns,
+                commit_properties=CommitProperties(
+                    custom_metadata={key: info[key] for key in info if key not in _OWN},
+                    max_commit_retries=0,
+                    app_transactions=[
+                        Transaction(txn["appId"], txn["version"]) for txn in found.get("txn", ())
+                    ],
+                ),
+                post_commithook_properties=PostCommitHookProperties(
+                    create_checkpoint=False, cleanup_expired_logs=False
+                ),
+            )
+        except CommitFailedError as error:
+            if str(error).rstrip().endswith("Failed to commit transaction: 0"):
+                raise FileExistsError(str(error)) from error
+            raise
+
+
+class PlainCommitter(Committer):
+    """A `Committer` to a plain table."""
+
+    def __init__(
+        self,
+        uri: str,
+        storage: StorageProfile,
+        open_table: Callable[[], DeltaTable],
+        native: PlainTables | None = None,
+    ) -> None:
+        super().__init__(native or PlainTables(), uri, storage, open_table)
+
+    @property
+    def options(self) -> dict[str, str]:
+        """deltalake's options, with the credentials that hold now."""
+        return self._storage.to_deltalake_options()
+
+
+class _Rewritten:
+    """Files that `PlainTables` wrote."""
+
+    def __init__(self, files: pa.fs.FileSystem, table: DeltaTable) -> None:
+        self._files = files
+        self._schema = _file_schema(table)
+        self._mine = True
+        self.read_version: int | None = table.version()
+        self.schema_json = table.schema().to_json()
+        self.partition_by = table.metadata().partition_columns
+        self.actions: list[dict[str, Any]] = []
+        self.rows = 0
+        self.bytes = 0
+        self.stage_id = uuid.uuid4().hex
+
+    @property
+    def metrics(self) -> dict[str, int | float]:
+        return {"rows": self.rows, "bytes": self.bytes, "files": len(self.actions)}
+
+    def release(self) -> None:
+        self._mine = False
+
+    def drop(self) -> None:
+        while self._mine and self.actions:
+            with contextlib.suppress(FileNotFoundError):
+                self._files.delete_file(self.actions[-1]["path"])
+            self.actions.pop()
+
+    def write(self, old: list[FileAction], target: float) -> None:
+        """Write the rows of files again, those of a partition into one file up to the target."""
+        partition, size = None, 0
+        group: list[FileAction] = []
+        for file in old:
+            if group and (file["partitionValues"] != partition or size + file["size"] > target):
+                self._merge(group)
+                group, size = [], 0
+            partition = file["partitionValues"]
+            group.append(file)
+            size += file["size"]
+        if group:
+            self._merge(group)
+
+    def _merge(self, group: list[FileAction]) -> None:
         """Write the rows of a group into one file, row group by row group."""
-        partition = dict(group[0].partition)
+        partition = dict(group[0]["partitionValues"])
         directory = "".join(
-            f"{quote(column, safe='')}={_hive(partition.get(column))}/" for column in partition_by
+            f"{quote(column, safe='')}={_hive(partition.get(column))}/"
+            for column in self.partition_by
         )
-        path = f"{directory}part-00000-{uuid.uuid4()}-c000.zstd.parquet"
-        statistics = _Statistics(schema)
-        try:
-            with (
-                self._files.open_output_stream(path) as sink,
-                pq.ParquetWriter(sink, schema, compression="zstd") as writer,
-            ):
-                for file in group:
-                    for table in self._row_groups(file, schema):
-                        statistics.add(table)
-                        writer.write_table(table)
-            size = self._files.get_file_info(path).size
-        except BaseException:
-            with contextlib.suppress(OSError):
-                self._files.delete_file(path)
-            raise
-        return AddAction(
-            path=path,
-            size=size,
-            partition_values=partition,
-            modification_time=int(time.time() * 1000),
-            data_change=False,
-            stats=statistics.to_json(),
-        )
+        path = f"{directory}part-{len(self.actions):05}-{self.stage_id}-c000.zstd.parquet"
+        statistics = _Statistics(self._schema)
+        self.actions.append({"path": path})
+        with (
+            self._files.open_output_stream(path) as sink,
+            pq.ParquetWriter(sink, self._schema, compression="zstd") as writer,
+        ):
+            for file in group:
+                for table in self._row_groups(unquote(file["path"])):
+                    statistics.add(table)
+                    writer.write_table(table)
+                    self.rows += table.num_rows
+        size = self._files.get_file_info(path).size
+        self.bytes += size
+        self.actions[-1] = {
+            "path": path,
+            "size": size,
+            "partition_values": partition,
+            "modification_time": int(time.time() * 1000),
+            "stats": statistics.to_json(),
+        }
 
-    def _row_groups(self, file: _File, schema: pa.Schema) -> Iterator[pa.Table]:
-        with self._files.open_input_file(file.path) as opened:
+    def _row_groups(self, path: str) -> Iterator[pa.Table]:
+        with self._files.open_input_file(path) as opened:
             parquet = pq.ParquetFile(opened)
             for index in range(parquet.num_row_groups):
                 table = parquet.read_row_group(index)
@@ -175,9 +257,13 @@ class Compaction:
                     table[field.name].cast(field.type)
                     if field.name in table.column_names
                     else pa.nulls(table.num_rows, field.type)
-                    for field in schema
+                    for field in self._schema
                 ]
-                yield pa.table(columns, schema=schema)
+                yield pa.table(columns, schema=self._schema)
+
+
+def _open(uri: str, options: Mapping[str, str] | None, version: int | None) -> DeltaTable:
+    return DeltaTable(uri, version=version, storage_options=dict(options or {}))
 
 
 def _refuse_unsupported(table: DeltaTable) -> None:
@@ -188,18 +274,31 @@ def _refuse_unsupported(table: DeltaTable) -> None:
         found.append("columnMapping")
     if found:
         raise UnsupportedTable(
-            f"OPTIMIZE of this version of dfd can't rewrite a table with {', '.join(sorted(set(found)))}. "
-            "Nothing was changed."
+            f"Without dfd-native, a table with {', '.join(sorted(set(found)))} can't be rewritten. "
+            "Nothing was changed. Install it: pip install dfd-native"
         )
 
 
-def _active(table: DeltaTable) -> Iterator[_File]:
-    actions = pa.table(table.get_add_actions())
-    columns = [c for c in ("path", "size_bytes", "partition") if c in actions.column_names]
-    for row in actions.select(columns).to_pylist():
-        partition = {k: _partition_text(v) for k, v in (row.get("partition") or {}).items()}
-        # The log has the path percent-encoded; deltalake encodes it again when it commits.
-        yield _File(unquote(row["path"]), row["size_bytes"], partition)
+def _remove(action: Mapping[str, Any]) -> RemoveAction:
+    # The log has the path percent-encoded; deltalake encodes it again when it commits.
+    return RemoveAction(
+        path=unquote(action["path"]),
+        data_change=action["dataChange"],
+        deletion_timestamp=action["deletionTimestamp"],
+        partition_values=action["partitionValues"],
+        size=action["size"],
+    )
+
+
+def _add(action: Mapping[str, Any]) -> AddAction:
+    return AddAction(
+        path=unquote(action["path"]),
+        size=action["size"],
+        partition_values=action["partitionValues"],
+        modification_time=action["modificationTime"],
+        data_change=action["dataChange"],
+        stats=action["stats"],
+    )
 
 
 def _partition_text(value: object) -> str | None:
@@ -223,27 +322,7 @@ def _hive(value: str | None) -> str:
     return "__HIVE_DEFAULT_PARTITION__" if value is None else quote(value, safe="")
 
 
-def _groups(active: list[_File], target: int) -> Iterator[list[_File]]:
-    """Files of one partition that together stay within the target, two at least."""
-    partitions: dict[tuple[tuple[str, str | None], ...], list[_File]] = {}
-    for file in active:
-        if file.size < target:
-            partitions.setdefault(tuple(sorted(file.partition.items())), []).append(file)
-    for files in partitions.values():
-        group: list[_File] = []
-        for file in sorted(files, key=lambda f: f.size):
-            if group and sum(f.size for f in group) + file.size > target:
-                if len(group) > 1:
-                    yield group
-                group = []
-            group.append(file)
-        if len(group) > 1:
-            yield group
-
-
-def _physical_schema(table: DeltaTable) -> pa.Schema:
-    from dfd_delta_policy.source import plain_schema
-
+def _file_schema(table: DeltaTable) -> pa.Schema:
     partition_by = set(table.metadata().partition_columns)
     schema = plain_schema(pa.schema(table.schema().to_arrow()))
     return pa.schema([field for field in schema if field.name not in partition_by])

@@ -46,9 +46,9 @@ class Action(str, Enum):
 
 
 class ConflictFound(Exception):
-    """A conflict that was found by looking at the table, before any commit: which, and what to do."""
+    """A conflict that dfd found itself, by looking at the table or by its own commit."""
 
-    def __init__(self, conflict: Conflict, reason: str, advice: str) -> None:
+    def __init__(self, conflict: Conflict, reason: str, advice: str = "") -> None:
         super().__init__(reason)
         self.conflict = conflict
         self.advice = advice
@@ -125,8 +125,13 @@ _ACTIONS = {
     Conflict.COMMIT_FAILED: Action.VERIFY,
 }
 
-# A pure append reads nothing, so that what others removed or committed can't make it wrong.
-_APPEND_RECOMMITS = {Conflict.CONCURRENT_DELETE_READ, Conflict.CONCURRENT_WRITE}
+# A pure append reads nothing, so that what others removed or committed can't make it wrong. A
+# rewrite looks whether what it rewrote is still there.
+_RECOMMITS = {
+    "append": {Conflict.CONCURRENT_DELETE_READ, Conflict.CONCURRENT_WRITE},
+    "optimize": {Conflict.CONCURRENT_WRITE},
+    "z_order": {Conflict.CONCURRENT_WRITE},
+}
 
 
 # Waiting mends none of these: permission, file too large, disk full, read-only, quota (errno.h).
@@ -145,14 +150,11 @@ def classify(exception: BaseException, operation: str) -> Verdict:
     <Action.VERIFY: 'VERIFY'>
     """
     if isinstance(exception, ConflictFound):
-        return Verdict(exception.conflict, _ACTIONS[exception.conflict], str(exception))
+        return _verdict(exception.conflict, operation, str(exception))
     text = str(exception)
     for pattern, conflict, reason in _TEXTS:
         if pattern.search(text):
-            action = _ACTIONS[conflict]
-            if operation == "append" and conflict in _APPEND_RECOMMITS:
-                action = Action.RECOMMIT
-            return Verdict(conflict, action, reason)
+            return _verdict(conflict, operation, reason)
     if _UNWRITABLE.search(text):
         return Verdict(Conflict.COMMIT_FAILED, Action.ABORT, "the location can't be written")
     if _UNSUPPORTED.search(text):
@@ -164,3 +166,8 @@ def classify(exception: BaseException, operation: str) -> Verdict:
         Action.VERIFY,
         f"the outcome is unknown ({type(exception).__name__})",
     )
+
+
+def _verdict(conflict: Conflict, operation: str, reason: str) -> Verdict:
+    recommits = conflict in _RECOMMITS.get(operation, ())
+    return Verdict(conflict, Action.RECOMMIT if recommits else _ACTIONS[conflict], reason)

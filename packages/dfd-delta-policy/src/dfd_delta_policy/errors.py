@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dfd_delta_policy.conflict import Verdict
+    from dfd_delta_policy.outcome import Winner
 
 
 class DeltaPolicyError(Exception):
@@ -41,10 +42,12 @@ class UnsupportedTable(DeltaPolicyError):
 
 
 class ConflictError(DeltaPolicyError):
-    """An operation was not committed.
+    """An operation was not committed, as far as can be known.
 
     `operation`, `read_version` (None before the table existed), `verdict` of the last error,
-    and `attempts` made.
+    `attempts` made, and `winners`: what others committed since the operation first read the table.
+    `landed` is False, or None where nobody can know: the log couldn't be read, or a request to an object
+    store got no answer and may still be carried out.
     """
 
     code = "conflict"
@@ -57,12 +60,16 @@ class ConflictError(DeltaPolicyError):
         read_version: int | None,
         verdict: Verdict,
         attempts: int,
+        winners: tuple[Winner, ...] = (),
+        landed: bool | None = False,
     ) -> None:
         super().__init__(message)
         self.operation = operation
         self.read_version = read_version
         self.verdict = verdict
         self.attempts = attempts
+        self.winners = winners
+        self.landed = landed
 
     def __reduce__(self) -> tuple[Callable[[str], ConflictError], tuple[str]]:
         rebuild = partial(
@@ -71,6 +78,8 @@ class ConflictError(DeltaPolicyError):
             read_version=self.read_version,
             verdict=self.verdict,
             attempts=self.attempts,
+            winners=self.winners,
+            landed=self.landed,
         )
         return rebuild, (str(self),)
 

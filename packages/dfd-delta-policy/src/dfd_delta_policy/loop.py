@@ -6,6 +6,9 @@
 
 Staging is what is slow and never repeated: the attempts and their time begin after it.
 
+Every attempt stands on the rules that the operation first saw, or under `on_metadata_change="replan"`
+on those that keep its meaning. A commit is strict, so that deltalake never compares them.
+
 Whether an operation landed is read from the log: every commit carries the operation's id in its
 commitInfo, so that the commits after the version first read are searched for it. An application
 transaction per operation would tell the same, but stays in the table's state for ever.
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -22,16 +26,24 @@ from typing import Any, NamedTuple
 import tenacity
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import TableNotFoundError
+from dfd_storage import LocalProfile, StorageProfile
 
 from dfd_delta_policy.conflict import Action, Conflict, ConflictFound, Verdict, classify
 from dfd_delta_policy.errors import ConflictError, DeltaPolicyError, RetriesExhausted
-from dfd_delta_policy.hooks import CommitHook, CommitPlan
-from dfd_delta_policy.outcome import AttemptEvent, Outcome, Status
+from dfd_delta_policy.hooks import CommitHook, CommitPlan, StageHook
+from dfd_delta_policy.outcome import AttemptEvent, Outcome, Status, Winner
 from dfd_delta_policy.policy import DeltaRetryPolicy
+from dfd_delta_policy.rules import Rules, refuse_binary_partitions, refuse_odd_paths
 
 logger = logging.getLogger(__name__)
 
 OPERATION_ID = "dfd.operation_id"
+# deltalake wraps some errors of a store, and of who came second, in its error for everything else.
+_TRANSIENT = re.compile(
+    r"(table|version) already exists|object store|generic (?!deltatable)\w+ error|http error", re.IGNORECASE
+)
+# What an operation commits when it begins: it has still to be done.
+_ANNOUNCEMENTS = frozenset({"VACUUM START"})
 
 
 class Clock(NamedTuple):
@@ -59,7 +71,8 @@ class Done(NamedTuple):
 class Operation(NamedTuple):
     """One mutation: `attempt` plans and commits it once, on the handle it is given.
 
-    `stage` makes, before the first attempt, what all of them commit; it is given a handle too.
+    `stage` makes, before the first attempt, what all of them commit; it is given a handle too, and
+    gives what it staged (rows, bytes, files). `by_deltalake` tells that deltalake writes its files.
     """
 
     name: str
@@ -69,7 +82,10 @@ class Operation(NamedTuple):
     metadata: Mapping[str, str] = {}
     transaction: tuple[str, int] | None = None
     creates: bool = False
-    stage: Callable[[DeltaTable | None], None] | None = None
+    stage: Callable[[DeltaTable | None], Mapping[str, Any]] | None = None
+    by_deltalake: bool = False
+    changes: Mapping[str, str] = {}
+    changes_schema: bool = False
 
 
 class _TryAgain(Exception):
@@ -89,6 +105,7 @@ class Loop(NamedTuple):
     hooks: tuple[CommitHook, ...]
     on_attempt: Callable[[AttemptEvent], None] | None
     clock: Clock
+    storage: StorageProfile | None = None
 
     def run(self, operation: Operation) -> Outcome:
         """Run an operation until it is committed, found committed, or refused.
@@ -98,24 +115,23 @@ class Loop(NamedTuple):
             ConflictError: the conflict is fatal; nothing of it was committed.
             Exception: what a hook raised, what staging did, or deltalake for input that can't be right.
         """
+        bounds = self.policy.bounds_of(operation.name)
         run = _Run(self, operation)
-        outcome = run.prepare() or self._retried(run)
+        outcome = run.prepare() or self._retried(run, bounds)
         for hook in self.hooks:
             hook.after_commit(outcome)
         return outcome
 
-    def _retried(self, run: _Run) -> Outcome:
+    def _retried(self, run: _Run, bounds: DeltaRetryPolicy) -> Outcome:
         started = self.clock.now()
         waits: list[float] = []
 
         def stop(state: tenacity.RetryCallState) -> bool:
             next_start = self.clock.now() - started + state.upcoming_sleep
-            return (
-                state.attempt_number >= self.policy.attempts or next_start > self.policy.timeout_s
-            )
+            return state.attempt_number >= bounds.attempts or next_start > bounds.timeout_s
 
         def wait(_: tenacity.RetryCallState) -> float:
-            waits.append(self.policy.next_wait_s(waits[-1] if waits else None, self.clock.uniform))
+            waits.append(bounds.next_wait_s(waits[-1] if waits else None, self.clock.uniform))
             return waits[-1]
 
         retrying = tenacity.Retrying(
@@ -137,51 +153,91 @@ class _Run:
     def __init__(self, loop: Loop, operation: Operation) -> None:
         self._loop = loop
         self._operation = operation
-        self._first_version: int | None = None
         self._attempts = 0
         self._conflicts: list[Conflict] = []
+        self._read_version: int | None = None
         self._asked: tuple[int | None, ...] = ()
+        self._rules: Rules | None = None
+        self._is_new = True
+        self._stored: int | None = None
+        # The newest version whose commits were looked through, and what was found there.
+        self._seen: int | None = None
+        self._landed: int | None = None
+        # The version that a request which got no answer may still take.
+        self._may_come: int | None = None
+        self._winners: list[Winner] = []
 
     def prepare(self) -> Outcome | None:
         """Stage what the attempts will commit; an outcome where there is nothing left to do."""
         if self._operation.stage is None:
             return None
-        table = self._fresh()
-        read_version = None if table is None else table.version()
-        if (stored := self._already(table)) is not None:
+        table, stored = self._stand_on_newest()
+        if stored is not None:
             self._attempts = 1
             return self._outcome(Status.ALREADY_COMMITTED, stored, {}, [])
-        self._before(table, read_version)
-        self._asked = (read_version,)
+        plan = self._before(table)
         try:
-            self._operation.stage(table)
+            staged = self._operation.stage(table)
         except ConflictFound as found:
-            verdict = classify(found, self._operation.name)
-            raise self._error(ConflictError, found, verdict, read_version, "") from found
+            raise self._found(found) from found
+        for hook in self._loop.hooks:
+            if isinstance(hook, StageHook):
+                hook.after_stage(plan, staged)
         return None
 
     def once(self, waits: list[float]) -> Outcome:
-        table = self._fresh()
+        """One attempt; _TryAgain where another may follow."""
         self._attempts += 1
-        read_version = None if table is None else table.version()
-        if self._attempts == 1:
-            self._first_version = read_version
-        elif (landed := self._landed(table)) is not None:
-            return self._outcome(Status.LANDED_AFTER_ERROR, landed, {}, waits)
-        if (stored := self._already(table)) is not None:
+        try:
+            table, stored = self._stand_on_newest()
+        except OSError as error:
+            if self._attempts == 1:
+                raise
+            raise self._try_again(error, classify(error, self._operation.name), False) from error
+        if self._landed is not None:
+            return self._outcome(Status.LANDED_AFTER_ERROR, self._landed, {}, waits)
+        if stored is not None:
             return self._outcome(Status.ALREADY_COMMITTED, stored, {}, waits)
         # Hooks were shown this snapshot before the staging, unless the table has moved on since.
-        if self._attempts > 1 or self._asked != (read_version,):
-            self._before(table, read_version)
+        if self._attempts > 1 or self._asked != (self._read_version,):
+            self._before(table)
         try:
+            if table is not None and self._operation.by_deltalake:
+                refuse_binary_partitions(table)
+                if self._operation.removes_rows:
+                    refuse_odd_paths(table)
             done = self._operation.attempt(Attempt(table, self._properties()))
         except DeltaPolicyError:
             raise
         except Exception as error:  # noqa: BLE001  every error of a commit may hide a commit
-            return self._after_error(error, read_version, waits)
+            return self._after_error(error, waits)
         if done.version is None:
-            return self._outcome(Status.NOTHING_TO_DO, read_version, done.metrics, waits)
+            return self._outcome(Status.NOTHING_TO_DO, self._read_version, done.metrics, waits)
         return self._outcome(Status.COMMITTED, done.version, done.metrics, waits)
+
+    def _stand_on_newest(self) -> tuple[DeltaTable | None, int | None]:
+        """A fresh handle, and the table's version where the caller's transaction is in it already.
+
+        Raises:
+            ConflictError: the rules are others, or another writer uses the transaction's id.
+        """
+        table = self._fresh()
+        self._read_version = None if table is None else table.version()
+        if self._is_new:
+            self._seen = self._read_version
+        else:
+            self._look_through(table)
+        if self._landed is not None or table is None:
+            self._is_new = False
+            return table, None
+        try:
+            stored = self._transaction_in(table)
+            if stored is None:
+                self._hold_to_rules(table)
+        except ConflictFound as found:
+            raise self._found(found) from found
+        self._is_new = False
+        return table, stored
 
     def _fresh(self) -> DeltaTable | None:
         try:
@@ -191,26 +247,61 @@ class _Run:
                 return None
             raise
 
-    def _already(self, table: DeltaTable | None) -> int | None:
-        """The table's version when the caller's own transaction is in it."""
-        if table is None or self._operation.transaction is None:
+    def _transaction_in(self, table: DeltaTable) -> int | None:
+        if self._operation.transaction is None:
             return None
         app_id, app_version = self._operation.transaction
         stored = table.transaction_version(app_id)
-        return table.version() if stored is not None and stored >= app_version else None
+        if self._is_new:
+            self._stored = stored
+            return table.version() if stored is not None and stored >= app_version else None
+        if stored != self._stored:
+            raise ConflictFound(
+                Conflict.CONCURRENT_TRANSACTION,
+                f"another writer committed version {stored} of application id {app_id!r} meanwhile",
+                "One writer at a time may use an application id. If the other was a restart of this "
+                "one, send it again: what landed is answered as already committed.",
+            )
+        return None
 
-    def _before(self, table: DeltaTable | None, read_version: int | None) -> None:
+    def _hold_to_rules(self, table: DeltaTable) -> None:
+        now = Rules.of(table)
+        before, self._rules = self._rules, now
+        change = None if before is None else before.change(now)
+        if before is not None and change is not None:
+            conflict, reason = change
+            advice = "Run it again: it is then worked out under the table's rules of today."
+            broken = None
+            if conflict not in self._loop.policy.fatal:
+                broken = before.broken_by(now)
+                advice = f"It can't be worked out again: {broken}."
+            if conflict in self._loop.policy.fatal or broken is not None:
+                raise ConflictFound(conflict, reason, advice)
+        if self._operation.removes_rows and now.takes_appends_only:
+            raise ConflictFound(
+                Conflict.APPEND_ONLY,
+                "the table takes appends only (delta.appendOnly)",
+                "Append instead, or unset the property.",
+            )
+
+    def _before(self, table: DeltaTable | None) -> CommitPlan:
+        operation = self._operation
         plan = CommitPlan(
             uri=self._loop.uri,
-            operation=self._operation.name,
-            read_version=read_version,
+            operation=operation.name,
+            read_version=self._read_version,
             attempt=max(self._attempts, 1),
-            operation_id=self._operation.operation_id,
-            removes_rows=self._operation.removes_rows,
+            operation_id=operation.operation_id,
+            removes_rows=operation.removes_rows,
             configuration={} if table is None else table.metadata().configuration,
+            changes=operation.changes,
+            changes_schema=operation.changes_schema,
+            storage=self._loop.storage,
         )
         for hook in self._loop.hooks:
             hook.before_commit(plan)
+        self._asked = (self._read_version,)
+        return plan
 
     def _properties(self) -> CommitProperties:
         operation = self._operation
@@ -226,81 +317,106 @@ class _Run:
             else None,
         )
 
-    def _after_error(
-        self, error: Exception, read_version: int | None, waits: list[float]
-    ) -> Outcome:
+    def _after_error(self, error: Exception, waits: list[float]) -> Outcome:
         verdict = classify(error, self._operation.name)
-        landed, known = self._look_again()
+        known = self._look_again()
         if self._loop.on_attempt is not None:
             self._loop.on_attempt(
                 AttemptEvent(
                     operation=self._operation.name,
                     operation_id=self._operation.operation_id,
                     attempt=self._attempts,
-                    read_version=read_version,
+                    read_version=self._read_version,
                     verdict=verdict,
-                    landed=landed is not None,
+                    landed=self._landed is not None,
+                    winners=tuple(self._winners),
                 )
             )
         logger.info(
             "%s attempt %d on version %s: %s (%s)",
-            self._operation.name, self._attempts, read_version, verdict.conflict, verdict.reason,
+            self._operation.name, self._attempts, self._read_version, verdict.conflict, verdict.reason,
         )  # fmt: skip
-        if landed is not None:
-            return self._outcome(Status.LANDED_AFTER_ERROR, landed, {}, waits)
+        if self._landed is not None:
+            return self._outcome(Status.LANDED_AFTER_ERROR, self._landed, {}, waits)
         if known and verdict.conflict is Conflict.COMMIT_FAILED and not is_transient(error):
             raise error
         self._conflicts.append(verdict.conflict)
+        if verdict.conflict is Conflict.COMMIT_FAILED and not self._is_local:
+            self._may_come = 0 if self._read_version is None else self._read_version + 1
         if verdict.action is Action.ABORT or verdict.conflict in self._loop.policy.fatal:
-            raise self._error(
-                ConflictError, error, verdict, read_version, "Trying again can't help."
-            )
-        advice = (
-            "Run it again, or allow more attempts."
-            if known
-            else f"The log can't be read: look in it for operation {self._operation.operation_id}."
-        )
-        raise _TryAgain(self._error(RetriesExhausted, error, verdict, read_version, advice, known))
+            if isinstance(error, ConflictFound):
+                raise self._found(error)
+            raise self._error(ConflictError, error, verdict, "Trying again can't help.")
+        raise self._try_again(error, verdict, known)
 
-    def _look_again(self) -> tuple[int | None, bool]:
-        """The version in which the operation landed, and whether the log could be read."""
+    @property
+    def _is_local(self) -> bool:
+        """Whether a request that failed is over, so that it can't be carried out later."""
+        storage = self._loop.storage
+        return storage is None or isinstance(storage, LocalProfile)
+
+    def _try_again(self, error: Exception, verdict: Verdict, known: bool) -> _TryAgain:
+        advice = "Run it again, or allow more attempts."
+        if self._may_come is not None and (self._seen is None or self._seen < self._may_come):
+            known = False
+        if not known:
+            advice = f"Look in the log for operation {self._operation.operation_id} before running it again."
+        return _TryAgain(self._error(RetriesExhausted, error, verdict, advice, known))
+
+    def _look_again(self) -> bool:
+        """Look through what was committed meanwhile; whether the log could be read."""
         try:
-            table = self._fresh()
+            self._look_through(self._fresh())
         except OSError:
-            return None, False
-        return self._landed(table), True
+            return False
+        return True
 
-    def _landed(self, table: DeltaTable | None) -> int | None:
-        """The version that carries the operation's id, searched since the version first read."""
+    def _look_through(self, table: DeltaTable | None) -> None:
+        """Find the operation, and those that won, among the commits since the last look."""
         if table is None:
-            return None
-        first = -1 if self._first_version is None else self._first_version
-        newer = table.version() - first
-        commits = table.history(newer) if newer > 0 else []
-        return version_with(commits, self._operation.operation_id)
+            return
+        newer = table.version() - (-1 if self._seen is None else self._seen)
+        for commit in reversed(table.history(newer) if newer > 0 else []):
+            operation_id = commit.get(OPERATION_ID)
+            version = int(commit["version"])
+            named = commit.get("operation", "unknown")
+            if operation_id == self._operation.operation_id:
+                if named not in _ANNOUNCEMENTS:
+                    self._landed = version
+            else:
+                winner = Winner(version=version, operation=named, operation_id=operation_id)
+                self._winners.append(winner)
+        self._seen = max(table.version(), -1 if self._seen is None else self._seen)
+
+    def _found(self, found: ConflictFound) -> ConflictError:
+        """What is raised for a conflict that no commit was tried for: it ends the operation."""
+        verdict = Verdict(found.conflict, Action.ABORT, str(found))
+        return self._error(ConflictError, found, verdict, found.advice)
 
     def _error(
         self,
         kind: type[ConflictError],
         error: Exception,
         verdict: Verdict,
-        read_version: int | None,
         advice: str,
         known: bool = True,
     ) -> ConflictError:
         name = self._operation.name.upper()
         fate = "Nothing of it was committed" if known else "Whether it was committed is unknown"
-        if isinstance(error, ConflictFound):
-            advice = error.advice
-        else:
-            advice = f"{advice} deltalake says: {error}"
+        won = [w for w in self._winners if w.version > (self._read_version or -1)] or self._winners
+        by = f"; {won[0]} won" if len(won) == 1 else ""
+        if len(won) > 1:
+            by = f"; {won[0]} to {won[-1]} won"
+        said = "" if isinstance(error, ConflictFound) else f" deltalake says: {error}"
         raised = kind(
-            f"{name} of {self._loop.uri} read version {read_version}; {verdict.reason} "
-            f"({verdict.conflict}). {fate} after {self._attempts} attempt(s). {advice}",
+            f"{name} of {self._loop.uri} read version {self._read_version}; {verdict.reason} "
+            f"({verdict.conflict}){by}. {fate} after {self._attempts} attempt(s). {advice}{said}",
             operation=self._operation.name,
-            read_version=read_version,
+            read_version=self._read_version,
             verdict=verdict,
             attempts=self._attempts,
+            winners=tuple(self._winners),
+            landed=False if known else None,
         )
         raised.__cause__ = error
         return raised
@@ -309,11 +425,14 @@ class _Run:
         self, status: Status, version: int | None, metrics: dict[str, Any], waits: list[float]
     ) -> Outcome:
         return Outcome(
+            operation=self._operation.name,
             version=version,
+            read_version=self._read_version,
             attempts=self._attempts,
             status=status,
             operation_id=self._operation.operation_id,
             conflicts=tuple(self._conflicts),
+            winners=tuple(self._winners),
             waited_s=sum(waits),
             metrics=metrics,
         )
@@ -337,4 +456,4 @@ def is_transient(error: Exception) -> bool:
 
     if isinstance(error, (OSError, CommitFailedError)):
         return True
-    return type(error) is DeltaError and "already exists" in str(error)
+    return type(error) is DeltaError and _TRANSIENT.search(str(error)) is not None

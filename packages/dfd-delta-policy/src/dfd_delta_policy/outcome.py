@@ -22,24 +22,43 @@ class Status(str, Enum):
         return self.value
 
 
+class Winner(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit that took a version before the operation could.
+
+    `operation` as the history names it, `operation_id` where dfd committed it.
+    """
+
+    version: int
+    operation: str
+    operation_id: str | None = None
+
+    def __str__(self) -> str:
+        return f"version {self.version} ({self.operation})"
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The version that holds the operation (None: not tied to one), and how it came there.
 
-    `conflicts` are those met on the way, `waited_s` the seconds spent waiting between attempts,
-    `metrics` what deltalake or the compaction counted.
+    `read_version` is the version that its last attempt stood on (None: there was no table yet),
+    `conflicts` are those met on the way, `winners` the commits of others since the operation first
+    read the table, `waited_s` the seconds spent waiting between attempts, `metrics` what deltalake or
+    the stage counted.
     """
 
+    operation: str
     version: int | None
+    read_version: int | None
     attempts: int
     status: Status
     operation_id: str
     conflicts: tuple[Conflict, ...] = ()
+    winners: tuple[Winner, ...] = ()
     waited_s: float = 0.0
     metrics: dict[str, Any] = {}
 
 
 class AttemptEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt that failed: for logs and spans."""
+    """One attempt that failed: for logs and spans. `winners` as in `Outcome`."""
 
     operation: str
     operation_id: str
@@ -47,3 +66,4 @@ class AttemptEvent(msgspec.Struct, frozen=True, kw_only=True):
     read_version: int | None
     verdict: Verdict
     landed: bool
+    winners: tuple[Winner, ...] = ()

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote_to_bytes
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
+from deltalake.schema import PrimitiveType
 
 from dfd_delta_policy.conflict import Conflict, ConflictFound
 from dfd_delta_policy.errors import UnsupportedTable
@@ -64,12 +65,38 @@ class Rules(NamedTuple):
             return Conflict.METADATA_CHANGED, f"another commit changed {', '.join(sorted(changed))}"
         return None
 
+    def broken_by(self, now: Rules) -> str | None:
+        """Why what was asked of the table may mean something else now; None where it can't.
+
+        New columns, looser columns, constraints, features and other properties are no reason: whoever
+        plans again plans under them.
+        """
+        if self.table != now.table:
+            return "another process made the table anew"
+        if self.partition_by != now.partition_by:
+            return "the table is partitioned otherwise"
+        fields = {field["name"]: field for field in now.schema["fields"]}
+        for field in self.schema["fields"]:
+            found = fields.get(field["name"])
+            if found is None:
+                return f"column {field['name']} is gone"
+            if _identity(field) != _identity(found):
+                return f"column {field['name']} is another"
+            if field["nullable"] and not found["nullable"]:
+                return f"column {field['name']} takes no nulls any more"
+        return None
+
     @property
     def takes_appends_only(self) -> bool:
         """Whether the protocol forbids to remove rows (`delta.appendOnly`)."""
         _, writer, _, features = self.protocol
         is_supported = writer < 7 or "appendOnly" in features
         return is_supported and self.properties.get("delta.appendOnly") == "true"
+
+
+def _identity(field: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The type of a column, and what tells it from another of its name (column mapping)."""
+    return field["type"], field["metadata"].get("delta.columnMapping.id")
 
 
 def refuse_odd_paths(table: DeltaTable) -> None:
@@ -87,6 +114,23 @@ def refuse_odd_paths(table: DeltaTable) -> None:
             raise UnsupportedTable(
                 f"deltalake can't remove the file {path}: its removal would name it otherwise, and "
                 "its rows would stay. Nothing was committed. Delta-Spark can change this table."
+            )
+
+
+def refuse_binary_partitions(table: DeltaTable) -> None:
+    """Refuse to let deltalake write to a table that is partitioned by binary values.
+
+    It writes the value `a` as the six bytes of its escape, `\\u0061`.
+
+    Raises:
+        UnsupportedTable: the table is partitioned so.
+    """
+    partition_by = table.metadata().partition_columns
+    for field in table.schema().fields if partition_by else ():
+        if field.name in partition_by and field.type == PrimitiveType("binary"):
+            raise UnsupportedTable(
+                f"deltalake can't write to the table, whose partition column {field.name} is binary: it would "
+                "write other values. Nothing was committed. Appends and full overwrites through dfd-native can."
             )
 
 

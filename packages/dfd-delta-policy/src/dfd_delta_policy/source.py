@@ -122,3 +122,24 @@ def replayable(data: Any, *, once: bool) -> Iterator[Open]:
                 for batch in reader:
                     writer.write_batch(batch)
             yield lambda: pa.ipc.open_stream(pa.memory_map(str(path)))
+
+
+class Source:
+    """`replayable`, entered at the first open: what already landed leaves its source unread."""
+
+    def __init__(self, data: Any, *, once: bool) -> None:
+        self._manager = replayable(data, once=once)
+        self._open: Open | None = None
+
+    def __enter__(self) -> Source:
+        return self
+
+    def open(self) -> pa.RecordBatchReader:
+        """A reader from the start of the data."""
+        if self._open is None:
+            self._open = self._manager.__enter__()
+        return self._open()
+
+    def __exit__(self, *exc: Any) -> None:
+        if self._open is not None:
+            self._manager.__exit__(None, None, None)

@@ -5,30 +5,36 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import msgspec
-import pyarrow as pa
-from deltalake import DeltaTable, WriterProperties, write_deltalake
-from deltalake.table import TableMerger
-from dfd_storage import LocalProfile, StorageProfile, StorageResolver
+from deltalake import DeltaTable, write_deltalake
+from dfd_storage import StorageProfile, StorageResolver
 
-from dfd_delta_policy import staging
-from dfd_delta_policy.compaction import Compaction
-from dfd_delta_policy.errors import DeltaPolicyError, InvalidOperation, OperationRefused
-from dfd_delta_policy.hooks import CommitHook
+from dfd_delta_policy import native
+from dfd_delta_policy.alteration import checked_properties, missing_fields, new_fields
+from dfd_delta_policy.commit import Committer
+from dfd_delta_policy.compaction import PlainCommitter
+from dfd_delta_policy.errors import (
+    DeltaPolicyError,
+    InvalidOperation,
+    OperationRefused,
+    UnsupportedTable,
+)
+from dfd_delta_policy.handle import WRITER, existing, on_handle
+from dfd_delta_policy.hooks import CommitHook, RequireCommitSafety
 from dfd_delta_policy.loop import Attempt, Clock, Done, Loop, Operation
+from dfd_delta_policy.merging import MergeBuilder
 from dfd_delta_policy.outcome import AttemptEvent, Outcome, Status
-from dfd_delta_policy.policy import DeltaRetryPolicy
-from dfd_delta_policy.source import replayable
-from dfd_delta_policy.staging import Stage, StagedWrite
+from dfd_delta_policy.policy import DeltaRetryPolicy, OperationName
+from dfd_delta_policy.rewriting import Rewriting
+from dfd_delta_policy.source import Source
+from dfd_delta_policy.staging import StagedWrite
 
+PartitionFilters = Sequence[tuple[str, str, Any]]
 Observe = Callable[[str, str], AbstractContextManager[Callable[[Outcome], None]]]
-
-_WRITER = WriterProperties(compression="ZSTD")
-_TARGET_FILE_BYTES = 100 * 1024 * 1024
 
 
 class GuardedTable:
@@ -36,9 +42,9 @@ class GuardedTable:
 
     - `uri`: where it is; it need not exist before the first write.
     - `storage`: its profile. Default: the local directory. A store on which commits overwrite one another
-      is refused (`StorageProfile.require_safe_commits`).
+      is refused (`RequireCommitSafety`).
     - `policy`: bounds of retries.
-    - `hooks`: called around every commit, in order.
+    - `hooks`: called around every commit, in order, after `RequireCommitSafety`.
     - `commit_metadata`: asked before each operation for text that goes into its commits (run and
       query ids).
     - `on_attempt`: told of every attempt that failed.
@@ -47,7 +53,8 @@ class GuardedTable:
     - `clock`: time and chance.
 
     Every mutation reads a fresh snapshot, commits at exactly the next version or not at all, and
-    looks into the log before it is tried again.
+    looks into the log before it is tried again. Where another commit changed the table's rules
+    meanwhile (schema, partitioning, properties, protocol), it ends or is worked out again, as the policy says.
 
     Where dfd-native is installed, appends and full overwrites stage their files once, in parallel and in
     bounded memory, and only the commit is tried again.
@@ -68,17 +75,17 @@ class GuardedTable:
         self.uri = profile.canonical_uri(uri)
         self._profile = profile
         self._profile.to_deltalake_options()  # refused here, and not in the first operation
-        self._local = isinstance(profile, LocalProfile)
         self._commit_metadata = commit_metadata
         self._observe = observe or _unobserved
-        self._stage: Stage | None = staging.installed()
+        self._native = native.installed()
         self._loop = Loop(
             uri=self.uri,
             open=self._open,
             policy=policy or DeltaRetryPolicy(),
-            hooks=tuple(hooks),
+            hooks=(RequireCommitSafety(), *hooks),
             on_attempt=on_attempt,
             clock=clock or Clock(),
+            storage=profile,
         )
 
     @property
@@ -153,25 +160,27 @@ class GuardedTable:
         sort_by: list[str] | None,
         transaction: tuple[str, int] | None,
     ) -> Outcome:
-        if self._stage is not None and predicate is None and schema_mode is None:
+        if self._native is not None and predicate is None and schema_mode is None:
             write = StagedWrite(
-                self._stage,
+                self._committer(),
                 mode,
                 data,
-                uri=self.uri,
-                storage_options=self._options,
-                local=self._local,
-                open_table=self._open,
                 commit_metadata=self._commit_metadata,
                 partition_by=partition_by,
                 sort_by=sort_by,
             )
-            return self._write_staged(mode, write, transaction)
+            return self._run_staged(
+                mode,
+                write,
+                removes_rows=mode == "overwrite",
+                transaction=transaction,
+                creates=True,
+            )
         if sort_by:
             raise InvalidOperation(
                 "`sort_by` needs dfd-native, and neither `predicate` nor `schema_mode`."
             )
-        with _Lazy(data, once=self._loop.policy.attempts == 1) as source:
+        with Source(data, once=self._once(mode)) as source:
 
             def attempt(attempt: Attempt) -> Done:
                 options: dict[str, Any] = {
@@ -181,7 +190,7 @@ class GuardedTable:
                     "partition_by": partition_by,
                     "schema_mode": schema_mode,
                     "storage_options": self._options,
-                    "writer_properties": _WRITER,
+                    "writer_properties": WRITER,
                     "commit_properties": attempt.commit,
                 }
                 write_deltalake(attempt.table or self.uri, source.open(), **options)
@@ -191,44 +200,24 @@ class GuardedTable:
                 mode,
                 attempt,
                 removes_rows=mode == "overwrite",
+                by_deltalake=True,
                 transaction=transaction,
                 creates=True,
+                changes_schema=schema_mode is not None,
             )
-
-    def _write_staged(
-        self,
-        mode: Literal["append", "overwrite"],
-        write: StagedWrite,
-        transaction: tuple[str, int] | None,
-    ) -> Outcome:
-        outcome: Outcome | None = None
-        try:
-            outcome = self._run(
-                mode,
-                write.commit,
-                removes_rows=mode == "overwrite",
-                transaction=transaction,
-                creates=True,
-                stage=write.stage,
-            )
-        finally:
-            write.close(outcome)
-        if outcome.status is Status.LANDED_AFTER_ERROR:
-            return msgspec.structs.replace(outcome, metrics=write.metrics)
-        return outcome
 
     def delete(self, predicate: str | None = None) -> Outcome:
         """Delete the rows that match `predicate`, or all."""
 
         def attempt(attempt: Attempt) -> Done:
-            return _on_handle(
+            return on_handle(
                 attempt,
                 lambda table: table.delete(
-                    predicate, writer_properties=_WRITER, commit_properties=attempt.commit
+                    predicate, writer_properties=WRITER, commit_properties=attempt.commit
                 ),
             )
 
-        return self._run("delete", attempt, removes_rows=True)
+        return self._run("delete", attempt, removes_rows=True, by_deltalake=True)
 
     def update(self, updates: Mapping[str, str], predicate: str | None = None) -> Outcome:
         """Set columns to SQL expressions where `predicate` holds, or everywhere."""
@@ -236,17 +225,17 @@ class GuardedTable:
             raise InvalidOperation("`updates` names no column.")
 
         def attempt(attempt: Attempt) -> Done:
-            return _on_handle(
+            return on_handle(
                 attempt,
                 lambda table: table.update(
                     updates=dict(updates),
                     predicate=predicate,
-                    writer_properties=_WRITER,
+                    writer_properties=WRITER,
                     commit_properties=attempt.commit,
                 ),
             )
 
-        return self._run("update", attempt, removes_rows=True)
+        return self._run("update", attempt, removes_rows=True, by_deltalake=True)
 
     def merge(
         self,
@@ -256,37 +245,175 @@ class GuardedTable:
         target_alias: str | None = None,
     ) -> MergeBuilder:
         """A MERGE with deltalake's verbs; nothing happens before `.execute()`."""
-        return MergeBuilder(self, source, predicate, source_alias, target_alias)
 
-    def optimize(self, target_size_bytes: int = _TARGET_FILE_BYTES) -> Outcome:
-        """Compact the small files of each partition into files of up to `target_size_bytes`.
+        def run(attempt: Callable[[Attempt], Done], removes_rows: bool) -> Outcome:
+            return self._run("merge", attempt, removes_rows=removes_rows, by_deltalake=True)
 
-        Rows don't change, and concurrent appends don't make it start over.
+        return MergeBuilder(
+            run, Source(source, once=self._once("merge")), predicate, source_alias, target_alias
+        )
+
+    def optimize(
+        self,
+        target_size_bytes: int | None = None,
+        partition_filters: PartitionFilters = (),
+    ) -> Outcome:
+        """Compact the small files of each partition into files of about `target_size_bytes`.
+
+        Rows don't change, and concurrent appends don't make it start over. Files of which more than
+        one row in twenty is deleted by a deletion vector are rewritten too. `target_size_bytes` None is
+        the table's own (`delta.targetFileSize`), or 100 MiB. `partition_filters` name the partitions, as
+        deltalake's do (`[("day", ">=", date(2026, 1, 1))]`, joined by and); all by default.
 
         Raises:
-            UnsupportedTable: the table has deletion vectors, column mapping or row tracking.
+            InvalidOperation: the target is below 1, or a filter names no partition column or no operator.
+            UnsupportedTable: the table has a feature that a rewrite can't keep; without dfd-native
+                these are deletion vectors, column mapping and odd paths too.
         """
-        if target_size_bytes <= 0:
+        return self._rewrite("optimize", target_size_bytes, partition_filters, ())
+
+    def z_order(
+        self,
+        columns: Sequence[str],
+        target_size_bytes: int | None = None,
+        partition_filters: PartitionFilters = (),
+    ) -> Outcome:
+        """Rewrite each partition along a space-filling curve over `columns`, so that filters on any of them skip files.
+
+        Every file is rewritten; the other arguments are those of `optimize`.
+
+        Raises:
+            InvalidOperation: as `optimize`, or there is no column.
+            UnsupportedTable: as `optimize`, or dfd-native isn't installed.
+        """
+        if isinstance(columns, str) or not columns:
+            raise InvalidOperation("`columns` is a list of one column or more.")
+        return self._rewrite("z_order", target_size_bytes, partition_filters, tuple(columns))
+
+    def _rewrite(
+        self,
+        name: Literal["optimize", "z_order"],
+        target_size_bytes: int | None,
+        partition_filters: PartitionFilters,
+        z_order_by: Sequence[str],
+    ) -> Outcome:
+        if target_size_bytes is not None and target_size_bytes < 1:
             raise InvalidOperation("`target_size_bytes` is above 0.")
-        compaction = Compaction(self.uri, self._options, target_size_bytes)
-        landed = False
-        try:
-            outcome = self._run("optimize", compaction.attempt, removes_rows=False)
-            landed = True
-            return outcome
-        finally:
-            compaction.close(landed=landed)
+        if self._native is None and z_order_by:
+            raise UnsupportedTable(
+                "Z_ORDER needs dfd-native. Nothing was changed. Install it: pip install dfd-native"
+            )
+        work = Rewriting(
+            self._committer(),
+            target_size_bytes=target_size_bytes,
+            partition_filters=partition_filters,
+            z_order_by=z_order_by,
+        )
+        return self._run_staged(name, work, removes_rows=False)
+
+    def add_columns(self, fields: Any) -> Outcome:
+        """Add columns, null in every row that is there; what the table has already is left as it is.
+
+        `fields`: one or more fields of deltalake or pyarrow, or a schema. All take nulls.
+
+        Raises:
+            InvalidOperation: the table has such a column under another type, or one takes no nulls.
+            UnsupportedTable: the table has column mapping.
+        """
+        asked = new_fields(fields)
+
+        def attempt(attempt: Attempt) -> Done:
+            missing = missing_fields(existing(attempt), asked)
+            if not missing:
+                return Done(None, {})
+            return on_handle(
+                attempt,
+                lambda table: table.alter.add_columns(missing, commit_properties=attempt.commit),
+            )
+
+        return self._run("add_columns", attempt, removes_rows=False, changes_schema=True)
+
+    def add_constraint(self, constraints: Mapping[str, str]) -> Outcome:
+        """Add CHECK constraints, name to SQL expression; every row that is there must hold to them.
+
+        Raises:
+            deltalake.exceptions.DeltaError: a row violates one, or its name has another expression.
+        """
+        if not constraints:
+            raise InvalidOperation("`constraints` names no constraint.")
+
+        def attempt(attempt: Attempt) -> Done:
+            there = existing(attempt).metadata().configuration
+            missing = {
+                name: check
+                for name, check in constraints.items()
+                if there.get(f"delta.constraints.{name}") != check
+            }
+            if not missing:
+                return Done(None, {})
+            return on_handle(
+                attempt,
+                lambda table: table.alter.add_constraint(missing, commit_properties=attempt.commit),
+            )
+
+        return self._run("add_constraint", attempt, removes_rows=False)
+
+    def drop_constraint(self, name: str) -> Outcome:
+        """Drop a CHECK constraint.
+
+        Raises:
+            deltalake.exceptions.DeltaError: there is none of this name.
+        """
+
+        def attempt(attempt: Attempt) -> Done:
+            return on_handle(
+                attempt,
+                lambda table: table.alter.drop_constraint(name, commit_properties=attempt.commit),
+            )
+
+        return self._run("drop_constraint", attempt, removes_rows=False)
+
+    def set_properties(self, properties: Mapping[str, str]) -> Outcome:
+        """Set table properties: those of Delta that change no protocol but for change data feed, and the user's own.
+
+        Raises:
+            InvalidOperation: one is unknown or has a value it can't have.
+        """
+        changes = checked_properties(properties)
+
+        def attempt(attempt: Attempt) -> Done:
+            there = existing(attempt).metadata().configuration
+            if all(there.get(key) == value for key, value in changes.items()):
+                return Done(None, {})
+            return on_handle(
+                attempt,
+                lambda table: table.alter.set_table_properties(
+                    changes, raise_if_not_exists=False, commit_properties=attempt.commit
+                ),
+            )
+
+        return self._run("set_properties", attempt, removes_rows=False, changes=changes)
+
+    def create_checkpoint(self) -> Outcome:
+        """Write a checkpoint of the newest version: readers open the table without the commits before it."""
+
+        def attempt(attempt: Attempt) -> Done:
+            table = existing(attempt)
+            table.create_checkpoint()
+            return Done(table.version(), {})
+
+        return self._run("create_checkpoint", attempt, removes_rows=False)
 
     def restore(self, version: int) -> Outcome:
         """Make `version` the newest: rows that came later are gone from the table."""
 
         def attempt(attempt: Attempt) -> Done:
-            return _on_handle(
+            return on_handle(
                 attempt,
                 lambda table: table.restore(version, commit_properties=attempt.commit),
             )
 
-        return self._run("restore", attempt, removes_rows=True)
+        return self._run("restore", attempt, removes_rows=True, by_deltalake=True)
 
     def vacuum(
         self, retention_hours: int | None = None, *, dry_run: bool = True, full: bool = False
@@ -303,7 +430,7 @@ class GuardedTable:
         """
 
         def attempt(attempt: Attempt) -> Done:
-            table = _existing(attempt)
+            table = existing(attempt)
             try:
                 files = table.vacuum(
                     retention_hours=retention_hours,
@@ -325,16 +452,37 @@ class GuardedTable:
 
         return self._run("vacuum", attempt, removes_rows=False)
 
+    def _committer(self) -> Committer:
+        if self._native is None:
+            return PlainCommitter(self.uri, self._profile, self._open)
+        return Committer(self._native, self.uri, self._profile, self._open)
+
+    def _run_staged(
+        self, name: OperationName, work: StagedWrite | Rewriting, **more: Any
+    ) -> Outcome:
+        """Run an operation whose files are written once, and leave none that isn't in the log."""
+        outcome: Outcome | None = None
+        try:
+            outcome = self._run(name, work.commit, stage=work.stage, **more)
+        finally:
+            work.close(outcome)
+        if outcome.status is Status.LANDED_AFTER_ERROR:
+            return msgspec.structs.replace(outcome, metrics=work.metrics)
+        return outcome
+
+    def _once(self, operation: OperationName) -> bool:
+        """Whether there is one attempt only, so that a stream may go straight through."""
+        return self._loop.policy.bounds_of(operation).attempts == 1
+
     def _run(
         self,
-        name: str,
+        name: OperationName,
         attempt: Callable[[Attempt], Done],
         *,
         removes_rows: bool,
-        transaction: tuple[str, int] | None = None,
-        creates: bool = False,
-        stage: Callable[[DeltaTable | None], None] | None = None,
+        **more: Any,
     ) -> Outcome:
+        """Run an operation; `more` are fields of `Operation`."""
         with self._observe(name, self.uri) as done, self._guarded():
             outcome = self._loop.run(
                 Operation(
@@ -343,9 +491,7 @@ class GuardedTable:
                     removes_rows=removes_rows,
                     attempt=attempt,
                     metadata={} if self._commit_metadata is None else dict(self._commit_metadata()),
-                    transaction=transaction,
-                    creates=creates,
-                    stage=stage,
+                    **more,
                 )
             )
             done(outcome)
@@ -353,140 +499,11 @@ class GuardedTable:
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
-        """No commit to a store that loses them; what a store refuses is said as `StorageFailure`."""
+        """What a store refuses is said as `StorageFailure`."""
         with self._profile.failures(self.uri, "deltalake", passing=(DeltaPolicyError,)):
-            self._profile.require_safe_commits(self.uri)
             yield
 
 
 @contextlib.contextmanager
 def _unobserved(name: str, uri: str) -> Iterator[Callable[[Outcome], None]]:
     yield lambda outcome: None
-
-
-class MergeBuilder:
-    """deltalake's `when_...` verbs, kept and replayed on a fresh snapshot for every attempt."""
-
-    def __init__(
-        self,
-        table: GuardedTable,
-        source: Any,
-        predicate: str,
-        source_alias: str | None,
-        target_alias: str | None,
-    ) -> None:
-        self._table = table
-        self._source = source
-        self._predicate = predicate
-        self._source_alias = source_alias
-        self._target_alias = target_alias
-        self._verbs: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
-
-    def _then(self, verb: str, *args: Any, **kwargs: Any) -> MergeBuilder:
-        self._verbs.append((verb, args, kwargs))
-        return self
-
-    def when_matched_update(
-        self, updates: Mapping[str, str], predicate: str | None = None
-    ) -> MergeBuilder:
-        """Set columns of matched rows to SQL expressions."""
-        return self._then("when_matched_update", dict(updates), predicate=predicate)
-
-    def when_matched_update_all(
-        self, predicate: str | None = None, except_cols: list[str] | None = None
-    ) -> MergeBuilder:
-        """Set all columns of matched rows to those of the source."""
-        return self._then("when_matched_update_all", predicate=predicate, except_cols=except_cols)
-
-    def when_matched_delete(self, predicate: str | None = None) -> MergeBuilder:
-        """Delete matched rows."""
-        return self._then("when_matched_delete", predicate=predicate)
-
-    def when_not_matched_insert(
-        self, updates: Mapping[str, str], predicate: str | None = None
-    ) -> MergeBuilder:
-        """Insert source rows without a match, with these columns."""
-        return self._then("when_not_matched_insert", dict(updates), predicate=predicate)
-
-    def when_not_matched_insert_all(
-        self, predicate: str | None = None, except_cols: list[str] | None = None
-    ) -> MergeBuilder:
-        """Insert source rows without a match."""
-        return self._then(
-            "when_not_matched_insert_all", predicate=predicate, except_cols=except_cols
-        )
-
-    def when_not_matched_by_source_update(
-        self, updates: Mapping[str, str], predicate: str | None = None
-    ) -> MergeBuilder:
-        """Set columns of target rows that the source lacks."""
-        return self._then("when_not_matched_by_source_update", dict(updates), predicate=predicate)
-
-    def when_not_matched_by_source_delete(self, predicate: str | None = None) -> MergeBuilder:
-        """Delete target rows that the source lacks."""
-        return self._then("when_not_matched_by_source_delete", predicate=predicate)
-
-    def execute(self) -> Outcome:
-        """Run the merge.
-
-        Raises:
-            InvalidOperation: it has no `when_...` verb.
-        """
-        if not self._verbs:
-            raise InvalidOperation("The MERGE has no when_... verb.")
-        removes = any("insert" not in verb for verb, _, _ in self._verbs)
-        table = self._table
-        with _Lazy(self._source, once=table._loop.policy.attempts == 1) as source:
-
-            def attempt(attempt: Attempt) -> Done:
-                def work(handle: DeltaTable) -> dict[str, Any]:
-                    merger: TableMerger = handle.merge(
-                        source.open(),
-                        self._predicate,
-                        source_alias=self._source_alias,
-                        target_alias=self._target_alias,
-                        writer_properties=_WRITER,
-                        commit_properties=attempt.commit,
-                    )
-                    for verb, args, kwargs in self._verbs:
-                        merger = getattr(merger, verb)(*args, **kwargs)
-                    return merger.execute()
-
-                return _on_handle(attempt, work)
-
-            return table._run("merge", attempt, removes_rows=removes)
-
-
-class _Lazy:
-    """`replayable`, entered at the first open: what already landed leaves its source unread."""
-
-    def __init__(self, data: Any, *, once: bool) -> None:
-        self._manager = replayable(data, once=once)
-        self._open: Callable[[], pa.RecordBatchReader] | None = None
-
-    def __enter__(self) -> _Lazy:
-        return self
-
-    def open(self) -> pa.RecordBatchReader:
-        if self._open is None:
-            self._open = self._manager.__enter__()
-        return self._open()
-
-    def __exit__(self, *exc: Any) -> None:
-        if self._open is not None:
-            self._manager.__exit__(None, None, None)
-
-
-def _existing(attempt: Attempt) -> DeltaTable:
-    if attempt.table is None:
-        raise InvalidOperation("There is no table.")
-    return attempt.table
-
-
-def _on_handle(attempt: Attempt, work: Callable[[DeltaTable], dict[str, Any]]) -> Done:
-    """Run `work`; the handle moves to the version it commits, or stays when it commits none."""
-    table = _existing(attempt)
-    before = table.version()
-    metrics = work(table)
-    after = table.version()
-    return Done(after if after != before else None, metrics)

@@ -11,7 +11,7 @@ from dfd_obs.errors import (
     TracingUnavailable,
 )
 from dfd_obs.ids import Run, current_ids, current_run, run
-from dfd_obs.observer import Observer, OperationScope, QueryScope
+from dfd_obs.observer import Observer, OperationScope, QueryScope, add_event
 from dfd_obs.plan import ExecutedPlan, OperatorMetrics, PlanCapture, operator_metrics
 from dfd_obs.record import OperationRecord, QueryRecord
 from dfd_obs.report import DiagnosticsReport
@@ -34,6 +34,7 @@ __all__ = [
     "QueryScope",
     "Run",
     "TracingUnavailable",
+    "add_event",
     "current_ids",
     "current_run",
     "init_delta_tracing",

@@ -144,6 +144,18 @@ class Observer:
         return str(redact(f"{name}: {error}")) if self.config.record_sql == "text" else name
 
 
+def add_event(name: str, attributes: Mapping[str, Any]) -> None:
+    """Add an event to the current span, the one of an operation within its block; secrets are cut out.
+
+    Attributes of other types than text, numbers and truth values become text.
+    """
+    plain = {
+        key: value if isinstance(value, (str, int, float)) else str(value)
+        for key, value in redact(attributes).items()
+    }
+    trace.get_current_span().add_event(name, plain)
+
+
 class _Scope:
     """What a query and an operation have in common: a span, a start, and one end."""
 

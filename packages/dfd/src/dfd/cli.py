@@ -97,20 +97,23 @@ def doctor(
     Parameters
     ----------
     table
-        A table in which to look for files that killed writers left; may be given several times.
+        A table whose log to audit, and in which to look for files that killed writers left; may be given
+        several times. A log that isn't sound is exit code 1.
     """
     import dfd_native
 
-    abandoned: dict[str, list[dfd_native.AbandonedStage]] = {}
+    from dfd.doctor import examine, print_capabilities, print_examined
+
     snapshot = dfd_native.capabilities_snapshot()
     misfit: dfd_native.IncompatibleInstallation | None = None
+    examined: dict[str, Any] = {}
     try:
         dfd_native.ensure_compatible()
     except dfd_native.IncompatibleInstallation as error:
         misfit = error
     else:
         with _connect(profile) as runtime:
-            abandoned = {uri: runtime.abandoned_stages(uri) for uri in table or []}
+            examined = {uri: examine(runtime, uri) for uri in table or []}
     if json:
         told = misfit and {
             "installed": misfit.installed,
@@ -123,52 +126,19 @@ def doctor(
                 "capabilities": snapshot,
                 "problem": problem,
                 "incompatible": told,
-                "abandoned_stages": abandoned,
+                "abandoned_stages": {uri: found.abandoned for uri, found in examined.items()},
+                "audits": {uri: found.audit for uri, found in examined.items()},
             }
         )
     else:
-        _print_capabilities(snapshot)
-        _out().print(str(misfit or "The installation fits together."), soft_wrap=True)
-        _print_abandoned(abandoned)
-    return DONE if misfit is None else INCOMPATIBLE
-
-
-def _print_abandoned(abandoned: dict[str, list[Any]]) -> None:
-    out = _out()
-    for uri, stages in abandoned.items():
-        if not stages:
-            out.print(f"{uri}: no writer left files behind.", soft_wrap=True)
-        for stage in stages:
-            out.print(
-                f"{uri}: stage {stage.stage_id} of process {stage.pid} on {stage.host}, begun "
-                f"{stage.started:%Y-%m-%d %H:%M:%S} UTC, left {len(stage.files)} file(s) of "
-                f"{stage.bytes} bytes in all. Its rows are in no version; "
-                "`dfd vacuum --full --delete` removes them once they are older than the retention.",
-                soft_wrap=True,
-            )
-
-
-def _print_capabilities(snapshot: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    inside = snapshot["datafusion_inside"]
-    libraries = Table("library", "installed", "DataFusion inside")
-    for name, found in snapshot["libraries"].items():
-        libraries.add_row(name, found or "missing", inside.get(name) or "")
-    rest = Table("what", "value")
-    for key, value in snapshot.items():
-        if isinstance(value, str):
-            rest.add_row(key, value)
-        elif key in ("plugin_abi", "build", "functions"):
-            for name, part in value.items():
-                rest.add_row(f"{key}.{name}", str(part))
-    rest.add_row("features", ", ".join(snapshot["features"]))
-    out = _out()
-    out.print(libraries)
-    out.print(rest)
-    for defect in snapshot["known_defects"]:
-        out.print(f"{defect['library']}: {defect['defect']}.", soft_wrap=True)
-        out.print(f"    {defect['closed_by']} ({defect['evidence']})", soft_wrap=True)
+        out = _out()
+        print_capabilities(snapshot, out)
+        out.print(str(misfit or "The installation fits together."), soft_wrap=True)
+        for uri, found in examined.items():
+            print_examined(uri, found, out)
+    if misfit is not None:
+        return INCOMPATIBLE
+    return DONE if all(found.is_sound for found in examined.values()) else FAILED
 
 
 @app.command
@@ -298,7 +268,7 @@ def _source(file: Path) -> Callable[[], Any]:
 
 @app.command
 def history(uri: str, *, limit: int = 20, profile: Profile = None, json: JSON = False) -> int:
-    """Show the commits of a table, newest first."""
+    """Show the commits of a table, newest first, with the ids of those that dfd made."""
     from rich.table import Table
 
     with _connect(profile) as runtime:
@@ -306,14 +276,22 @@ def history(uri: str, *, limit: int = 20, profile: Profile = None, json: JSON = 
     if json:
         _print_json(commits)
         return DONE
-    table = Table("version", "time (UTC)", "operation", "run", "query")
+    table = Table("version", "time (UTC)", "operation", "ids")
     for commit in commits:
+        ids = (
+            f"{name} {commit[key]}"
+            for name, key in (
+                ("operation", "dfd.operation_id"),
+                ("run", "dfd.run_id"),
+                ("query", "dfd.query_id"),
+            )
+            if key in commit
+        )
         table.add_row(
             str(commit.get("version", "")),
             _utc(commit.get("timestamp")),
             str(commit.get("dfd.operation") or commit.get("operation", "")),
-            str(commit.get("dfd.run_id", "")),
-            str(commit.get("dfd.query_id", "")),
+            "\n".join(ids),
         )
     _out().print(table)
     return DONE
@@ -329,9 +307,22 @@ def _utc(milliseconds: object) -> str:
 
 
 @app.command
-def optimize(uri: str, *, profile: Profile = None, json: JSON = False) -> int:
-    """Compact the small files of a table."""
-    return _mutation(profile, json, lambda runtime: runtime.optimize(uri))
+def optimize(
+    uri: str,
+    *,
+    z_order: Annotated[list[str] | None, Parameter(negative="")] = None,
+    profile: Profile = None,
+    json: JSON = False,
+) -> int:
+    """Compact the small files of a table.
+
+    Parameters
+    ----------
+    z_order
+        A column of the curve along which all files are rewritten, so that filters on any of them skip files;
+        may be given several times.
+    """
+    return _mutation(profile, json, lambda runtime: runtime.optimize(uri, z_order=z_order))
 
 
 @app.command
@@ -385,15 +376,24 @@ def _mutation(profile: Path | None, json: bool, work: Callable[[Any], Any]) -> i
     if json:
         _print_json(outcome)
     else:
-        written = outcome.metrics
-        counted = (
-            f", {written['rows']} row(s) in {written['files']} file(s)" if "rows" in written else ""
-        )
-        _out().print(
-            f"{outcome.status}: version {outcome.version}, {outcome.attempts} attempt(s){counted}",
+        out = _out()
+        for path in outcome.metrics.get("files", []) if outcome_lists_files(outcome) else []:
+            out.print(path, soft_wrap=True)
+        out.print(
+            f"{outcome.status}: version {outcome.version}, {outcome.attempts} attempt(s)"
+            f"{_counted(outcome.metrics)}",
             soft_wrap=True,
         )
     return DONE
+
+
+def _counted(metrics: Mapping[str, Any]) -> str:
+    """What an operation did, from what it counted."""
+    if "rows" in metrics:
+        return f", {metrics['rows']} row(s) in {metrics['files']} file(s)"
+    if "numFilesRemoved" in metrics:
+        return f", {metrics['numFilesRemoved']} file(s) into {metrics['numFilesAdded']}"
+    return ""
 
 
 def main(arguments: list[str] | None = None) -> int:

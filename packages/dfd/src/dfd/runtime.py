@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,7 @@ import dfd_native
 import dfd_obs
 import msgspec
 from datafusion import DataFrame, SessionConfig, SessionContext
-from dfd_delta_policy import GuardedTable, MergeBuilder, Outcome
+from dfd_delta_policy import AttemptEvent, GuardedTable, MergeBuilder, Outcome
 from dfd_obs import DiagnosticsReport, Observer
 from dfd_storage import StorageFailure, StorageProfile, StorageResolver, UnsupportedSetting
 
@@ -242,6 +242,7 @@ class Runtime:
             storage=storage,
             policy=self.profile.retry,
             commit_metadata=dfd_obs.current_ids,
+            on_attempt=_tell,
             observe=self._observe,
         )
 
@@ -321,9 +322,10 @@ class Runtime:
             source, predicate, source_alias=source_alias, target_alias=target_alias
         )
 
-    def optimize(self, uri: str | Path) -> Outcome:
-        """Compact small files."""
-        return self.table(uri).optimize()
+    def optimize(self, uri: str | Path, z_order: Sequence[str] | None = None) -> Outcome:
+        """Compact small files; with `z_order`, rewrite all files along a curve over these columns."""
+        table = self.table(uri)
+        return table.optimize() if z_order is None else table.z_order(z_order)
 
     def vacuum(
         self,
@@ -353,8 +355,12 @@ class Runtime:
             yield lambda outcome: scope.finish(
                 {
                     "version": outcome.version,
+                    "read_version": outcome.read_version,
                     "status": str(outcome.status),
                     "attempts": outcome.attempts,
+                    "waited_s": outcome.waited_s,
+                    "conflicts": ", ".join(map(str, outcome.conflicts)),
+                    "winners": ", ".join(map(str, outcome.winners)),
                     "operation_id": outcome.operation_id,
                 }
             )
@@ -388,6 +394,23 @@ class Runtime:
                 for name, r in sorted(self._tables.items())
             ],
         )
+
+
+def _tell(event: AttemptEvent) -> None:
+    """An attempt that failed, as an event of the operation's span."""
+    dfd_obs.add_event(
+        "dfd.attempt_failed",
+        {
+            "dfd.operation_id": event.operation_id,
+            "dfd.attempt": event.attempt,
+            "dfd.read_version": event.read_version,
+            "dfd.conflict": event.verdict.conflict,
+            "dfd.action": event.verdict.action,
+            "dfd.reason": event.verdict.reason,
+            "dfd.landed": event.landed,
+            "dfd.winners": ", ".join(map(str, event.winners)),
+        },
+    )
 
 
 def connect(
