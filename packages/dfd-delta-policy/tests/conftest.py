@@ -83,7 +83,7 @@ class PyarrowNative(PlainTables):
         table._native = self
 
         def committer() -> PlainCommitter:
-            return PlainCommitter(table.uri, table._profile, table._open, self)
+            return PlainCommitter(table.uri, table._profile, table._handles.open, self)
 
         table._committer = committer  # type: ignore[method-assign]
         return table

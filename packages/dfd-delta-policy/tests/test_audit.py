@@ -57,9 +57,11 @@ def test_two_compactions_of_one_snapshot(tmp_path: Path) -> None:
     assert {v.writer for v in found.violations} == {DeltaTable(table).history(1)[0]["engineInfo"]}
     assert found.sound_version is not None
     assert ids(table, found.sound_version) == before
-    # The cure that it names.
+    # The cure that it names, and that is known to have cured.
     GuardedTable(table).restore(found.sound_version)
     assert ids(table) == before
+    cured = audit(table)
+    assert (cured.violations, cured.sound_version, cured.is_sound) == (found.violations, 6, True)
 
 
 COMPACTS = """
@@ -328,6 +330,33 @@ def test_a_restore_may_bring_back_and_nothing_else(tmp_path: Path, operation: st
     ]
 
 
+def test_a_restore_cures_what_is_after_its_version(tmp_path: Path) -> None:
+    table = log_of(tmp_path / "t", [("WRITE", [A]), ("WRITE", [A]), ("WRITE", [B])])
+    assert audit(table).sound_version == 0
+
+    def restored(version: int, to: int | str | None, *told: Told) -> int | None:
+        info = {"operation": "RESTORE", "operationParameters": {"version": to, "timestamp": None}}
+        actions = [{"commitInfo": info}, *(one.as_action() for one in told)]
+        commit_at(table, version, "\n".join(map(json.dumps, actions)))
+        return audit(table).sound_version
+
+    # To a version that wasn't sound, or to nobody knows which.
+    assert restored(3, 2) == restored(4, None) == restored(5, 3) == 0
+    assert restored(6, 0, NOT_B) == 6
+    commit_at(table, 7, log_lines("WRITE", B.as_action()))
+    assert [audit(table).sound_version, audit(table).is_sound] == [6, False]
+    # To a version that was sound again; Spark and deltalake write the number otherwise.
+    assert restored(8, "6") == 8
+    commit_at(table, 9, log_lines("WRITE", Told("add", "c").as_action()))
+    found = audit(table)
+    assert (found.sound_version, found.is_sound) == (9, True)
+    assert [v.version for v in found.violations] == [1, 7]
+    # One that races is none.
+    assert restored(10, 0, NOT_B, NOT_B) == 9
+    late = audit(table, versions=range(8, 10))
+    assert (late.violations, late.sound_version) == ((), 9)
+
+
 def test_a_bare_commit_is_read(tmp_path: Path) -> None:
     """commitInfo is optional, and its fields are the writer's own."""
     table = log_of(tmp_path / "t", [("WRITE", [A])])
@@ -410,9 +439,11 @@ def test_a_checkpoint_with_sidecars(tmp_path: Path) -> None:
 def test_a_gap_hides_what_is_before_it(tmp_path: Path) -> None:
     commits = [("WRITE", [A]), ("WRITE", [A]), ("WRITE", [B]), ("WRITE", [B])]
     table = log_of(tmp_path / "t", commits)
-    DeltaTable(table, version=2).create_checkpoint()
+    for version in (0, 2):
+        DeltaTable(table, version=version).create_checkpoint()
     (table / f"_delta_log/{1:020}.json").unlink()
     assert told(audit(table)) == [(3, "added twice", "WRITE", None)]
+    assert audit(table, versions=range(1, 4)).first == 3
 
 
 def test_a_commit_that_is_torn(tmp_path: Path) -> None:
@@ -452,7 +483,8 @@ def test_versions_bound_what_is_told(tmp_path: Path) -> None:
 
 def test_a_checkpoint_spares_what_is_before_it(tmp_path: Path) -> None:
     table = log_of(tmp_path / "t", [("WRITE", [A]), ("WRITE", [B]), ("WRITE", [NOT_A])])
-    DeltaTable(table).create_checkpoint()
+    for version in (0, 2):
+        DeltaTable(table, version=version).create_checkpoint()
     commit_at(table, 3, log_lines("WRITE", NOT_A.as_action()))
     (table / f"_delta_log/{1:020}.json").write_text("torn")
     with pytest.raises(UnsupportedTable):

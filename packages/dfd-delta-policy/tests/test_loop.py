@@ -22,6 +22,7 @@ from dfd_delta_policy import (
     RetriesExhausted,
     Status,
 )
+from dfd_delta_policy.handles import Handles, Held
 from dfd_delta_policy.loop import OPERATION_ID, Attempt, Done, Loop, Operation
 
 ROW = pa.table({"n": [1]})
@@ -36,7 +37,7 @@ def append(attempt: Attempt, target: Path) -> Done:
 def loop(path: Path, clock: Any, events: list[AttemptEvent] | None = None, **bounds: Any) -> Loop:
     return Loop(
         uri=str(path),
-        open=lambda: DeltaTable(path),
+        handles=Handles(str(path), dict),
         policy=DeltaRetryPolicy(**bounds),
         hooks=(),
         on_attempt=None if events is None else events.append,
@@ -160,17 +161,19 @@ def test_when_the_log_cannot_be_read_the_fate_is_said_to_be_unknown(
     tmp_path: Path, clock: Any
 ) -> None:
     write_deltalake(tmp_path / "t", ROW)
-    reachable = iter([True])
 
-    def open_() -> DeltaTable:
-        if next(reachable, False):
-            return DeltaTable(tmp_path / "t")
-        raise OSError("the store is gone")
+    class Gone(Handles):
+        reachable = iter([True])
+
+        def newest(self, held: Held | None) -> Held:
+            if next(self.reachable, False):
+                return super().newest(held)
+            raise OSError("the store is gone")
 
     def attempt(attempt: Attempt) -> Done:
         raise OSError("the store is gone")
 
-    one = loop(tmp_path / "t", clock, attempts=1)._replace(open=open_)
+    one = loop(tmp_path / "t", clock, attempts=1)._replace(handles=Gone(str(tmp_path / "t"), dict))
     with pytest.raises(RetriesExhausted, match=r"unknown.*op-1"):
         one.run(operation(attempt))
 
@@ -267,12 +270,14 @@ def test_two_writers_of_one_application_id_are_told(table: GuardedTable, version
 
 def test_a_store_that_fails_between_attempts_is_tried_again(tmp_path: Path, clock: Any) -> None:
     write_deltalake(tmp_path / "t", ROW)
-    opens = iter([True, False, False, True, True])
 
-    def open_() -> DeltaTable:
-        if next(opens, True):
-            return DeltaTable(tmp_path / "t")
-        raise OSError("503 slow down")
+    class Unsteady(Handles):
+        answers = iter([True, False, False, True, True])
+
+        def newest(self, held: Held | None) -> Held:
+            if next(self.answers, True):
+                return super().newest(held)
+            raise OSError("503 slow down")
 
     tries = iter([OSError("503 slow down"), None])
 
@@ -281,5 +286,9 @@ def test_a_store_that_fails_between_attempts_is_tried_again(tmp_path: Path, cloc
             raise error
         return append(attempt, tmp_path / "t")
 
-    outcome = loop(tmp_path / "t", clock)._replace(open=open_).run(operation(attempt))
+    outcome = (
+        loop(tmp_path / "t", clock)
+        ._replace(handles=Unsteady(str(tmp_path / "t"), dict))
+        .run(operation(attempt))
+    )
     assert (outcome.version, outcome.attempts) == (1, 3)

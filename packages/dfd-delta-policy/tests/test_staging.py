@@ -27,6 +27,7 @@ from dfd_delta_policy import (
     UnsupportedTable,
 )
 from dfd_delta_policy.commit import Committer
+from dfd_delta_policy.handles import Handles, Held
 
 MORE = pa.table({"id": [3, 9], "s": ["D", "z"]})
 SPARK = Path(__file__).parents[3] / "tests/conformance/spark"
@@ -405,15 +406,18 @@ def test_where_the_log_cannot_be_read_the_files_stay(
 ) -> None:
     stage = broken(make_native(), error, landed=True)
     writer = guarded(table, stage, attempts=1)
-    opened = iter([writer._open(), writer._open()])
 
-    def open_() -> DeltaTable:
-        for handle in opened:
-            return handle
-        raise OSError("gone")
+    class Gone(Handles):
+        answers = iter([True, True])
 
-    writer._open = open_  # type: ignore[method-assign]
-    writer._loop = writer._loop._replace(open=open_)
+        def open(self) -> DeltaTable:
+            raise OSError("gone")
+
+        def newest(self, held: Held | None) -> Held:
+            return super().newest(held) if next(self.answers, False) else self.open()  # type: ignore[return-value]
+
+    writer._handles = Gone(writer.uri, dict)
+    writer._loop = writer._loop._replace(handles=writer._handles)
     with caplog.at_level(logging.WARNING), pytest.raises(RetriesExhausted, match="unknown"):
         writer.append(MORE)
     assert len(stage.files) == 1

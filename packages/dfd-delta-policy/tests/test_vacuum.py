@@ -321,38 +321,48 @@ def test_a_removal_that_fails_is_told_and_goes_on_later(table: Path) -> None:
     assert ids(table) == [1, 2]
 
 
-def test_a_change_of_metadata_while_files_go(table: Path) -> None:
-    """deltalake refuses its second commit then: the files are gone, and that is what counts."""
+def tombstones(table: Path, count: int) -> None:
+    """Files that were added and removed, so that their removal takes a while."""
+    for version, verb in ((3, "add"), (4, "remove")):
+        said: dict[str, Any] = {"dataChange": True, "deletionTimestamp": 1}
+        if verb == "add":
+            said |= {"partitionValues": {}, "size": 1, "modificationTime": 1}
+        lines = (json.dumps({verb: {"path": f"gone-{n}.parquet", **said}}) for n in range(count))
+        (table / f"_delta_log/{version:020}.json").write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("operation", "operations"),
+    [
+        # deltalake refuses its second commit then; the files are gone, and that is what counts.
+        pytest.param("SET TBLPROPERTIES", [], id="metadata"),
+        pytest.param("WRITE", ["VACUUM END"], id="append"),
+    ],
+)
+def test_a_commit_while_the_files_go(table: Path, operation: str, operations: list[str]) -> None:
+    tombstones(table, 20_000)
     log = table / "_delta_log"
-    removes = (
-        {"remove": {"path": f"gone-{n}.parquet", "dataChange": True, "deletionTimestamp": 1}}
-        for n in range(20_000)
-    )
-    adds = [
-        {"add": {**remove["remove"], "partitionValues": {}, "size": 1, "modificationTime": 1}}
-        for remove in removes
-    ]
-    # Added and removed, so that the log is sound, and their removal takes a while.
-    for version, key in ((3, "add"), (4, "remove")):
-        lines = (json.dumps({key: add["add"]}) for add in adds)
-        (log / f"{version:020}.json").write_text("\n".join(lines))
-    DeltaTable(table).alter.set_table_properties({"delta.logRetentionDuration": "interval 9 days"})
-    change = (log / f"{5:020}.json").rename(table / "_change.json")
+    if operation == "WRITE":
+        write_deltalake(table, pa.table({"id": [2]}), mode="append")
+    else:
+        DeltaTable(table).alter.set_table_properties({"delta.appendOnly": "false"})
+    commit = (log / f"{5:020}.json").rename(table / "_commit.json")
 
     def meddle() -> None:
         while not (log / f"{5:020}.json").exists():
             pass
-        os.link(change, log / f"{6:020}.json")
+        os.link(commit, log / f"{6:020}.json")
 
     meddler = threading.Thread(target=meddle)
     meddler.start()
     done = vacuum(table, dry_run=False)
     meddler.join()
-    operations = [commit.get("operation") for commit in DeltaTable(table).history(2)]
-    assert operations == ["SET TBLPROPERTIES", "VACUUM START"]
-    assert (done.version, len(done.metrics["files"])) == (5, 20_001)
-    assert ids(table) == [1, 2]
-    assert len(files(table)) == 2
+    found = [commit["operation"] for commit in DeltaTable(table).history(2 + len(operations))]
+    assert found == [*operations, operation, "VACUUM START"]
+    assert len(done.metrics["files"]) == 20_001
+    assert done.version == 5 + 2 * len(operations)
+    assert ids(table) == ([1, 2, 2] if operation == "WRITE" else [1, 2])
+    assert not [path for path in done.metrics["files"] if (table / path).exists()]
 
 
 def test_through_the_loop(table: Path) -> None:

@@ -72,3 +72,28 @@ def test_what_a_text_tells(text: str, kind: type[errors.StorageFailure] | None) 
 def test_the_words_of_a_user_tell_nothing() -> None:
     for text in ("no column named AccessDenied", "note = 'Connection refused'", "403 Forbidden"):
         assert explain(ValueError(text), "s3://b/t") is None
+
+
+class _OfNative(Exception):
+    """As dfd-native raises what a stage meets, with its code."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "kind"),
+    [
+        ("rule_violation", "CHECK (note <> 'Generic S3 error: timed out') is violated by row 3", None),
+        ("stage", "the stream failed after 3 rows: Generic S3 error: 403 Forbidden", None),
+        ("stage", "the store failed on t/x: Generic S3 error: 403 Forbidden", errors.AccessRefused),
+        ("table", "the Delta table at s3://b/t can't be read: Generic S3 error: timed out",
+         errors.ConnectionStalled),
+    ],
+)  # fmt: skip
+def test_what_quotes_the_rows_or_their_source_tells_nothing(
+    code: str, text: str, kind: type[errors.StorageFailure] | None
+) -> None:
+    found = explain(_OfNative(code, text), "s3://b/t")
+    assert type(found) is (kind or type(None))

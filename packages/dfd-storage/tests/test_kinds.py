@@ -181,6 +181,22 @@ def test_how_to_connect_is_said_whole() -> None:
     assert "hun:ter2" not in repr(profile)
 
 
+def test_dfd_native_takes_what_deltalake_takes_and_the_requests_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    profile = S3Profile(uri="s3://b", credentials=KEY, ca_file="~/ca.pem")
+    options = profile.to_deltalake_options()
+    assert options["certificate_path"] == "/home/me/ca.pem"
+    assert profile.to_native_options() == options
+    limited = msgspec.structs.replace(profile, max_concurrency=3)
+    assert limited.to_native_options() == options | {"max_concurrency": "3"}
+    web = HTTPProfile(uri="https://h", ca_file="/ca.pem", max_concurrency=1)
+    assert web.to_native_options() == {
+        "allow_http": "false", "certificate_path": "/ca.pem", "max_concurrency": "1"
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("endpoint", "rendered"),
     [

@@ -73,6 +73,8 @@ def test_all_spellings_of_a_bucket_are_one(keys: list[str], scheme: str, slash: 
         ("http://host:80", "http://host"),
         ("http://host:8080/a b", "http://host:8080/a%20b"),
         ("http://[::1]:8080/a", "http://[::1]:8080/a"),
+        ("web+https://Host.Example:443/a/", "https://host.example/a"),
+        ("web+http://host:8080/a", "http://host:8080/a"),
         ("memory:///t/", "memory:///t"),
     ],
 )

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable, write_deltalake
 from dfd.cli import FAILED, INCOMPATIBLE, USAGE, main
 
 Capture = pytest.CaptureFixture[str]
@@ -69,9 +70,66 @@ def test_write_the_result_of_a_query(table: Path, tmp_path: Path, capsys: Captur
 def test_maintenance(table: Path, capsys: Capture) -> None:
     run(capsys, "write", table, table.parent / "d.parquet")
     assert run_json(capsys, "optimize", table)["metrics"]["numFilesRemoved"] == 2
+    assert "0 file(s) into 0" in run(capsys, "optimize", table)[1]
     assert run_json(capsys, "vacuum", table)["metrics"]["dry_run"] is True
     assert run_json(capsys, "restore", table, "0")["status"] == "committed"
     assert run_json(capsys, "sql", "-t", f"t={table}", "select count(*) as n from t") == [{"n": 3}]
+
+
+def test_optimize_along_a_curve(table: Path, capsys: Capture) -> None:
+    for _ in range(2):
+        run(capsys, "write", table, table.parent / "d.parquet")
+    columns = ("--z-order", "id", "--z-order", "s")
+    code, out, err = run(capsys, "optimize", table, *columns)
+    assert (code, err) == (0, "")
+    assert "committed: version 3, 1 attempt(s), 3 file(s) into 1" in out
+    found = run_json(capsys, "sql", "-t", f"t={table}", "select count(*) as n, sum(id) as s from t")
+    assert found == [{"n": 9, "s": 18}]
+    newest = run_json(capsys, "history", table, "--limit", "1")[0]
+    assert newest["operation"] == "OPTIMIZE"
+    assert json.loads(newest["operationParameters"]["zOrderBy"]) == ["id", "s"]
+    assert run_json(capsys, "optimize", table, *columns)["status"] == "committed"
+    code, _, err = run(capsys, "optimize", table, "--z-order", "nope")
+    assert code == FAILED
+    assert "nope" in err
+
+
+def test_vacuum_lists_what_would_go_and_what_went(table: Path, capsys: Capture) -> None:
+    DeltaTable(table).alter.set_table_properties(
+        {"delta.deletedFileRetentionDuration": "interval 0 hours"}
+    )
+    (old,) = (Path(path).name for path in DeltaTable(table).file_uris())
+    run(capsys, "write", table, table.parent / "d.parquet", "--mode", "overwrite")
+    code, out, _ = run(capsys, "vacuum", table)
+    assert code == 0
+    assert out.splitlines() == [old, "nothing_to_do: version 2, 1 attempt(s), 1 file(s) would go"]
+    assert (table / old).exists()
+    code, out, _ = run(capsys, "vacuum", table, "--delete")
+    assert code == 0
+    assert out.splitlines() == [old, "committed: version 4, 1 attempt(s), 1 file(s) gone"]
+    assert not (table / old).exists()
+    DeltaTable(table).alter.set_table_properties(
+        {"delta.deletedFileRetentionDuration": "interval 2 hours"}
+    )
+    code, _, err = run(capsys, "vacuum", table, "--retention-hours", "1")
+    assert code == FAILED
+    assert "below the table's retention" in err
+
+
+def test_history_tells_the_ids_of_what_dfd_did(table: Path, capsys: Capture) -> None:
+    run(capsys, "write", table, table.parent / "d.parquet")
+    outcome = run_json(capsys, "optimize", table)
+    write_deltalake(table, pa.table({"id": [9], "s": ["z"]}), mode="append")
+    code, out, _ = run(capsys, "history", table)
+    assert code == 0
+    theirs, optimized, *writes = run_json(capsys, "history", table)
+    assert "dfd.operation_id" not in theirs
+    assert optimized["operation"] == "OPTIMIZE"
+    assert optimized["dfd.operation_id"] == outcome["operation_id"]
+    for commit in (optimized, *writes):
+        assert commit["dfd.operation_id"] in out
+        assert commit["dfd.run_id"] in out
+    assert "WRITE" in out
 
 
 def test_limit(capsys: Capture) -> None:
@@ -89,14 +147,49 @@ def test_doctor_and_report(tmp_path: Path, capsys: Capture) -> None:
     made = tmp_path / "t"
     pq.write_table(pa.table({"id": [1]}), tmp_path / "d.parquet")
     run(capsys, "write", made, tmp_path / "d.parquet")
-    found = run_json(capsys, "doctor", "--table", made, "--table", tmp_path / "t")
-    assert found["abandoned_stages"] == {str(made): []}
-    assert "no writer left files" in run(capsys, "doctor", "--table", made)[1]
+    none = tmp_path / "none"
+    found = run_json(capsys, "doctor", "--table", made, "--table", none)
+    assert found["abandoned_stages"] == {str(made): [], str(none): []}
+    assert found["audits"][str(none)] is None
+    audit = found["audits"][str(made)]
+    assert (audit["violations"], audit["sound_version"]) == ([], 0)
+    code, out, _ = run(capsys, "doctor", "--table", made, "--table", none)
+    assert code == 0
+    assert f"{made}: no writer left files behind." in out
+    assert f"{made}: versions 0 to 0 of the log are sound." in out
+    assert f"{none}: there is no table." in out
+    assert not none.exists()
     assert [Path(p).name for p in run_json(capsys, "report", tmp_path / "r")] == [
         "report.json",
         "report.md",
         "report.html",
     ]
+
+
+def test_doctor_finds_what_racing_writers_did(table: Path, capsys: Capture) -> None:
+    for _ in range(4):
+        run(capsys, "write", table, table.parent / "d.parquet")
+    one, other = DeltaTable(table), DeltaTable(table)
+    one.optimize.compact()
+    other.optimize.compact()
+    code, out, err = run(capsys, "doctor", "--table", table, "--json")
+    assert (code, err) == (FAILED, "")
+    audit = json.loads(out)["audits"][str(table)]
+    assert [(v["version"], v["kind"]) for v in audit["violations"]] == [(6, "removed twice")] * 5
+    assert audit["sound_version"] == 5
+    code, out, err = run(capsys, "doctor", "--table", table)
+    assert (code, err) == (FAILED, "")
+    assert f"{table}: version 6 (OPTIMIZE by delta-rs:" in out
+    assert "removed twice (before: version 5): 5 file(s): " in out
+    assert out.count(".parquet") == 3
+    assert f"`dfd restore {table} 5`" in out
+    count = ("sql", "-t", f"t={table}", "select count(*) as n from t")
+    assert run_json(capsys, *count) == [{"n": 30}]
+    run(capsys, "restore", table, "5")
+    assert run_json(capsys, *count) == [{"n": 15}]
+    code, out, _ = run(capsys, "doctor", "--table", table)
+    assert code == 0
+    assert f"{table}: version 7 is sound again" in out
 
 
 @pytest.mark.parametrize(
@@ -118,6 +211,11 @@ def test_doctor_and_report(tmp_path: Path, capsys: Capture) -> None:
         (("write", "/tmp/x", "d.csv", "-t", "x=y"), USAGE, "--table"),
         (("write", "/tmp/x", "d.csv", "--mode", "upsert"), USAGE, "upsert"),
         (("doctor", "--table", "ftp://x/y"), USAGE, "ftp"),
+        (("optimize", "/missing/table"), FAILED, "table"),
+        (("optimize", "/missing/table", "--z-order", "a"), FAILED, "table"),
+        (("optimize", "/missing/table", "--z-order"), USAGE, "z-order"),
+        (("vacuum", "/missing/table"), FAILED, "table"),
+        (("vacuum", "/missing/table", "--retention-hours", "x"), USAGE, "retention-hours"),
         (("demo", "--rows", "0"), USAGE, "--rows"),
         (("demo", "--dir", "/proc/none"), FAILED, "/proc/none"),
         (("report", "/proc/none"), FAILED, "/proc/none"),

@@ -3,6 +3,7 @@
 import logging
 from importlib.metadata import version as _version
 
+from dfd_delta_policy.audit import Audit, Damage, Violation, audit
 from dfd_delta_policy.conflict import Action, Conflict, Verdict, classify
 from dfd_delta_policy.errors import (
     ConflictError,
@@ -31,11 +32,13 @@ __all__ = [
     "Action",
     "AppendOnly",
     "AttemptEvent",
+    "Audit",
     "Clock",
     "CommitHook",
     "CommitPlan",
     "Conflict",
     "ConflictError",
+    "Damage",
     "DeltaPolicyError",
     "DeltaRetryPolicy",
     "GuardedTable",
@@ -51,7 +54,9 @@ __all__ = [
     "Status",
     "UnsupportedTable",
     "Verdict",
+    "Violation",
     "Winner",
+    "audit",
     "classify",
     "plain_schema",
 ]

@@ -66,7 +66,8 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     """The versions `first` to `last` of a table's log, and what is wrong with them.
 
     - `violations`: in the order of the log.
-    - `sound_version`: the newest before the first violation, or `last`; None where version 0 has one.
+    - `sound_version`: the newest whose files are right: the one before the first violation, or a later
+      one where a RESTORE by version took the table back before it. None where version 0 has a violation.
     - `orphans`: data files in the table's directory that the log doesn't name; None where nobody asked.
 
     Where `first` is `last + 1` the log holds nothing but a checkpoint.
@@ -81,8 +82,8 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing was found."""
-        return not self.violations
+        """Whether the newest version is right, whatever was found before it."""
+        return self.sound_version == self.last
 
 
 def audit(
@@ -124,21 +125,23 @@ def audit(
                 state.know(file, is_there)
         first = max(first, 0 if base is None else base + 1)
         violations: list[Violation] = []
+        unsound: set[int] = set()
         for commit in log.commits(0 if base is None else base + 1, last):
             found = state.follow(commit)
-            violations += found if commit.version >= first else ()
+            if commit.version < first:
+                continue
+            violations += found
+            before = commit.version - 1 if commit.restores is None else commit.restores
+            if found or before in unsound:
+                unsound.add(commit.version)
         return Audit(
             uri=location,
             first=first,
             last=last,
             violations=tuple(violations),
-            sound_version=_before(violations[0].version) if violations else last,
+            sound_version=next((v for v in range(last, -1, -1) if v not in unsound), None),
             orphans=_orphans(files, state) if orphans else None,
         )
-
-
-def _before(version: int) -> int | None:
-    return version - 1 if version else None
 
 
 class _State:

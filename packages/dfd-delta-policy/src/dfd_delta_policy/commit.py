@@ -24,7 +24,7 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 from dfd_storage import LocalProfile, StorageProfile
 
 from dfd_delta_policy.conflict import Conflict, ConflictFound
-from dfd_delta_policy.errors import UnsupportedTable
+from dfd_delta_policy.errors import DeltaPolicyError, UnsupportedTable
 from dfd_delta_policy.loop import OPERATION_ID
 from dfd_delta_policy.native import FileAction, Native
 from dfd_delta_policy.rules import refuse_removal
@@ -57,7 +57,7 @@ _HONOURED = frozenset(
 # What a remove repeats of the add that it removes.
 _REMOVED = ("partitionValues", "size", "deletionVector", "tags", "baseRowId", "defaultRowCommitVersion")  # fmt: skip
 # What needs no escape in the path of an action.
-_LITERAL = "/!$&'()+,;=:@~"
+_LITERAL = "/="
 # deltalake's own, which its other commits follow.
 _CHECKPOINT_INTERVAL = 100
 
@@ -106,8 +106,18 @@ class Committer:
         return isinstance(self._storage, LocalProfile)
 
     def active(self, version: int) -> Sequence[FileAction]:
-        """The files of a version, as the log names them."""
-        return self.native.active_files(self.uri, self.options, version=version).actions
+        """The files of a version, as the log names them.
+
+        Raises:
+            OSError: the log can't be read.
+        """
+        try:
+            return self.native.active_files(self.uri, self.options, version=version).actions
+        except DeltaPolicyError:
+            raise
+        except Exception as error:
+            # One of a store, which may work the next time: the table was opened right before.
+            raise OSError(str(error)) from error
 
     def put(self, table: DeltaTable, commit: Commit, properties: CommitProperties) -> int:
         """Commit at exactly the version after the handle's; the version.
@@ -129,10 +139,6 @@ class Committer:
         except FileExistsError as taken:
             reason = "another commit took the version"
             raise ConflictFound(Conflict.CONCURRENT_WRITE, reason) from taken
-        except OSError:
-            raise
-        except Exception as error:
-            raise OSError(str(error)) from error
         self._keep_short(table, version)
         return version
 

@@ -43,11 +43,15 @@ class File(NamedTuple):
 
 
 class Commit(NamedTuple):
-    """The files that a version removes and adds; an add with whether it changes data."""
+    """The files that a version removes and adds; an add with whether it changes data.
+
+    `restores` is the version that a RESTORE made the newest again, where it names one.
+    """
 
     version: int
     operation: str | None
     writer: str | None
+    restores: int | None
     removes: list[File]
     adds: list[tuple[File, bool]]
 
@@ -195,8 +199,16 @@ class Log:
                 removes.append(line.remove.file)
             if line.add is not None:
                 adds.append((line.add.file, line.add.data_change))
+        operation = _text(info.get("operation"))
+        parameters = info.get("operationParameters")
+        restored = parameters.get("version") if isinstance(parameters, dict) else None
         return Commit(
-            version, _text(info.get("operation")), _text(info.get("engineInfo")), removes, adds
+            version,
+            operation,
+            _text(info.get("engineInfo")),
+            int(str(restored)) if operation == "RESTORE" and str(restored).isdecimal() else None,
+            removes,
+            adds,
         )
 
     def _lines(self, path: str) -> Iterator[_Line]:

@@ -30,6 +30,7 @@ from dfd_storage import LocalProfile, StorageProfile
 
 from dfd_delta_policy.conflict import Action, Conflict, ConflictFound, Verdict, classify
 from dfd_delta_policy.errors import ConflictError, DeltaPolicyError, RetriesExhausted
+from dfd_delta_policy.handles import Handles
 from dfd_delta_policy.hooks import CommitHook, CommitPlan, StageHook
 from dfd_delta_policy.outcome import AttemptEvent, Outcome, Status, Winner
 from dfd_delta_policy.policy import DeltaRetryPolicy
@@ -40,7 +41,8 @@ logger = logging.getLogger(__name__)
 OPERATION_ID = "dfd.operation_id"
 # deltalake wraps some errors of a store, and of who came second, in its error for everything else.
 _TRANSIENT = re.compile(
-    r"(table|version) already exists|object store|generic (?!deltatable)\w+ error|http error", re.IGNORECASE
+    r"(table|version) already exists|object store|generic (?!deltatable)\w+ error|http error",
+    re.IGNORECASE,
 )
 # What an operation commits when it begins: it has still to be done.
 _ANNOUNCEMENTS = frozenset({"VACUUM START"})
@@ -100,7 +102,7 @@ class Loop(NamedTuple):
     """How operations on one table are run."""
 
     uri: str
-    open: Callable[[], DeltaTable]
+    handles: Handles
     policy: DeltaRetryPolicy
     hooks: tuple[CommitHook, ...]
     on_attempt: Callable[[AttemptEvent], None] | None
@@ -117,7 +119,10 @@ class Loop(NamedTuple):
         """
         bounds = self.policy.bounds_of(operation.name)
         run = _Run(self, operation)
-        outcome = run.prepare() or self._retried(run, bounds)
+        try:
+            outcome = run.prepare() or self._retried(run, bounds)
+        finally:
+            run.close()
         for hook in self.hooks:
             hook.after_commit(outcome)
         return outcome
@@ -153,6 +158,7 @@ class _Run:
     def __init__(self, loop: Loop, operation: Operation) -> None:
         self._loop = loop
         self._operation = operation
+        self._held = loop.handles.take()
         self._attempts = 0
         self._conflicts: list[Conflict] = []
         self._read_version: int | None = None
@@ -239,13 +245,19 @@ class _Run:
         self._is_new = False
         return table, stored
 
+    def close(self) -> None:
+        """Leave the handle to the next operation."""
+        self._loop.handles.give(self._held)
+
     def _fresh(self) -> DeltaTable | None:
+        held, self._held = self._held, None
         try:
-            return self._loop.open()
+            self._held = self._loop.handles.newest(held)
         except TableNotFoundError:
             if self._operation.creates:
                 return None
             raise
+        return self._held.table
 
     def _transaction_in(self, table: DeltaTable) -> int | None:
         if self._operation.transaction is None:

@@ -51,7 +51,7 @@ class DeltaRetryPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
       `"replan"`: the operation is worked out again under the new rules, unless a column that was there is gone,
       of another type or no longer nullable, or the partitioning or the table itself is another.
     - `never_retry`: conflicts, under Delta-Spark's names, that end an operation beside those that always do.
-    - `operations`: other bounds for some operations: `{"merge": {"attempts": 20}}`.
+    - `operations`: other bounds for some operations: `{"merge": RetryBounds(attempts=20)}`.
 
     The wait is decorrelated jitter: uniform between `base_s` and three times the wait before, and
     at most `cap_s` (Brooker, "Exponential Backoff And Jitter", 2015).

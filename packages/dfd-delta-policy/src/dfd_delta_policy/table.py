@@ -10,20 +10,21 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import msgspec
-from deltalake import DeltaTable, write_deltalake
+from deltalake import write_deltalake
 from dfd_storage import StorageProfile, StorageResolver
 
 from dfd_delta_policy import native
 from dfd_delta_policy.alteration import checked_properties, missing_fields, new_fields
+from dfd_delta_policy.audit import Audit, audit
 from dfd_delta_policy.commit import Committer
 from dfd_delta_policy.compaction import PlainCommitter
 from dfd_delta_policy.errors import (
     DeltaPolicyError,
     InvalidOperation,
-    OperationRefused,
     UnsupportedTable,
 )
 from dfd_delta_policy.handle import WRITER, existing, on_handle
+from dfd_delta_policy.handles import Handles
 from dfd_delta_policy.hooks import CommitHook, RequireCommitSafety
 from dfd_delta_policy.loop import Attempt, Clock, Done, Loop, Operation
 from dfd_delta_policy.merging import MergeBuilder
@@ -32,6 +33,7 @@ from dfd_delta_policy.policy import DeltaRetryPolicy, OperationName
 from dfd_delta_policy.rewriting import Rewriting
 from dfd_delta_policy.source import Source
 from dfd_delta_policy.staging import StagedWrite
+from dfd_delta_policy.vacuum import Vacuum
 
 PartitionFilters = Sequence[tuple[str, str, Any]]
 Observe = Callable[[str, str], AbstractContextManager[Callable[[Outcome], None]]]
@@ -78,9 +80,10 @@ class GuardedTable:
         self._commit_metadata = commit_metadata
         self._observe = observe or _unobserved
         self._native = native.installed()
+        self._handles = Handles(self.uri, profile.to_deltalake_options)
         self._loop = Loop(
             uri=self.uri,
-            open=self._open,
+            handles=self._handles,
             policy=policy or DeltaRetryPolicy(),
             hooks=(RequireCommitSafety(), *hooks),
             on_attempt=on_attempt,
@@ -88,21 +91,13 @@ class GuardedTable:
             storage=profile,
         )
 
-    @property
-    def _options(self) -> dict[str, str]:
-        """deltalake's options, with the credentials that hold now."""
-        return self._profile.to_deltalake_options()
-
-    def _open(self) -> DeltaTable:
-        return DeltaTable(self.uri, storage_options=self._options)
-
     def version(self) -> int:
         """The newest version."""
-        return self._open().version()
+        return self._handles.open().version()
 
     def history(self, limit: int | None = None) -> list[dict[str, Any]]:
         """The commits, newest first."""
-        return self._open().history(limit)
+        return self._handles.open().history(limit)
 
     def append(
         self,
@@ -189,7 +184,7 @@ class GuardedTable:
                     "predicate": predicate,
                     "partition_by": partition_by,
                     "schema_mode": schema_mode,
-                    "storage_options": self._options,
+                    "storage_options": self._profile.to_deltalake_options(),
                     "writer_properties": WRITER,
                     "commit_properties": attempt.commit,
                 }
@@ -426,36 +421,29 @@ class GuardedTable:
 
         Raises:
             OperationRefused: the retention is below the table's own, where files of a writer or
-                reader at work could go.
+                reader at work could go; or, with `full`, a writer at work has staged since before it.
         """
+        vacuum = Vacuum(
+            self.uri,
+            self._handles.open,
+            self._profile.to_deltalake_options,
+            retention_hours,
+            dry_run=dry_run,
+            full=full,
+        )
+        outcome = self._run("vacuum", vacuum.attempt, removes_rows=False)
+        if outcome.status is Status.LANDED_AFTER_ERROR:
+            return msgspec.structs.replace(outcome, metrics=vacuum.metrics)
+        return outcome
 
-        def attempt(attempt: Attempt) -> Done:
-            table = existing(attempt)
-            try:
-                files = table.vacuum(
-                    retention_hours=retention_hours,
-                    dry_run=dry_run,
-                    enforce_retention_duration=True,
-                    full=full,
-                    commit_properties=None if dry_run else attempt.commit,
-                )
-            except Exception as error:
-                if "retention period" in str(error):
-                    raise OperationRefused(
-                        f"VACUUM of {self.uri} with {retention_hours} hours is below the table's "
-                        "retention; nothing was removed. Leave `retention_hours` out."
-                    ) from error
-                raise
-            metrics = {"files": files, "dry_run": dry_run}
-            done = not dry_run and bool(files)
-            return Done(self.version() if done else None, metrics)
-
-        return self._run("vacuum", attempt, removes_rows=False)
+    def audit(self, versions: range | None = None, *, orphans: bool = False) -> Audit:
+        """What is wrong with the log's versions (all by default), as `dfd_delta_policy.audit` says."""
+        return audit(self.uri, self._profile, versions, orphans=orphans)
 
     def _committer(self) -> Committer:
         if self._native is None:
-            return PlainCommitter(self.uri, self._profile, self._open)
-        return Committer(self._native, self.uri, self._profile, self._open)
+            return PlainCommitter(self.uri, self._profile, self._handles.open)
+        return Committer(self._native, self.uri, self._profile, self._handles.open)
 
     def _run_staged(
         self, name: OperationName, work: StagedWrite | Rewriting, **more: Any

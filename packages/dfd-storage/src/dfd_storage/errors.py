@@ -167,6 +167,14 @@ class BucketNotFound(StorageFailure):
     remedy = "Make it, or correct the location."
 
 
+class DirectoryRefused(StorageFailure):
+    """The machine lets nothing be read or made in the directory."""
+
+    code = "directory_refused"
+    summary = "The directory can't be used."
+    remedy = "Look at its path, its permissions and the space left; the cause has the system's own words."
+
+
 class ConnectionRefused(StorageFailure):
     """Nobody listens at the endpoint, or its name leads nowhere."""
 

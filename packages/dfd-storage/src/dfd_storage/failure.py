@@ -79,6 +79,8 @@ def explain(
     for found in seen:
         if isinstance(found, StorageFailure):
             return found
+    if any(map(_is_of_data, seen)):
+        return None
     text = "\n".join(f"{type(found).__name__}: {found}" for found in seen)
     if not (_OF_A_STORE.search(text) or any(isinstance(found, OSError) for found in seen)):
         return None
@@ -86,6 +88,27 @@ def explain(
         if pattern.search(text):
             return kind(location, library)
     return None
+
+
+# Not permitted, permission denied, not a directory, no space left, read-only.
+_REFUSED = re.compile(r"\b(?:os error|Errno) (?:1|13|20|28|30)\b|Unable to create (?:dir|file)")
+
+
+def is_of_system(error: BaseException, named: str) -> bool:
+    """Whether an error tells that the operating system refuses a path with `named` in it."""
+    seen = chain(error)
+    if any(map(_is_of_data, seen)):
+        return False
+    text = "\n".join(str(found) for found in seen)
+    return named in text and _REFUSED.search(text) is not None
+
+
+def _is_of_data(error: BaseException) -> bool:
+    """Whether dfd-native says that the rows are the cause, or what they come from: it quotes them."""
+    code = getattr(error, "code", None)
+    return code == "rule_violation" or (
+        code == "stage" and str(error).startswith("the stream failed")
+    )
 
 
 def chain(error: BaseException) -> list[BaseException]:

@@ -15,8 +15,9 @@ from dfd_storage.uri import parse
 class HTTPProfile(RemoteProfile, frozen=True, kw_only=True, tag="http", tag_field="kind"):
     """A directory of a web server, whose files are read by name.
 
-    DataFusion reads them over https, obstore over either. Delta tables need a listing, which the web has none of:
-    deltalake and dfd-native refuse the kind.
+    dfd-native reads Delta tables there, DataFusion other files over https, obstore either. The web has no listing:
+    dfd-native asks for the names that a Delta log can have, `_last_checkpoint` first. deltalake refuses the
+    kind, and nothing is written there.
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("http", "https")

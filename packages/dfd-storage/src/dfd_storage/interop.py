@@ -34,6 +34,7 @@ _memories: dict[str, MemoryStore] = {}
 
 def to_obstore(profile: StorageProfile) -> ObjectStore:
     """A store of obstore, of the location itself; a location in memory is one store in the process."""
+    installed("obstore")
     require(profile.kind, profile.settings(), "obstore")
     from obstore import store
 
@@ -101,6 +102,7 @@ def _obstore_retries(profile: RemoteProfile) -> dict[str, Any]:
 
 def to_pyarrow(profile: StorageProfile) -> FileSystem:
     """A file system of pyarrow, rooted at the location."""
+    installed("pyarrow")
     require(profile.kind, profile.settings(), "pyarrow")
     from pyarrow import fs
 

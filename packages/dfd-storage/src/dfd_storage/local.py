@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, ClassVar
 
 from dfd_storage.commits import Mechanism
+from dfd_storage.errors import AccessRefused, DirectoryRefused, StorageFailure
+from dfd_storage.failure import is_of_system
 from dfd_storage.profile import StorageProfile
+from dfd_storage.uri import local_path
 
 
 class LocalProfile(StorageProfile, frozen=True, kw_only=True, tag="local", tag_field="kind"):
@@ -16,6 +20,22 @@ class LocalProfile(StorageProfile, frozen=True, kw_only=True, tag="local", tag_f
     def _datafusion_store(self, stores: Any) -> Any:
         """DataFusion's file system, from its root."""
         return stores.LocalFileSystem()
+
+    def failure_of(
+        self,
+        error: BaseException,
+        uri: str | os.PathLike[str] | None = None,
+        library: str | None = None,
+    ) -> StorageFailure | None:
+        """As for every kind; what the system refuses is told where it names the directory."""
+        found = StorageProfile.failure_of(self, error, uri, library)
+        if found is not None and type(found) is not AccessRefused:
+            return found
+        # Sources of rows fail over files of their own; obstore names none.
+        named = "" if library == "obstore" else str(local_path(self.canonical_uri(uri)))
+        if is_of_system(error, named.lstrip("/")):
+            return DirectoryRefused(self.canonical_uri(uri), library)
+        return None
 
     def store_uris(self) -> tuple[str, ...]:
         """`file://`."""

@@ -160,6 +160,7 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             MissingDependency: datafusion isn't installed.
             LibraryPanic: datafusion panics over the values.
         """
+        installed("datafusion")
         require(self.kind, self.settings(), "datafusion")
         from datafusion import object_store
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Collection
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 from urllib.parse import quote, urlsplit
 
@@ -52,7 +53,8 @@ class RemoteProfile(StorageProfile, frozen=True, kw_only=True):
       `timeout_s * (max_retries + 1)` at the most.
     - `proxy_url`, `proxy_auth`: the proxy. Default: none of the profile's; `HTTP_PROXY` works as ever.
     - `ca_file`: path of a PEM file with one further root certificate.
-    - `max_concurrency`: requests at once. No library below holds to it today; all refuse it.
+    - `max_concurrency`: requests at once of all tables of the profile. dfd-native alone holds to it; the others
+      refuse it, and so nothing is written through deltalake with it.
     - `extra`: further options of object_store by name, checked.
     - `environment`: what to do with variables that would change what is said here: `"refuse"`, the
       default, or `"warn"`.
@@ -114,7 +116,7 @@ class RemoteProfile(StorageProfile, frozen=True, kw_only=True):
         return "conditional_put"
 
     def options(self) -> dict[str, str]:
-        """The options of object_store that say all of the profile but `ca_file` and the lock."""
+        """The options of object_store that say all of the profile but `ca_file`, `max_concurrency` and the lock."""
         options = {"allow_http": "true" if self.allow_http else "false", **self.extra}
         if self.timeout_s is not None:
             options["timeout"] = milliseconds(self.timeout_s)
@@ -143,16 +145,26 @@ class RemoteProfile(StorageProfile, frozen=True, kw_only=True):
     def to_deltalake_options(self) -> dict[str, str]:
         """deltalake's `storage_options`: complete, so that the environment adds nothing."""
         require(self.kind, self.settings(), "deltalake")
-        options = self.options()
-        if self.ca_file is not None:
-            options["certificate_path"] = self.ca_file
+        options = self.options() | self._certificate()
         settle(self._contradictions(options, "deltalake"), "deltalake", self.environment)
         return options
 
     def to_native_options(self) -> dict[str, str]:
         """The options of dfd-native, which reads nothing from the environment."""
         require(self.kind, self.settings(), "dfd-native")
-        return self.options()
+        options = self.options() | self._certificate()
+        if self.max_concurrency is not None:
+            options["max_concurrency"] = str(self.max_concurrency)
+        return options
+
+    def _certificate(self) -> dict[str, str]:
+        """As deltalake names it, and dfd-native after it."""
+        if self.ca_file is None:
+            return {}
+        try:
+            return {"certificate_path": str(Path(self.ca_file).expanduser())}
+        except RuntimeError as error:
+            raise InvalidProfile(f"`ca_file`: {self.ca_file} has no home.") from error
 
     def to_datafusion_object_store(self) -> Any:
         """An object of `datafusion.object_store`; most of how to connect can't be said to it."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from dfd_storage.errors import MissingDependency, UnsupportedSetting
@@ -14,6 +15,7 @@ LIBRARIES = ("deltalake", "dfd-native", "datafusion", "obstore", "pyarrow", "pol
 
 _ALL = frozenset(LIBRARIES)
 _OBJECT_STORE = frozenset({"deltalake", "dfd-native", "obstore"})
+_WEB = frozenset({"dfd-native", "obstore"})
 _NONE: frozenset[str] = frozenset()
 _BUT_DATAFUSION = _ALL - {"datafusion"}
 
@@ -24,8 +26,8 @@ _CLIENT = {
     "retry_timeout_s": _OBJECT_STORE,
     "proxy_url": _OBJECT_STORE | {"polars"},
     "proxy_auth": _OBJECT_STORE | {"polars"},
-    "ca_file": frozenset({"deltalake", "obstore"}),
-    "max_concurrency": _NONE,
+    "ca_file": _OBJECT_STORE,
+    "max_concurrency": frozenset({"dfd-native"}),
     "extra": _OBJECT_STORE | {"polars"},
 }
 
@@ -42,7 +44,7 @@ SUPPORT: dict[str, dict[str, frozenset[str]]] = {
         "max_retries": _OBJECT_STORE | {"pyarrow", "polars"},
         "proxy_url": _OBJECT_STORE | {"pyarrow", "polars"},
         "proxy_auth": _OBJECT_STORE | {"pyarrow", "polars"},
-        "ca_file": frozenset({"deltalake", "obstore", "pyarrow"}),
+        "ca_file": _OBJECT_STORE | {"pyarrow"},
         "encryption": _OBJECT_STORE | {"polars"},
         "credentials: static": _ALL,
         "credentials: profile": _ALL,
@@ -83,11 +85,11 @@ SUPPORT: dict[str, dict[str, frozenset[str]]] = {
         "credentials: ambient": _OBJECT_STORE | {"datafusion", "polars"},
         "credentials: provider": _OBJECT_STORE | {"datafusion", "polars"},
     },
-    # dfd-native opens no http location: the key of a log store can't be a URL of that scheme.
+    # deltalake opens no http location: the key of a log store can't be a URL of that scheme.
     "http": {
-        "uri": frozenset({"datafusion", "obstore"}),
-        "allow_http": frozenset({"obstore"}),
-        **{setting: libraries & {"obstore"} for setting, libraries in _CLIENT.items()},
+        "uri": _WEB | {"datafusion"},
+        "allow_http": _WEB,
+        **{setting: libraries & _WEB for setting, libraries in _CLIENT.items()},
     },
     "local": {"uri": _ALL - {"duckdb"}},
     # Each library has a memory of its own: what one wrote, no other finds.
@@ -95,8 +97,9 @@ SUPPORT: dict[str, dict[str, frozenset[str]]] = {
 }
 
 
+@cache
 def installed(library: str) -> str:
-    """The version of a library.
+    """The version of a library, read once per process.
 
     Raises:
         MissingDependency: it isn't installed; the message has the command.
@@ -113,13 +116,11 @@ def require(kind: str, settings: Iterable[str], library: str) -> None:
 
     Raises:
         UnsupportedSetting: there is one.
-        MissingDependency: the library isn't installed.
     """
-    release = installed(library)
     for setting in settings:
         if library not in SUPPORT[kind].get(setting, _NONE):
             field = "kind" if setting == "uri" else setting.partition(":")[0]
-            raise UnsupportedSetting(field, library, release)
+            raise UnsupportedSetting(field, library, installed(library))
 
 
 def table() -> str:

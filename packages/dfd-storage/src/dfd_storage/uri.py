@@ -5,7 +5,8 @@
     abfss://container@account.dfs.core.windows.net/path
                              abfs, abfss with an account; https://account.dfs|blob.core.windows.net/container/path
     az://container/path      az, azure, adl, abfs, abfss without an account: the profile has it
-    https://host[:port]/path http, https; the port where it isn't the scheme's own
+    https://host[:port]/path http, https; the port where it isn't the scheme's own. dfd-native's names for them,
+                             web+http and web+https, are the same
     file:///absolute/path    file, bare paths, ~
     memory:///path           memory
 
@@ -26,7 +27,8 @@ from dfd_storage.errors import InvalidUri
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(//)?")
 _BUCKETS = {"s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gs", "gcs": "gs"}
 _AZURE = ("az", "azure", "adl", "abfs", "abfss")
-_KNOWN = sorted({*_BUCKETS, *_AZURE, "file", "http", "https", "memory"})
+_WEB = {"http": "http", "https": "https", "web+http": "http", "web+https": "https"}
+_KNOWN = sorted({*_BUCKETS, *_AZURE, *_WEB, "file", "memory"})
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.\-_]{0,221}")
 _CONTAINER = re.compile(r"\$(?:root|web|logs)|[a-z0-9][a-z0-9\-]{0,62}")
 _ACCOUNT_HOST = re.compile(
@@ -122,7 +124,7 @@ def parse(uri: str | os.PathLike[str]) -> Location:
         if authority:
             raise InvalidUri("A location in memory is memory:///name.")
         return Location("memory", "", _key(key))
-    return _web(scheme, authority, key)
+    return _web(_WEB[scheme], authority, key)
 
 
 def _bucket(scheme: str, authority: str, key: str) -> Location:

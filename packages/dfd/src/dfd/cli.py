@@ -7,7 +7,7 @@ installation, 130 interrupted.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -377,7 +377,8 @@ def _mutation(profile: Path | None, json: bool, work: Callable[[Any], Any]) -> i
         _print_json(outcome)
     else:
         out = _out()
-        for path in outcome.metrics.get("files", []) if outcome_lists_files(outcome) else []:
+        listed = outcome.metrics.get("files")
+        for path in listed if isinstance(listed, list) else ():
             out.print(path, soft_wrap=True)
         out.print(
             f"{outcome.status}: version {outcome.version}, {outcome.attempts} attempt(s)"
@@ -389,6 +390,9 @@ def _mutation(profile: Path | None, json: bool, work: Callable[[Any], Any]) -> i
 
 def _counted(metrics: Mapping[str, Any]) -> str:
     """What an operation did, from what it counted."""
+    if "dry_run" in metrics:
+        would = "would go" if metrics["dry_run"] else "gone"
+        return f", {len(metrics['files'])} file(s) {would}"
     if "rows" in metrics:
         return f", {metrics['rows']} row(s) in {metrics['files']} file(s)"
     if "numFilesRemoved" in metrics:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,7 @@ import dfd_native
 import dfd_obs
 import msgspec
 from datafusion import DataFrame, SessionConfig, SessionContext
-from dfd_delta_policy import AttemptEvent, GuardedTable, MergeBuilder, Outcome
+from dfd_delta_policy import AttemptEvent, CommitHook, GuardedTable, MergeBuilder, Outcome
 from dfd_obs import DiagnosticsReport, Observer
 from dfd_storage import StorageFailure, StorageProfile, StorageResolver, UnsupportedSetting
 
@@ -100,9 +100,8 @@ class Runtime:
         if storage.kind == "local":
             return
         self._generations[storage.uri] = storage.generation
-        if (
-            storage.kind != "http"
-        ):  # the engine has no such store: what reads there runs in the session
+        # Files there are read in the session: the engine knows the web by another scheme.
+        if storage.kind != "http":
             options = storage.to_native_options()
             for root in storage.store_uris():
                 self.engine.register_store(root, options)
@@ -208,7 +207,14 @@ class Runtime:
         try:
             newest = dfd_native.refreshed(registered.table for registered in stale.values())
         except dfd_native.TableError as error:
-            raise QueryError(f"The tables can't be brought up to date: {error}") from error
+            # The error names the table that it is about.
+            told = (
+                self._failure(r.uri, error) for r in stale.values() if r.table.uri in str(error)
+            )
+            failure = next(filter(None, told), None)
+            raise QueryError(
+                f"The tables can't be brought up to date: {_said(failure)}{error}"
+            ) from (failure or error)
         for (name, registered), table in zip(stale.items(), newest, strict=True):
             if table is not None:
                 self._expose(name, msgspec.structs.replace(registered, table=table))
@@ -234,13 +240,17 @@ class Runtime:
         text = str(dataframe.logical_plan())
         return Query(dataframe, self.observer, text, self.session, self.engine, is_sql=False)
 
-    def table(self, uri: str | Path) -> GuardedTable:
-        """The table at `uri` under this runtime's policy, its commits with run and query ids."""
+    def table(self, uri: str | Path, hooks: Iterable[CommitHook] = ()) -> GuardedTable:
+        """The table at `uri` under this runtime's policy, its commits with run and query ids.
+
+        `hooks` are asked before every commit that is made through what this gives.
+        """
         storage = self._resolver.resolve(str(uri))
         return GuardedTable(
             storage.canonical_uri(str(uri)),
             storage=storage,
             policy=self.profile.retry,
+            hooks=hooks,
             commit_metadata=dfd_obs.current_ids,
             on_attempt=_tell,
             observe=self._observe,
