@@ -142,6 +142,14 @@ def test_partitions_can_be_chosen(tmp_path: Path, make_native: Natives, rows: An
             table.optimize(partition_filters=[wrong])
 
 
+def test_columns_of_a_curve_are_within_the_partitions(small_files: Make) -> None:
+    table = small_files(partition_by=["p"])
+    for wrong in ("p", "nope"):
+        with pytest.raises(InvalidOperation, match=wrong):
+            table.z_order([wrong])
+    assert table._native.stages == 0
+
+
 def test_files_that_are_large_enough_are_left(small_files: Make, rows: Any) -> None:
     table = small_files()
     before = rows(table)

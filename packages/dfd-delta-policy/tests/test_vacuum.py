@@ -43,7 +43,8 @@ def orphan(table: Path, stage_id: str = "nobody", age_hours: float = 0) -> Path:
     """A data file that is in no version, as a stage names it."""
     path = table / f"part-00000-{stage_id}-c000.zstd.parquet"
     pq.write_table(pa.table({"id": [9]}), path)
-    os.utime(path, (time.time() - age_hours * 3600,) * 2)
+    at = time.time() - age_hours * 3600
+    os.utime(path, (at, at))
     return path
 
 

@@ -23,6 +23,7 @@ from deltalake.exceptions import TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
 from dfd_storage import StorageProfile, StorageResolver
 
+from dfd_delta_policy.errors import DeltaPolicyError
 from dfd_delta_policy.log import Commit, File, Log
 
 # What may bring removed files back: that is what they are for.
@@ -112,10 +113,12 @@ def audit(
     profile = StorageResolver().resolve(uri) if storage is None else storage
     location = profile.canonical_uri(uri)
     options = profile.to_deltalake_options()
-    with profile.failures(location, "deltalake"):
+    with profile.failures(location, "deltalake", passing=(DeltaPolicyError, TableNotFoundError)):
         if not DeltaTable.is_deltatable(location, options):
             raise TableNotFoundError(f"There is no Delta table at {location}.")
         files = pyarrow.fs.PyFileSystem(DeltaStorageHandler(location, options=options))
+        # Before the log: whoever commits meanwhile has no orphans.
+        listed = _data_files(files) if orphans else None
         log = Log(files, location)
         first, last = log.within(versions)
         state = _State()
@@ -140,7 +143,7 @@ def audit(
             last=last,
             violations=tuple(violations),
             sound_version=next((v for v in range(last, -1, -1) if v not in unsound), None),
-            orphans=_orphans(files, state) if orphans else None,
+            orphans=None if listed is None else _orphans(listed, state),
         )
 
 
@@ -223,11 +226,15 @@ class _State:
         return {unquote(file.path) for files in (self._there, self._gone) for file in files}
 
 
-def _orphans(files: pyarrow.fs.FileSystem, state: _State) -> tuple[str, ...]:
-    known = state.paths()
+def _data_files(files: pyarrow.fs.FileSystem) -> list[str]:
     listed = files.get_file_info(pyarrow.fs.FileSelector("", recursive=True))
     found = (info.path for info in listed if info.path.endswith(".parquet"))
-    return tuple(sorted(path for path in found if path not in known and not _is_hidden(path)))
+    return [path for path in found if not _is_hidden(path)]
+
+
+def _orphans(listed: list[str], state: _State) -> tuple[str, ...]:
+    known = state.paths()
+    return tuple(sorted(path for path in listed if path not in known))
 
 
 def _is_hidden(path: str) -> bool:

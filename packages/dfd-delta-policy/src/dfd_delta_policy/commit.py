@@ -31,6 +31,8 @@ from dfd_delta_policy.rules import refuse_removal
 
 logger = logging.getLogger(__name__)
 
+_ENGINE = f"dfd-delta-policy/{_version('dfd-delta-policy')}"
+
 # Writer features that ask nothing of a commit, or what is done here and while files are staged. Of the
 # rest each asks for more: row ids, identity values, clustering, another schema in every file.
 _HONOURED = frozenset(
@@ -251,7 +253,7 @@ def _info(
         "isolationLevel": "SnapshotIsolation" if commit.keeps_rows else "Serializable",
         "isBlindAppend": commit.is_blind,
         "operationMetrics": _texts(commit.metrics),
-        "engineInfo": f"dfd-delta-policy/{_version('dfd-delta-policy')}",
+        "engineInfo": _ENGINE,
         "txnId": given[OPERATION_ID],
     }
 

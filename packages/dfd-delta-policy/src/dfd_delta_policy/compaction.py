@@ -8,19 +8,16 @@ otherwise. The history calls such an OPTIMIZE a WRITE.
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timezone
-from decimal import Decimal
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.fs
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
@@ -31,6 +28,7 @@ from dfd_storage import StorageProfile
 
 from dfd_delta_policy.commit import Committer
 from dfd_delta_policy.errors import UnsupportedTable
+from dfd_delta_policy.file_statistics import FileStatistics
 from dfd_delta_policy.native import FileAction, StagedFiles
 from dfd_delta_policy.rules import refuse_odd_paths
 from dfd_delta_policy.source import plain_schema
@@ -43,7 +41,6 @@ _UNSUPPORTED = (
     "icebergCompatV1",
     "typeWidening",
 )
-_STATISTICS_COLUMNS = 32
 # What deltalake writes of its own into a commitInfo.
 _OWN = ("timestamp", "operation", "operationParameters", "readVersion", "isolationLevel", "isBlindAppend", "engineInfo")  # fmt: skip
 
@@ -227,7 +224,7 @@ class _Rewritten:
             for column in self.partition_by
         )
         path = f"{directory}part-{len(self.actions):05}-{self.stage_id}-c000.zstd.parquet"
-        statistics = _Statistics(self._schema)
+        statistics = FileStatistics(self._schema)
         self.actions.append({"path": path})
         with (
             self._files.open_output_stream(path) as sink,
@@ -326,73 +323,3 @@ def _file_schema(table: DeltaTable) -> pa.Schema:
     partition_by = set(table.metadata().partition_columns)
     schema = plain_schema(pa.schema(table.schema().to_arrow()))
     return pa.schema([field for field in schema if field.name not in partition_by])
-
-
-class _Statistics:
-    """File statistics as the protocol's JSON; of the first 32 columns that have an order."""
-
-    def __init__(self, schema: pa.Schema) -> None:
-        self._rows = 0
-        self._nulls: dict[str, int] = {}
-        self._least: dict[str, Any] = {}
-        self._greatest: dict[str, Any] = {}
-        self._columns = [f for f in schema if _is_ordered(f.type)][:_STATISTICS_COLUMNS]
-
-    def add(self, table: pa.Table) -> None:
-        self._rows += table.num_rows
-        for field in self._columns:
-            name, column = field.name, table[field.name]
-            self._nulls[name] = self._nulls.get(name, 0) + column.null_count
-            if pa.types.is_floating(field.type) and pc.any(pc.is_nan(column)).as_py():
-                # NaN has no place in JSON, nor in the order of the protocol.
-                self._least[name] = self._greatest[name] = None
-            bounds = pc.min_max(column).as_py()
-            for kept, key, choose in (
-                (self._least, "min", min),
-                (self._greatest, "max", max),
-            ):
-                value = bounds[key]
-                if value is None or (name in kept and kept[name] is None):
-                    continue
-                kept[name] = choose(kept[name], value) if name in kept else value
-
-    def to_json(self) -> str:
-        def bounds(values: dict[str, Any]) -> dict[str, Any]:
-            return {name: _json_value(v) for name, v in values.items() if _has_bound(v)}
-
-        return json.dumps(
-            {
-                "numRecords": self._rows,
-                "minValues": bounds(self._least),
-                "maxValues": bounds(self._greatest),
-                "nullCount": self._nulls,
-            }
-        )
-
-
-def _is_ordered(kind: pa.DataType) -> bool:
-    # Text is left out: the protocol's truncation of long bounds isn't built yet.
-    is_one_of = (
-        pa.types.is_integer,
-        pa.types.is_floating,
-        pa.types.is_date,
-        pa.types.is_timestamp,
-    )
-    return any(is_kind(kind) for is_kind in is_one_of)
-
-
-def _has_bound(value: object) -> bool:
-    return value is not None and not (isinstance(value, float) and not math.isfinite(value))
-
-
-def _json_value(value: object) -> object:
-    if isinstance(value, datetime):
-        if value.tzinfo is not None:
-            value = value.astimezone(timezone.utc)
-            return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        return value.strftime("%Y-%m-%dT%H:%M:%S.%f")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return msgspec.json.decode(str(value))
-    return value

@@ -64,6 +64,8 @@ class Handles:
         if held is None or held.options != options or held.tip != _tip(held.files, held.tip[0]):
             table = DeltaTable(self._uri, storage_options=options)
             files = fs.PyFileSystem(DeltaStorageHandler(self._uri, options=options))
+        elif _tip(held.files, held.tip[0] + 1)[2] is None:
+            return held
         else:
             table, files = held.table, held.files
             table.update_incremental()

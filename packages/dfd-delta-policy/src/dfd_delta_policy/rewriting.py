@@ -95,6 +95,7 @@ class Rewriting:
         if table is None:
             raise InvalidOperation("There is no table.")
         refuse_features(table)
+        _refuse_columns(table, self._z_order_by)
         self._rules, self._version = Rules.of(table), table.version()
         files = _chosen(table, self._committer.active(self._version), self._filters)
         self._considered = len(files)
@@ -188,6 +189,16 @@ class Rewriting:
             removes=self._old(),
             keeps_rows=True,
         )
+
+
+def _refuse_columns(table: DeltaTable, z_order_by: Sequence[str]) -> None:
+    partition_by = table.metadata().partition_columns
+    columns = [field.name for field in table.schema().fields if field.name not in partition_by]
+    for column in z_order_by:
+        if column not in columns:
+            raise InvalidOperation(
+                f"{column!r} is no column within the partitions: {', '.join(columns)}."
+            )
 
 
 def _sizes(added: Iterable[int]) -> dict[str, int]:
