@@ -261,6 +261,40 @@ def test_rules_are_those_of_the_version_that_was_staged_for(
     assert (outcome.version, outcome.attempts, stage.stages) == (3, 1, 1)
 
 
+def test_rules_that_changed_are_staged_under_again_where_that_can_be(
+    table: GuardedTable, make_native: Natives, rows: Any
+) -> None:
+    """With `on_metadata_change="replan"`; a stream that was read is gone."""
+    left = iter(["a", "b"])
+
+    def widen() -> None:
+        for name in left:
+            more = {"id": [7], "s": ["other"], name: [1.5]}
+            write_deltalake(table.uri, pa.table(more), mode="append", schema_mode="merge")
+            return
+
+    native = make_native(meanwhile=widen)
+    writer = guarded(table, native, on_metadata_change="replan")
+    outcome = writer.append(lambda: pa.table(MORE))
+    assert (outcome.status, outcome.version, native.stages) == (Status.COMMITTED, 3, 3)
+    assert len(native.files) == 1
+    left = iter(["c"])
+    with pytest.raises(ConflictError, match="schema after the files were staged"):
+        writer.append(once_only(MORE))
+    assert len(native.files) == 1
+    assert len(rows(table)) == 9
+
+
+def test_an_interrupt_after_the_commit_keeps_its_files(
+    table: GuardedTable, make_native: Natives, rows: Any
+) -> None:
+    native = broken(make_native(), KeyboardInterrupt(), landed=True)
+    with pytest.raises(KeyboardInterrupt):
+        guarded(table, native).append(MORE)
+    assert len(native.files) == 1
+    assert len(rows(table)) == 6
+
+
 def test_a_table_made_anew_is_another(table: GuardedTable, make_native: Natives) -> None:
     root = Path(table.uri.removeprefix("file://"))
 
@@ -372,7 +406,7 @@ def test_the_commit_says_what_was_written_and_by_whom(
     assert commit["operationMetrics"]["numFiles"] == "1"
 
 
-def broken(native: Any, error: Exception, *, landed: bool, times: int = 1) -> Any:
+def broken(native: Any, error: BaseException, *, landed: bool, times: int = 1) -> Any:
     """Commits whose answer is another than what became of them."""
     left = iter(range(times))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
-from dfd_delta_policy import GuardedTable, InvalidOperation, OperationRefused
+from dfd_delta_policy import GuardedTable, InvalidOperation, OperationRefused, UnsupportedTable
 from dfd_delta_policy.loop import Attempt, Done
 from dfd_delta_policy.vacuum import Vacuum, retention_of
 
@@ -370,3 +371,43 @@ def test_through_the_loop(table: Path) -> None:
     outcome = GuardedTable(table).vacuum(dry_run=False)
     assert (outcome.version, len(outcome.metrics["files"])) == (4, 1)
     assert {c["dfd.operation_id"] for c in DeltaTable(table).history(2)} == {outcome.operation_id}
+
+
+SPARK = Path(__file__).parents[3] / "tests/conformance/spark"
+
+
+def aged(name: str, tmp_path: Path) -> Path:
+    """A table of Spark's, all of whose files are older than any retention."""
+    shutil.copytree(SPARK / name / "delta", tmp_path / "t")
+    for path in (tmp_path / "t").rglob("*"):
+        os.utime(path, (0, 0))
+    return tmp_path / "t"
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    # deltalake reads neither of the last two.
+    sorted({path.parent.name for path in SPARK.glob("*/delta")} - {"vacuum_protocol", "widening"}),
+)
+def test_every_row_that_spark_wrote_outlives_it(tmp_path: Path, name: str, full: bool) -> None:
+    root = aged(name, tmp_path)
+    before = pa.table(DeltaTable(root).scan()).num_rows
+    table = GuardedTable(root)
+    features = DeltaTable(root).protocol().reader_features or ()
+    if full and "deletionVectors" in features:
+        for dry_run in (True, False):
+            with pytest.raises(UnsupportedTable, match="deletion vectors"):
+                table.vacuum(dry_run=dry_run, full=True)
+    else:
+        table.vacuum(dry_run=False, full=full)
+    assert pa.table(DeltaTable(root).scan()).num_rows == before
+
+
+def test_deltalakes_full_vacuum_removes_deletion_vectors_in_use(tmp_path: Path) -> None:
+    """What is refused here, and why."""
+    root = aged("dv_delete", tmp_path)
+    removed = DeltaTable(root).vacuum(dry_run=False, full=True)
+    assert [path for path in removed if path.endswith(".bin")]
+    with pytest.raises(Exception, match="File not found"):
+        pa.table(DeltaTable(root).scan())

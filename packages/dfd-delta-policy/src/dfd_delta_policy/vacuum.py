@@ -22,7 +22,7 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError
 from deltalake.fs import DeltaStorageHandler
 
-from dfd_delta_policy.errors import OperationRefused
+from dfd_delta_policy.errors import OperationRefused, UnsupportedTable
 from dfd_delta_policy.handle import existing
 from dfd_delta_policy.loop import OPERATION_ID, Attempt, Done
 
@@ -87,9 +87,11 @@ class Vacuum:
         Raises:
             OperationRefused: the retention is below the table's own, or a writer at work has
                 staged since before it. Nothing was removed.
+            UnsupportedTable: `full`, and the table may have deletion vectors.
         """
         table = existing(attempt)
         if self._full:
+            _refuse_deletion_vectors(table)
             self._refuse_stages(table)
             # Of those who have given up their lease since, this one knows the commit.
             table = self._open_table()
@@ -163,6 +165,15 @@ class Vacuum:
             except (FileNotFoundError, msgspec.MsgspecError):
                 # Given up just now; or it isn't one.
                 continue
+
+
+def _refuse_deletion_vectors(table: DeltaTable) -> None:
+    """deltalake's full vacuum takes the files of deletion vectors for files of nobody, and removes those in use."""
+    if "deletionVectors" in (table.protocol().reader_features or ()):
+        raise UnsupportedTable(
+            "A full vacuum of deltalake's would remove the table's deletion vectors, and with them its rows' "
+            "deletions. Nothing was removed. Run it without `full`."
+        )
 
 
 def retention_of(configuration: Mapping[str, Any]) -> float:
