@@ -35,6 +35,7 @@ from dfd_delta_policy.hooks import CommitHook, CommitPlan, StageHook
 from dfd_delta_policy.outcome import AttemptEvent, Outcome, Status, Winner
 from dfd_delta_policy.policy import DeltaRetryPolicy
 from dfd_delta_policy.rules import Rules, refuse_binary_partitions, refuse_odd_paths
+from dfd_delta_policy.turnstile import Turnstile
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +109,7 @@ class Loop(NamedTuple):
     on_attempt: Callable[[AttemptEvent], None] | None
     clock: Clock
     storage: StorageProfile | None = None
+    turnstile: Turnstile | None = None
 
     def run(self, operation: Operation) -> Outcome:
         """Run an operation until it is committed, found committed, or refused.
@@ -194,6 +196,14 @@ class _Run:
     def once(self, waits: list[float]) -> Outcome:
         """One attempt; _TryAgain where another may follow."""
         self._attempts += 1
+        # Where nothing was staged the work itself is within the attempt: it takes turns once it lost a race.
+        takes_turns = self._operation.stage is not None or self._attempts > 1
+        if self._loop.turnstile is None or not takes_turns:
+            return self._try(waits)
+        with self._loop.turnstile.turn():
+            return self._try(waits)
+
+    def _try(self, waits: list[float]) -> Outcome:
         try:
             table, stored = self._stand_on_newest()
         except OSError as error:

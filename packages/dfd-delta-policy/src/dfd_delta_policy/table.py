@@ -33,6 +33,7 @@ from dfd_delta_policy.policy import DeltaRetryPolicy, OperationName
 from dfd_delta_policy.rewriting import Rewriting
 from dfd_delta_policy.source import Source
 from dfd_delta_policy.staging import StagedWrite
+from dfd_delta_policy.turnstile import Turnstile
 from dfd_delta_policy.vacuum import Vacuum
 
 PartitionFilters = Sequence[tuple[str, str, Any]]
@@ -89,6 +90,7 @@ class GuardedTable:
             on_attempt=on_attempt,
             clock=clock or Clock(),
             storage=profile,
+            turnstile=Turnstile(self.uri),
         )
 
     def version(self) -> int:
@@ -422,6 +424,7 @@ class GuardedTable:
         Raises:
             OperationRefused: the retention is below the table's own, where files of a writer or
                 reader at work could go; or, with `full`, a writer at work has staged since before it.
+            UnsupportedTable: `full`, and the table may have deletion vectors, which deltalake would remove.
         """
         vacuum = Vacuum(
             self.uri,
