@@ -33,16 +33,21 @@ def on_disk(distribution: str) -> str | None:
     home = directory(distribution)
     if home is None:
         return None
-    beside = {
-        found.version
-        for found in metadata.distributions(name=distribution, path=[str(home.parent)])
-    }
+    # What is installed, removed or upgraded there changes the directory.
+    beside = _beside(distribution, str(home.parent), home.parent.stat().st_mtime_ns)
     if len(beside) == 1:
-        return beside.pop()
+        return next(iter(beside))
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
+
+
+@functools.lru_cache(maxsize=64)
+def _beside(distribution: str, path: str, changed_ns: int) -> frozenset[str]:
+    """The versions of a distribution whose metadata is in a directory."""
+    found = metadata.distributions(name=distribution, path=[path])
+    return frozenset(distribution.version for distribution in found)
 
 
 def directory(distribution: str) -> Path | None:
