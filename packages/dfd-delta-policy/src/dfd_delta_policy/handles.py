@@ -8,13 +8,21 @@ never see: so the file of the version it stands on is looked at first, and must 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import pyarrow.fs as fs
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from deltalake.fs import DeltaStorageHandler
+
+# object_store asks again where it is refused, and not where an answer breaks off.
+_CUT = re.compile(
+    r"response body|connection reset|closed before message|incomplete message", re.IGNORECASE
+)
+_READS = 3
 
 
 class Held(NamedTuple):
@@ -60,6 +68,15 @@ class Handles:
         Raises:
             deltalake.exceptions.TableNotFoundError: there is no table.
         """
+        for _ in range(_READS - 1):
+            try:
+                return self._newest(held)
+            except (OSError, DeltaError) as error:
+                if _CUT.search(str(error)) is None:
+                    raise
+        return self._newest(held)
+
+    def _newest(self, held: Held | None) -> Held:
         options = self._options()
         if held is None or held.options != options or held.tip != _tip(held.files, held.tip[0]):
             table = DeltaTable(self._uri, storage_options=options)
