@@ -42,6 +42,7 @@ SCHEMES = (
     "abfss://",
     "https://",
     "http://",
+    "web+https://",
     "file://",
     "memory://",
     "",

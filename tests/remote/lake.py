@@ -16,6 +16,7 @@ from datafusion import SessionContext
 from dfd_storage import (
     AccountKeyCredentials,
     AzureProfile,
+    HTTPProfile,
     LocalProfile,
     S3Profile,
     Secret,
@@ -74,6 +75,12 @@ def on_azure(server: Server, container: str = "lake", **settings: Any) -> Lake:
     }
     profile = AzureProfile(uri=f"az://{container}", **(fields | settings))
     return Lake(profile.uri, profile.to_deltalake_options(), profile)
+
+
+def on_web(endpoint: str, **settings: Any) -> Lake:
+    """A web server; `settings` replace fields of its profile. It is read alone."""
+    profile = HTTPProfile(uri=endpoint, **({"allow_http": True} | settings))
+    return Lake(profile.uri, profile.to_native_options(), profile)
 
 
 def s3_files(server: Server) -> fs.FileSystem:

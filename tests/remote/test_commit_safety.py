@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dfd
+import dfd_native
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
@@ -31,7 +32,7 @@ from dfd_delta_policy import DeltaRetryPolicy, GuardedTable
 from dfd_storage import StorageProfile
 
 profile = StorageProfile.from_toml(sys.argv[1])
-policy = DeltaRetryPolicy(attempts=1000, timeout_s=300.0, base_s=0.1, cap_s=2.0)
+policy = DeltaRetryPolicy(attempts=1000, timeout_s=900.0, base_s=0.1, cap_s=2.0)
 table = GuardedTable(sys.argv[2], storage=profile, policy=policy)
 print("ready", flush=True)
 sys.stdin.readline()
@@ -70,7 +71,7 @@ def test_no_commit_of_many_processes_is_lost(
             assert writer.stdin is not None
             writer.stdin.write("go\n")
             writer.stdin.close()
-        assert [writer.wait(300) for writer in writers] == [0] * PROCESSES
+        assert [writer.wait(900) for writer in writers] == [0] * PROCESSES
     finally:
         for writer in writers:
             writer.kill()
@@ -79,6 +80,8 @@ def test_no_commit_of_many_processes_is_lost(
     found = sorted((row["writer"], row["number"]) for row in table.to_pyarrow_table().to_pylist())
     expected = [(w, n) for w in range(PROCESSES) for n in range(APPENDS)]
     assert found == [(-1, -1), *expected]
+    # Each append was staged, and each stage ended.
+    assert dfd_native.abandoned_stages(uri, profile.to_native_options()) == []
 
 
 def test_a_safe_store_is_called_safe_every_time(place: Lake) -> None:
@@ -109,7 +112,7 @@ def of(server: Server, bucket: str = "lake", **settings: object) -> S3Profile:
 
 
 def test_a_store_that_ignores_conditions_is_called_unsafe_every_time(unsafe: S3Profile) -> None:
-    verdicts = [unsafe.probe() for _ in range(10)]
+    verdicts = [unsafe.probe() for _ in range(PROBES)]
     assert {(v.safe, v.second_put_refused) for v in verdicts} == {(False, False)}
     assert all("If-None-Match" in verdict.reason for verdict in verdicts)
 

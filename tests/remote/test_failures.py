@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import dfd
+import dfd_native
 import msgspec
 import pyarrow as pa
 import pytest
@@ -27,7 +29,9 @@ from dfd_storage import (
     BucketNotFound,
     ConnectionRefused,
     ConnectionStalled,
+    DirectoryRefused,
     ExpiredCredentials,
+    LocalProfile,
     S3Profile,
     SasCredentials,
     Secret,
@@ -39,7 +43,7 @@ from dfd_storage import (
     WrongSecret,
     explain,
 )
-from lake import on_azure, on_s3
+from lake import on_azure, on_disk, on_s3
 from servers import Server
 
 WRONG = "b3RoZXItc2VjcmV0LW5vYm9keS1rbm93cw=="
@@ -121,6 +125,11 @@ def guarded_write(profile: StorageProfile, uri: str) -> None:
     GuardedTable(uri, storage=profile).append(pa.table({"a": [1]}))
 
 
+def staged(profile: StorageProfile, uri: str) -> None:
+    """The files of a write, which dfd-native puts there before any commit."""
+    dfd_native.stage(uri, pa.table({"a": [1]}), profile.to_native_options())
+
+
 def probe(profile: StorageProfile, uri: str) -> None:
     profile.probe()
 
@@ -139,7 +148,7 @@ def engine(profile: StorageProfile, uri: str) -> None:
 
 
 WAYS: list[Callable[[Any, str], None]] = [
-    delta_read, delta_write, guarded_write, probe, datafusion, engine
+    delta_read, delta_write, guarded_write, staged, probe, datafusion, engine
 ]  # fmt: skip
 S3_CASES: dict[str, type[StorageFailure]] = {
     "secret": WrongSecret,
@@ -232,3 +241,64 @@ def test_azure(
         profile = on_azure(emulator, container, **TIMES, **place, **changes).profile
         assert isinstance(profile, AzureProfile)
         asserted(way, profile, AZURE_CASES[case], emulator)
+
+
+@pytest.mark.parametrize(("kind", "key"), [(WrongSecret, "gateway"), (UnknownKey, "nobody")])
+def test_writers_are_refused_alike_where_the_store_was_proved_before(
+    gateway: Server, kind: type[StorageFailure], key: str
+) -> None:
+    """No probe comes before the write: the table is opened, and staged to, with what is wrong."""
+    assert on_s3(gateway).profile.probe().safe
+    wrong = on_s3(gateway, credentials=StaticCredentials(key, Secret(WRONG))).profile
+    with pytest.raises(kind):
+        guarded_write(wrong, f"{wrong.uri}/absent")
+
+
+def test_a_directory_that_cant_be_used(tmp_path: Path) -> None:
+    """A file is in the way of what is to be made: of a stage, and of the probe."""
+    profile = LocalProfile(uri=tmp_path.as_uri())
+    uri = f"{profile.uri}/t"
+    write_deltalake(tmp_path / "t", pa.table({"a": [1]}))
+    table = GuardedTable(uri, storage=profile)
+    (tmp_path / "t/_dfd").write_text("in the way")
+    for work in (
+        lambda: table.append(pa.table({"a": [2]})),
+        LocalProfile(uri=f"{uri}/_dfd/x").probe,
+    ):
+        with pytest.raises(DirectoryRefused) as caught:
+            work()
+        assert uri in str(caught.value)
+    assert table.version() == 0
+
+
+def reading_on_fails() -> Iterator[pa.RecordBatch]:
+    yield pa.record_batch({"a": [1]})
+    raise OSError(13, "Generic S3 error: Permission denied, connection timed out", "/elsewhere")
+
+
+@pytest.mark.parametrize("kind", ["disk", "azure"])
+def test_a_source_that_fails_is_no_failure_of_the_store(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    lake = on_azure(request.getfixturevalue("emulator")) if kind == "azure" else on_disk(tmp_path)
+    stream = pa.RecordBatchReader.from_batches(pa.schema([("a", pa.int64())]), reading_on_fails())
+    with pytest.raises(dfd_native.StageError, match="the stream failed") as caught:
+        GuardedTable(lake.uri("source"), storage=lake.profile).append(stream)
+    assert "/elsewhere" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["disk", "azure"])
+def test_a_violated_rule_is_no_failure_of_the_store(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Whatever words the rule has."""
+    lake = on_azure(request.getfixturevalue("emulator")) if kind == "azure" else on_disk(tmp_path)
+    uri = lake.uri("rules")
+    write_deltalake(uri, pa.table({"note": ["fine"]}), storage_options=lake.options)
+    rule = "note <> 'Generic S3 error: 403 Forbidden, operation timed out'"
+    DeltaTable(uri, storage_options=lake.options).alter.add_constraint({"words": rule})
+    table = GuardedTable(uri, storage=lake.profile)
+    bad = pa.table({"note": ["Generic S3 error: 403 Forbidden, operation timed out"]})
+    with pytest.raises(dfd_native.RuleViolation, match="words"):
+        table.append(bad)
+    assert table.append(pa.table({"note": ["timed out"]})).version == 2

@@ -32,7 +32,7 @@ from dfd_storage import (
     StorageProfile,
     UnsupportedSetting,
 )
-from lake import Lake, rows, s3_files
+from lake import Lake, azure_files, leaf, on_azure, rows, s3_files
 from orders import CUSTOMERS
 from servers import Server, fake_gcs, web
 
@@ -266,3 +266,16 @@ def test_files_of_a_bucket_are_seen_through_both_schemes(gateway: Server) -> Non
     for scheme in ("s3", "s3a"):
         session.register_parquet(scheme, f"{scheme}://lake/schemes/x.parquet")
         assert session.sql(f"select count(*) as n from {scheme}").to_pydict() == {"n": [40]}
+
+
+def test_two_containers_of_one_account_do_not_mix(emulator: Server) -> None:
+    """Under the account's own host both have the same options and the same host."""
+    azure_files(emulator).create_dir("other")
+    read = {}
+    for number, container in enumerate(("lake", "other")):
+        lake = on_azure(emulator, container)
+        write_deltalake(lake.uri("mixed"), pa.table({"n": [number]}), storage_options=lake.options)
+        uri = f"abfss://{container}@{emulator.key_id}.dfs.core.windows.net/mixed"
+        read[container] = dfd_native.delta_table(uri, lake.options)
+    found = leaf(read)("select lake.n as one, other.n as two from lake cross join other")
+    assert found.to_pylist() == [{"one": 0, "two": 1}]

@@ -12,11 +12,22 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import dfd
+import dfd_native
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from datafusion import SessionContext
+from deltalake import write_deltalake
 from dfd_delta_policy import GuardedTable
-from dfd_storage import CertificateRefused, S3Profile, UnsupportedSetting
+from dfd_storage import (
+    CertificateRefused,
+    HTTPProfile,
+    S3Profile,
+    StorageProfile,
+    UnsupportedSetting,
+    explain,
+)
 from lake import on_s3
 from servers import Server, web
 
@@ -57,7 +68,8 @@ def encrypted(address: tuple[str, int], certificate: tuple[Path, Path]) -> Itera
         except (ssl.SSLError, OSError):
             plain.close()
             return
-        with inside, socket.create_connection(address) as upstream:
+        # A client may come when the server behind is gone already.
+        with inside, contextlib.suppress(OSError), socket.create_connection(address) as upstream:
             back = threading.Thread(target=pump, args=(upstream, inside), daemon=True)
             back.start()
             pump(inside, upstream)
@@ -118,6 +130,14 @@ def test_a_web_server_is_read_by_datafusion(certificate: tuple[Path, Path], tmp_
     assert done.stdout.splitlines() == ["{'s': [3]}", "{'s': [3]} session"], done.stderr[-2000:]
 
 
+def read(profile: StorageProfile, name: str) -> tuple[list[int], str]:
+    """The sum of a table's column, and the route that the query took."""
+    with dfd.connect(dfd.DataFusionRuntimeProfile(storage=(profile,))) as runtime:
+        runtime.register("t", f"{profile.uri}/{name}")
+        query = runtime.sql("select sum(a) as s from t")
+        return query.to_arrow_table()["s"].to_pylist(), query.route
+
+
 def test_a_root_certificate_is_taken_by_who_can(
     gateway: Server, endpoint: str, certificate: tuple[Path, Path]
 ) -> None:
@@ -125,13 +145,27 @@ def test_a_root_certificate_is_taken_by_who_can(
     profile = on_s3(gateway, ca_file=str(certificate[0]), **fields).profile
     assert isinstance(profile, S3Profile)
     assert profile.probe().safe
-    with pytest.raises(UnsupportedSetting, match="ca_file"):
-        profile.to_native_options()
+    with pytest.raises(UnsupportedSetting, match=r"ca_file|timeout_s"):
+        profile.register(SessionContext())
     table = GuardedTable(f"{profile.uri}/tls", storage=profile)
     assert table.append(pa.table({"a": [1]})).version == 0
     assert table.append(pa.table({"a": [2]})).version == 1
     found = profile.to_pyarrow_fs().get_file_info(["tls/_delta_log"])[0]
     assert found.is_file is False
+    assert read(profile, "tls") == ([3], "engine")
+    with dfd.connect(dfd.DataFusionRuntimeProfile(storage=(profile,))) as runtime:
+        assert runtime.write(table.uri, pa.table({"a": [3]})).version == 2
+    assert read(profile, "tls") == ([6], "engine")
+
+
+def test_a_web_server_is_read_by_the_engine(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    write_deltalake(tmp_path / "t", pa.table({"a": [1, 2]}))
+    with web(tmp_path) as server, encrypted(server.address, certificate) as secure:
+        trusted = HTTPProfile(uri=secure, ca_file=str(certificate[0]))
+        assert read(trusted, "t") == ([3], "engine")
+        with pytest.raises(dfd.QueryError) as caught:
+            read(HTTPProfile(uri=secure, max_retries=0), "t")
+        assert type(explain(caught.value, secure)) is CertificateRefused
 
 
 def test_an_unknown_certificate_is_one_clear_error(gateway: Server, endpoint: str) -> None:
@@ -142,3 +176,14 @@ def test_an_unknown_certificate_is_one_clear_error(gateway: Server, endpoint: st
         GuardedTable(f"{profile.uri}/untrusted", storage=profile).append(pa.table({"a": [1]}))
     with pytest.raises(CertificateRefused):
         profile.probe()
+    with pytest.raises(dfd.QueryError) as caught:
+        read(profile, "untrusted")
+    assert isinstance(caught.value.__cause__, CertificateRefused)
+
+
+def test_a_root_certificate_that_is_none_is_refused(gateway: Server, tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("")
+    for name in ("missing.pem", "empty.pem"):
+        lake = on_s3(gateway, ca_file=str(tmp_path / name))
+        with pytest.raises(dfd_native.TableError, match=f"certificate_path.*{name}"):
+            dfd_native.delta_table(lake.uri("t"), lake.options)

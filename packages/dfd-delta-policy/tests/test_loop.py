@@ -24,6 +24,7 @@ from dfd_delta_policy import (
 )
 from dfd_delta_policy.handles import Handles, Held
 from dfd_delta_policy.loop import OPERATION_ID, Attempt, Done, Loop, Operation
+from dfd_storage import DirectoryRefused
 
 ROW = pa.table({"n": [1]})
 
@@ -292,3 +293,12 @@ def test_a_store_that_fails_between_attempts_is_tried_again(tmp_path: Path, cloc
         .run(operation(attempt))
     )
     assert (outcome.version, outcome.attempts) == (1, 3)
+
+
+def test_a_store_that_says_no_is_not_asked_again(tmp_path: Path) -> None:
+    write_deltalake(tmp_path / "t", pa.table({"n": [1], "p": ["x"]}), partition_by=["p"])
+    (tmp_path / "t/p=y").write_text("no directory")
+    table = GuardedTable(tmp_path / "t")
+    with pytest.raises(DirectoryRefused):
+        table.append(pa.table({"n": [2], "p": ["y"]}), schema_mode="merge")
+    assert table.version() == 0

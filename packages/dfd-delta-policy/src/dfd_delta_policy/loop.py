@@ -26,7 +26,17 @@ from typing import Any, NamedTuple
 import tenacity
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import TableNotFoundError
-from dfd_storage import LocalProfile, StorageProfile
+from dfd_storage import (
+    AccessRefused,
+    BucketNotFound,
+    CertificateRefused,
+    DirectoryRefused,
+    ExpiredCredentials,
+    LocalProfile,
+    StorageProfile,
+    UnknownKey,
+    WrongSecret,
+)
 
 from dfd_delta_policy.conflict import Action, Conflict, ConflictFound, Verdict, classify
 from dfd_delta_policy.errors import ConflictError, DeltaPolicyError, RetriesExhausted
@@ -47,6 +57,18 @@ _TRANSIENT = re.compile(
 )
 # What an operation commits when it begins: it has still to be done.
 _ANNOUNCEMENTS = frozenset({"VACUUM START"})
+
+
+# What a store answers for as long as somebody doesn't change something about it.
+_REFUSALS = (
+    AccessRefused,
+    BucketNotFound,
+    CertificateRefused,
+    DirectoryRefused,
+    ExpiredCredentials,
+    UnknownKey,
+    WrongSecret,
+)
 
 
 class Clock(NamedTuple):
@@ -360,7 +382,7 @@ class _Run:
         )  # fmt: skip
         if self._landed is not None:
             return self._outcome(Status.LANDED_AFTER_ERROR, self._landed, {}, waits)
-        if known and verdict.conflict is Conflict.COMMIT_FAILED and not is_transient(error):
+        if known and verdict.conflict is Conflict.COMMIT_FAILED and not self._may_pass(error):
             raise error
         self._conflicts.append(verdict.conflict)
         if verdict.conflict is Conflict.COMMIT_FAILED and not self._is_local:
@@ -370,6 +392,13 @@ class _Run:
                 raise self._found(error)
             raise self._error(ConflictError, error, verdict, "Trying again can't help.")
         raise self._try_again(error, verdict, known)
+
+    def _may_pass(self, error: Exception) -> bool:
+        """Whether waiting may help: not where the input is wrong, nor where the store says no."""
+        storage = self._loop.storage
+        if not is_transient(error) or storage is None:
+            return is_transient(error)
+        return not isinstance(storage.failure_of(error, self._loop.uri), _REFUSALS)
 
     @property
     def _is_local(self) -> bool:

@@ -35,11 +35,11 @@ def prove(profile: StorageProfile) -> CommitSafety:
     """Two puts of one name, then a race of eight, in a scratch prefix that is removed."""
     if profile.mechanism == "none":
         raise UnsafeStorage(f"{profile.uri}: nothing can be written to a {profile.kind} location.")
-    store = profile.to_obstore()
-    import obstore
-
     prefix = f"{SCRATCH}/{uuid.uuid4().hex}"
     with profile.failures(library="obstore"):
+        store = profile.to_obstore()
+        import obstore
+
         try:
             again = [_put_new(store, f"{prefix}/twice", body) for body in (b"first", b"second")]
             if not again[0]:
