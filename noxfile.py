@@ -26,6 +26,8 @@ ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
 # The library and its extension for Delta tables are of one version.
 DUCKDB = ("duckdb==1.5.5", "duckdb-extension-delta==1.5.5")
+# Every release of deltalake that dfd-delta-policy takes.
+DELTALAKES = ("1.6.4", "1.6.5", "1.6.6")
 PACKAGES = ("storage", "delta-policy", "cache", "obs", "native")
 PURE = tuple(package for package in PACKAGES if package != "native")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
@@ -75,14 +77,18 @@ def _zig() -> dict[str, str]:
     return found
 
 
-def _pytest(session: nox.Session, *paths: str) -> None:
+def _pytest(session: nox.Session, *paths: str, **variables: str) -> None:
     session.chdir(session.create_tmp())
     session.run(
         "pytest",
         "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT),
         *(path if path.startswith("-") else str(ROOT / path) for path in paths),
         *session.posargs,
-        env={"DFD_WHEELS": str(DIST), "AWS_METADATA_ENDPOINT": "http://127.0.0.1:9"},
+        env={
+            "DFD_WHEELS": str(DIST),
+            "AWS_METADATA_ENDPOINT": "http://127.0.0.1:9",
+            **variables,
+        },
     )  # fmt: skip
 
 
@@ -207,6 +213,31 @@ def spark_tables(session: nox.Session) -> None:
 
 
 @nox.session(python=CURRENT)
+@nox.parametrize("deltalake", DELTALAKES, ids=DELTALAKES)
+def matrix(session: nox.Session, deltalake: str) -> None:
+    """The policy on each release of deltalake: its own tests, every race, and what bare deltalake gets wrong."""
+    _install(session, "dfd[demo,test]", f"deltalake=={deltalake}")
+    session.run("python", "tools/servers.py", "install", "versitygw")
+    _pytest(session, "tests/policy/matrix", "packages/dfd-delta-policy/tests")
+
+
+@nox.session(python=CURRENT)
+def histories(session: nox.Session) -> None:
+    """1,000 random histories of several writers, against plain Python. The tests run 100."""
+    _install(session, "dfd[test]")
+    _pytest(session, "tests/policy/matrix/test_histories.py", DFD_LONG="1")
+
+
+@nox.session(python=CURRENT)
+def faults(session: nox.Session) -> None:
+    """The policy under faults, kills and mixes of processes, in full. Half an hour; the tests run a selection."""
+    _install(session, "dfd[demo,test]")
+    session.run("python", "tools/servers.py", "install", "versitygw")
+    paths = ("faults", "kills", "test_processes_mixed.py")
+    _pytest(session, *(f"tests/policy/{path}" for path in paths), DFD_LONG="1")
+
+
+@nox.session(python=CURRENT)
 def bench(session: nox.Session) -> None:
     """Benchmarks: candidates in turn, in one go. Not part of the tests."""
     _install(session, "dfd[demo]", "polars", "duckdb")
@@ -225,6 +256,13 @@ def bench_stage(session: nox.Session) -> None:
     """Writes: time, CPU and memory of dfd's stage beside its peers. Not part of the tests."""
     _install(session, "dfd", "polars")
     session.run("python", "-m", "benchmarks.stage", *session.posargs)
+
+
+@nox.session(name="bench-commits", python=CURRENT)
+def bench_commits(session: nox.Session) -> None:
+    """Commits per second of several writers, beside bare deltalake. Not part of the tests."""
+    _install(session, "dfd")
+    session.run("python", "-m", "benchmarks.commits", *session.posargs)
 
 
 @nox.session(python=CURRENT)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -66,6 +68,33 @@ def table(
     commit = target / "_delta_log/00000000000000000000.json"
     commit.write_text("".join(f"{json.dumps(action)}\n" for action in actions), encoding="utf-8")
     return target
+
+
+def actions(removed: Iterable[Mapping[str, Any]] = (), added: StagedFiles | None = None) -> bytes:
+    """A commit that removes files and adds what was staged, as JSON."""
+    now = time.time_ns() // 1_000_000
+    lines: list[dict[str, Any]] = [{"commitInfo": {"timestamp": now, "operation": "OPTIMIZE"}}]
+    kept = ("path", "partitionValues", "size", "deletionVector", "tags")
+    for file in removed:
+        action = {name: file[name] for name in kept if name in file}
+        told = {"deletionTimestamp": now, "dataChange": False, "extendedFileMetadata": True}
+        lines.append({"remove": action | told})
+    for action in added.actions if added else ():
+        file = {
+            "path": quote(action["path"], safe="/="),
+            "partitionValues": action["partition_values"],
+            "size": action["size"],
+            "modificationTime": action["modification_time"],
+            "stats": action["stats"],
+            "dataChange": False,
+        }
+        lines.append({"add": file})
+    return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+
+
+def line(action: Mapping[str, Any]) -> bytes:
+    """One action as JSON."""
+    return f"{json.dumps(action)}\n".encode()
 
 
 def commit(uri: Path, staged: StagedFiles) -> None:

@@ -329,6 +329,15 @@ def test_a_process_that_is_killed_after_its_commit_left_nothing(table: Path) -> 
     assert DeltaTable(table).to_pyarrow_table().num_rows == len(ROWS) + 1
 
 
+def test_a_file_that_an_older_version_has_is_not_left_behind(table: Path) -> None:
+    here = str(Path(__file__).parent)
+    subprocess.run([sys.executable, "-c", COMMITTED, str(table), here], check=False)
+    write_deltalake(table, ROWS, mode="overwrite")
+    assert len(stages_of(table)) == 1
+    assert abandoned_stages(table.as_uri()) == []
+    assert DeltaTable(table, version=1).to_pyarrow_table().num_rows == len(ROWS) + 1
+
+
 @pytest.mark.parametrize(("expires", "is_found"), [(-1, True), (60, False)])
 def test_a_lease_of_another_host_is_believed_until_it_expires(
     table: Path, expires: int, is_found: bool

@@ -374,6 +374,11 @@ def test_a_feature_of_writers_is_refused_by_its_name(tmp_path: Path, feature: st
     refused(uri, pa.table({"id": [1]}), feature)
 
 
+def test_a_variant_is_refused_by_its_column(tmp_path: Path) -> None:
+    uri = made.spark("variant", tmp_path / "t")
+    refused(uri, read(uri), "variant", "`v`")
+
+
 def test_an_identity_is_refused_by_its_column(tmp_path: Path) -> None:
     columns = [
         made.column("id", "long") | {"metadata": {"delta.identity.start": 1, "delta.identity.step": 1, "delta.identity.allowExplicitInsert": False}},
@@ -467,6 +472,7 @@ def test_a_type_that_delta_lacks_is_refused(tmp_path: Path, kind: pa.DataType) -
         (["l"], "`l`"),
         (["i", "l", "e"], "`l`"),
         (["i", "e"], "needs one that isn't"),
+        (["i", "i"], "`i` is named twice"),
     ],
 )
 def test_what_cant_be_partitioned_is_refused(
@@ -475,6 +481,15 @@ def test_what_cant_be_partitioned_is_refused(
     data = pa.table({"i": [1], "e": ["e"], "l": [[1]]})
     data = data if "needs" not in told else data.drop_columns(["l"])
     refused(tmp_path / "t", data, told, partition_by=partition_by)
+
+
+@pytest.mark.parametrize(
+    ("sort_by", "told"),
+    [(["x"], "isn't there"), (["l"], "has no order"), (["i", "i"], "named twice")],
+)
+def test_what_cant_be_sorted_by_is_refused(tmp_path: Path, sort_by: list[str], told: str) -> None:
+    data = pa.table({"i": [1], "l": [[1]]})
+    refused(tmp_path / "t", data, f"`{sort_by[0]}`", told, sort_by=sort_by)
 
 
 def test_names_that_differ_in_case_alone_are_refused(tmp_path: Path) -> None:

@@ -304,8 +304,8 @@ def test_partitions_must_agree_with_the_table(tmp_path: Path) -> None:
         ({"sort_by": ["missing"]}, "`missing`"),
         ({"sort_by": ["many"]}, "`many`"),
         ({"partition_by": ["missing"]}, "`missing`"),
-        ({"sort_by": "id"}, "lists of columns"),
-        ({"partition_by": "id"}, "lists of columns"),
+        ({"sort_by": "id"}, "is a list of texts"),
+        ({"partition_by": "id"}, "is a list of texts"),
         ({"compression": "gzip"}, "'gzip'|\"gzip\""),
         ({"target_file_bytes": 0}, "target_file_bytes"),
         ({"writers": 0}, "writers"),
@@ -328,3 +328,16 @@ def test_what_is_no_stream_or_no_place_is_refused(tmp_path: Path) -> None:
         tmp_path.chmod(0o500)
         with pytest.raises(StageError, match=r"(?i)permission"):
             stage((tmp_path / "t").as_uri(), TABLE)
+
+
+def test_later_files_do_without_dictionaries_that_were_given_up(tmp_path: Path) -> None:
+    rows = 1_500_000
+    ids = np.random.default_rng(7).permutation(rows)
+    data = pa.table({"id": ids, "few": ids % 7})
+    uri = tmp_path / "t"
+    with stage(uri.as_uri(), data, writers=1, target_file_bytes=1 << 20) as staged:
+        footers = [pq.read_metadata(uri / action["path"]) for action in staged.actions]
+        assert made.data_files(uri, staged).equals(data)
+    assert len(footers) > 2
+    has = [[group.column(at).has_dictionary_page for at in (0, 1)] for group in (f.row_group(0) for f in footers)]  # fmt: skip
+    assert has == [[True, True]] + [[False, True]] * (len(footers) - 1)

@@ -258,6 +258,45 @@ def test_bounds_and_counts_are_those_of_all_row_groups(tmp_path: Path) -> None:
     assert found["nullCount"] == {"i": 0, "s": 1_048_576, "f": 0, "late": count - 5}
 
 
+def test_a_footer_has_no_bounds_of_a_column_with_a_nan(tmp_path: Path) -> None:
+    """Over several row groups, of which one has it; inside structs too. All else is as it was."""
+    count = 1_048_576 + 10
+    numbers = [float(number % 1000) for number in range(count)]
+    wide, narrow = pa.array([*numbers[:-1], math.nan]), pa.array(numbers, pa.float32())
+    inside = pa.StructArray.from_arrays([wide, pa.array(numbers)], ["nan", "none"])
+    hidden = pa.array([*numbers[:-1], math.nan], mask=[False] * (count - 1) + [True])
+    data = pa.table({
+        "i": range(count), "nan": wide, "none": numbers, "narrow": narrow, "hidden": hidden, "in": inside,
+        "list": [[1.5], [math.nan]] * (count // 2),
+    })  # fmt: skip
+    with stage((tmp_path / "t").as_uri(), data, writers=1) as staged:
+        (action,) = staged.actions
+        path = tmp_path / "t" / action["path"]
+        footer = pq.read_metadata(path)
+        assert footer.num_row_groups > 1
+        bare = {"nan", "in.nan", "list.list.element"}
+        for group in map(footer.row_group, range(footer.num_row_groups)):
+            for chunk in map(group.column, range(footer.num_columns)):
+                has_bounds = chunk.statistics is not None and chunk.statistics.has_min_max
+                assert has_bounds == (chunk.path_in_schema not in bare), chunk
+                assert chunk.has_column_index == has_bounds
+                assert chunk.has_offset_index
+        assert path.stat().st_size == action["size"]
+        read = pq.ParquetFile(path).read()
+        assert made.comparable(read.slice(count - 3)) == made.comparable(data.slice(count - 3))
+        assert read["i"].equals(data["i"])
+        assert read["none"].equals(data["none"])
+        found = json.loads(action["stats"])
+        assert set(leaves(found["minValues"])) == {"i", "none", "narrow", "hidden", "in.none"}
+        made.commit(tmp_path / "t", staged)
+    with dfd.connect() as runtime:
+        runtime.register("t", tmp_path / "t")
+        sql = "select count(*) as n, min(i) as least from t where i >= 1048570 and none < 600"
+        wanted = [i for i in range(1_048_570, count) if i % 1000 < 600]
+        (row,) = runtime.sql(sql).to_arrow_table().to_pylist()
+        assert row == {"n": len(wanted), "least": wanted[0]}
+
+
 # Which columns
 
 

@@ -30,6 +30,26 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A path that none of the version's files has.
+    #[error("version {version} of the table has no file {path}")]
+    NoSuchFile {
+        /// As it was given.
+        path: String,
+        /// Of the table.
+        version: u64,
+    },
+    /// The log can't be written.
+    #[error(
+        "version {version} of the Delta table at {uri} can't be put; whether it is there isn't known: {source}"
+    )]
+    Commit {
+        /// The table.
+        uri: String,
+        /// That was to be made.
+        version: u64,
+        /// What the store says.
+        source: Box<object_store::Error>,
+    },
     /// This process has no threads for the work.
     #[error("{0}")]
     Runtime(String),

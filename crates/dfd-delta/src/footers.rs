@@ -158,24 +158,31 @@ fn is_float(column: &ColumnChunkMetaData) -> bool {
     half || matches!(column.column_type(), Type::FLOAT | Type::DOUBLE)
 }
 
-/// The same footer, in which floating-point columns have counts of nulls and nothing else.
 fn without_float_bounds(
     footer: Arc<ParquetMetaData>,
 ) -> Result<Arc<ParquetMetaData>, ParquetError> {
-    let columns = || {
-        footer
-            .row_groups()
-            .iter()
-            .flat_map(RowGroupMetaData::columns)
-    };
-    if !columns().any(is_float) {
+    let columns = footer.row_groups().iter();
+    if !columns.flat_map(RowGroupMetaData::columns).any(is_float) {
         return Ok(footer);
     }
+    let bare = without_bounds(Arc::unwrap_or_clone(footer), |_, column| is_float(column))?;
+    Ok(Arc::new(bare))
+}
+
+/// The same footer, in which those floating-point columns that `is_bare` says by their place have
+/// counts of nulls and nothing else.
+///
+/// # Errors
+/// The footer contradicts itself.
+pub fn without_bounds(
+    footer: ParquetMetaData,
+    is_bare: impl Fn(usize, &ColumnChunkMetaData) -> bool,
+) -> Result<ParquetMetaData, ParquetError> {
     let index = footer.column_index().map(|groups| {
         let of_group = |(group, pages): (usize, &Vec<ColumnIndexMetaData>)| {
-            let columns = footer.row_group(group).columns().iter();
-            let kept = columns.zip(pages).map(|(column, pages)| {
-                if is_float(column) {
+            let columns = footer.row_group(group).columns().iter().enumerate();
+            let kept = columns.zip(pages).map(|((place, column), pages)| {
+                if is_bare(place, column) {
                     ColumnIndexMetaData::NONE
                 } else {
                     pages.clone()
@@ -186,7 +193,14 @@ fn without_float_bounds(
         groups.iter().enumerate().map(of_group).collect()
     });
     let groups = footer.row_groups().iter().map(|group| {
-        let columns = group.columns().iter().map(unbounded);
+        let columns = group.columns().iter().enumerate();
+        let columns = columns.map(|(place, column)| {
+            if is_bare(place, column) {
+                unbounded(column)
+            } else {
+                Ok(column.clone())
+            }
+        });
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         group
             .clone()
@@ -195,15 +209,11 @@ fn without_float_bounds(
             .build()
     });
     let groups = groups.collect::<Result<Vec<_>, _>>()?;
-    let footer = Arc::unwrap_or_clone(footer);
     let builder = footer.into_builder().set_row_groups(groups);
-    Ok(Arc::new(builder.set_column_index(index).build()))
+    Ok(builder.set_column_index(index).build())
 }
 
 fn unbounded(column: &ColumnChunkMetaData) -> Result<ColumnChunkMetaData, ParquetError> {
-    if !is_float(column) {
-        return Ok(column.clone());
-    }
     let nulls = column.statistics().and_then(Statistics::null_count_opt);
     let statistics = match column.column_type() {
         Type::FLOAT => Statistics::float(None, None, None, nulls, false),

@@ -10,8 +10,11 @@
 //! statistics, its partition values, and its deletion vector as a row selection. What that can't
 //! express is left to deltalake-core's own `DeltaScan`; [`TableSnapshot::fallback`] says why.
 
+mod actions;
 mod caches;
+mod chosen;
 mod codec;
+mod commit;
 mod deletion;
 mod error;
 mod files;
@@ -31,8 +34,11 @@ mod tables;
 mod values;
 
 pub use caches::{CacheStats, footer_cache};
+pub use chosen::ChosenFile;
 pub use codec::{DeltaCodec, Resolve};
+pub use commit::put_commit;
 pub use error::Error;
+pub use footers::without_bounds;
 pub use hidden::Hidden;
 pub use kept::Crossing;
 pub use leaf::Leaf;

@@ -18,14 +18,18 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_expr::expressions::{Column as PhysicalColumn, cast};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder};
 use datafusion::physical_plan::projection::ProjectionExec;
-use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
-use datafusion::prelude::SessionConfig;
+use datafusion::physical_plan::{
+    ExecutionPlan, ExecutionPlanProperties, PhysicalExpr, SendableRecordBatchStream,
+};
+use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::error::Error;
-use crate::files::{DataFile, with_views};
+use crate::files::{DataFile, ScanColumns, with_views};
 use crate::footers::Readers;
 use crate::leaf::Leaf;
 use crate::mapping::MappedAdapterFactory;
@@ -164,17 +168,48 @@ impl Request {
             (None, Some(limit)) => files = pruning::first(files, limit),
             (None, None) => {}
         }
-        let indices = scan_indices(snapshot, self.projection.as_ref(), &scan_schema)?;
-        if files.is_empty() {
-            let schema = Arc::new(scan_schema.project(&indices)?);
+        let scan = FileScan {
+            snapshot,
+            indices: scan_indices(snapshot, self.projection.as_ref(), &scan_schema)?,
+            columns: &columns,
+            // In a session of ours the filter above the scan is pushed into it.
+            predicate: predicate.filter(|_| skips_alone),
+            limit: self.limit,
+            in_order: false,
+            files,
+        };
+        scan.plan(session)
+    }
+}
+
+/// Some files of a snapshot as a Parquet scan.
+pub struct FileScan<'a> {
+    pub snapshot: &'a TableSnapshot,
+    pub columns: &'a ScanColumns,
+    pub files: Vec<&'a DataFile>,
+    /// Of the columns of the scan.
+    pub indices: Vec<usize>,
+    pub predicate: Option<Arc<dyn PhysicalExpr>>,
+    pub limit: Option<usize>,
+    /// Whether the files are read one after the other as they come.
+    pub in_order: bool,
+}
+
+impl FileScan<'_> {
+    fn plan(self, session: &dyn Session) -> Result<Planned> {
+        let (snapshot, columns) = (self.snapshot, self.columns);
+        let table_schema = columns.table_schema();
+        let scan_schema = Arc::clone(table_schema.table_schema());
+        if self.files.is_empty() {
+            let schema = Arc::new(scan_schema.project(&self.indices)?);
             let plan = Arc::new(EmptyExec::new(schema));
             return Ok(Planned { plan, scanned: 0 });
         }
-        let scanned = files.len();
+        let scanned = self.files.len();
         let statistics = if scanned == snapshot.files().len() {
             snapshot.statistics().clone()
         } else {
-            snapshot.statistics_of(files.iter().copied(), &scan_schema)
+            snapshot.statistics_of(self.files.iter().copied(), &scan_schema)
         };
         let statistics = statistics_as(statistics, &scan_schema);
         let options = session.config_options();
@@ -195,17 +230,23 @@ impl Request {
         if let Some(bytes) = options.execution.parquet.metadata_size_hint {
             source = source.with_metadata_size_hint(bytes);
         }
-        // In a session of ours the filter above the scan is pushed into it.
-        if let (Some(predicate), true) = (predicate, skips_alone) {
+        if let Some(predicate) = self.predicate {
             source = source.with_predicate(predicate);
         }
-        let group = FileGroup::new(files.iter().map(|file| file.scanned.clone()).collect());
+        let files = self.files.iter().map(|file| file.scanned.clone());
+        let group = FileGroup::new(files.collect());
+        let groups = if self.in_order {
+            vec![group]
+        } else {
+            // This sorts them by their paths.
+            group.split_files(options.execution.target_partitions)
+        };
         let store_url = snapshot.location().store_url().clone();
         let mut config = FileScanConfigBuilder::new(store_url, Arc::new(source))
-            .with_file_groups(group.split_files(options.execution.target_partitions))
+            .with_file_groups(groups)
             .with_statistics(statistics)
             .with_limit(self.limit)
-            .with_projection_indices(Some(indices))?;
+            .with_projection_indices(Some(self.indices))?;
         if !columns.mapping.is_none() {
             let factory = MappedAdapterFactory(columns.mapping.clone());
             config = config.with_expr_adapter(Some(Arc::new(factory)));
@@ -213,10 +254,31 @@ impl Request {
         let plan = DataSourceExec::from_data_source(config.build());
         Ok(Planned { plan, scanned })
     }
+
+    /// Their rows, as the session reads them.
+    pub fn rows(self, session: &SessionContext) -> Result<SendableRecordBatchStream> {
+        let planned = self.plan(&session.state())?;
+        in_one_stream(planned.plan, session)
+    }
+}
+
+/// What the plan gives; with one partition, it is read ahead of who takes it.
+pub fn in_one_stream(
+    plan: Arc<dyn ExecutionPlan>,
+    session: &SessionContext,
+) -> Result<SendableRecordBatchStream> {
+    if plan.output_partitioning().partition_count() > 1 {
+        let plan = CoalescePartitionsExec::new(plan);
+        return plan.execute(0, session.task_ctx());
+    }
+    Ok(spawn_buffered(plan.execute(0, session.task_ctx())?, 1))
 }
 
 /// The plan with the table's types: `DeltaScan` gives partition values as dictionaries.
-fn with_types(plan: Arc<dyn ExecutionPlan>, wanted: &SchemaRef) -> Result<Arc<dyn ExecutionPlan>> {
+pub fn with_types(
+    plan: Arc<dyn ExecutionPlan>,
+    wanted: &SchemaRef,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let found = plan.schema();
     let fields = found.fields().iter().zip(wanted.fields());
     if fields.clone().all(|(a, b)| a.data_type() == b.data_type()) {
@@ -255,7 +317,7 @@ fn count_files(snapshot: &TableSnapshot, scanned: usize, metrics: &ExecutionPlan
 }
 
 /// The columns of the table, or of its projection, by their place in the scan.
-fn scan_indices(
+pub fn scan_indices(
     snapshot: &TableSnapshot,
     projection: Option<&Vec<usize>>,
     scan_schema: &SchemaRef,

@@ -15,10 +15,12 @@ use datafusion::prelude::SessionConfig;
 use deltalake_core::kernel::{EagerSnapshot, LogicalFileView};
 use deltalake_core::operations::load_cdf::CdfLoadBuilder;
 use deltalake_core::{DeltaTable, DeltaTableBuilder};
+use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use url::Url;
 
+use crate::commit::commit_path;
 use crate::deletion::selection;
 use crate::error::Error;
 use crate::files::{self, DataFile, ScanColumns};
@@ -68,12 +70,7 @@ type Stamp = (u64, DateTime<Utc>, Option<String>);
 
 /// None where the log was cleaned up, and a checkpoint stands for its commits.
 async fn commit_stamp(location: &Location, version: u64) -> Result<Option<Stamp>, Error> {
-    let table = Path::from_url_path(location.url().path());
-    let table = table.map_err(|error| Error::Location {
-        uri: location.url().to_string(),
-        reason: error.to_string(),
-    })?;
-    let commit = table.join("_delta_log").join(format!("{version:020}.json"));
+    let commit = commit_path(location, version)?;
     match location.store().head(&commit).await {
         Ok(found) => Ok(Some((found.size, found.last_modified, found.e_tag))),
         Err(object_store::Error::NotFound { .. }) => Ok(None),
@@ -350,13 +347,31 @@ impl TableSnapshot {
     /// The log has a path that no store has.
     pub fn paths(&self) -> Result<HashSet<Path>, Error> {
         let found = self.log_files()?;
-        let paths = found.iter().map(|file| {
-            files::location(&file.path(), self.location.url()).map_err(|reason| Error::File {
-                path: file.path().into_owned(),
-                reason,
-            })
-        });
-        paths.collect()
+        found.iter().map(|file| self.place(&file.path())).collect()
+    }
+
+    /// Where the files are that the table no longer has, and that an older version may have.
+    ///
+    /// # Errors
+    /// The log can't be read, or has a path that no store has.
+    pub async fn removed_paths(&self) -> Result<HashSet<Path>, Error> {
+        let failed = |source| Error::table(self.location.url(), source);
+        let log = self.table.log_store();
+        let state = self.table.snapshot().map_err(failed)?;
+        let removed = state.all_tombstones(log.as_ref());
+        let places = removed.map(|file| self.place(&file.map_err(failed)?.path()));
+        places.try_collect().await
+    }
+
+    fn place(&self, path: &str) -> Result<Path, Error> {
+        files::location(path, self.location.url()).map_err(|reason| Error::File {
+            path: path.to_owned(),
+            reason,
+        })
+    }
+
+    pub(crate) fn table(&self) -> &DeltaTable {
+        &self.table
     }
 
     /// What reads the table's change data.

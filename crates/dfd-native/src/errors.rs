@@ -12,6 +12,11 @@ pub fn table(py: Python<'_>, error: &dfd_delta::Error) -> PyErr {
     raised(py, "TableError", &error.to_string())
 }
 
+/// `CommitError` of an error of `dfd_delta`.
+pub fn commit(py: Python<'_>, error: &dfd_delta::Error) -> PyErr {
+    raised(py, "CommitError", &error.to_string())
+}
+
 /// `EngineRefusal` with the reason.
 pub fn refusal(py: Python<'_>, reason: &str) -> PyErr {
     raised(py, "EngineRefusal", reason)

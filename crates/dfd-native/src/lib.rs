@@ -11,6 +11,7 @@ mod gate;
 mod host;
 mod import;
 mod interrupt;
+mod log;
 mod plan;
 mod stage;
 mod streams;
@@ -30,7 +31,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(counters::cache_table, module)?)?;
     module.add_function(wrap_pyfunction!(counters::request_counts, module)?)?;
     module.add_function(wrap_pyfunction!(functions::functions, module)?)?;
+    module.add_function(wrap_pyfunction!(log::active_files, module)?)?;
+    module.add_function(wrap_pyfunction!(log::commit, module)?)?;
     module.add_function(wrap_pyfunction!(stage::abandoned_stages, module)?)?;
+    module.add_function(wrap_pyfunction!(stage::rewrite, module)?)?;
     module.add_function(wrap_pyfunction!(stage::stage, module)?)?;
     module.add_function(wrap_pyfunction!(adapted::adapt_stream, module)?)?;
     module.add_function(wrap_pyfunction!(streams::arrow_stream_to_batches, module)?)?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatchReader;
 use dfd_delta::Location;
-use dfd_stage::{AbandonedStage, Error, Input, Settings, SourceError, StagedFiles, Stop};
+use dfd_stage::{AbandonedStage, Error, Input, Rewrite, Settings, SourceError, StagedFiles, Stop};
 use futures::{StreamExt, stream};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -128,16 +128,61 @@ pub fn stage(
     };
     let location = Location::try_new(uri, &options, None);
     let location = location.map_err(|error| errors::table(py, &error))?;
-    let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
     let (input, reading) = input(data)?;
+    let work = |stop| dfd_stage::stage(location, input, settings, stop);
+    run(py, work, reading)
+}
+
+/// Write files of a version anew.
+#[pyfunction]
+#[pyo3(signature = (
+    uri, options, version, paths, sort_by, z_order_by, compression, target_file_bytes, writers,
+    memory_limit_bytes
+))]
+#[allow(clippy::too_many_arguments)]
+pub fn rewrite(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+    version: u64,
+    paths: Vec<String>,
+    sort_by: Vec<String>,
+    z_order_by: Vec<String>,
+    compression: &str,
+    target_file_bytes: Option<u64>,
+    writers: Option<usize>,
+    memory_limit_bytes: Option<usize>,
+) -> PyResult<Stage> {
+    let wanted = Rewrite {
+        version,
+        paths,
+        z_order_by,
+        settings: Settings {
+            partition_by: None,
+            sort_by,
+            compression: compression.parse().map_err(PyValueError::new_err)?,
+            target_file_bytes,
+            writers,
+            memory_limit_bytes,
+        },
+    };
+    let location = Location::try_new(uri, &options, None);
+    let location = location.map_err(|error| errors::table(py, &error))?;
+    run(py, |stop| dfd_stage::rewrite(location, wanted, stop), None)
+}
+
+/// Do the work on our threads; a stream that another library gives is `reading`.
+fn run<W>(py: Python<'_>, work: impl FnOnce(Stop) -> W, reading: Option<Reading>) -> PyResult<Stage>
+where
+    W: Future<Output = Outcome> + Send + 'static,
+{
+    let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
     let stop = Stop::default();
     let (done, mut outcome) = sync_channel(1);
-    let work = handle.spawn({
-        let stop = stop.clone();
-        async move {
-            // Where nobody waits any more, what was staged is dropped here.
-            let _gone = done.send(dfd_stage::stage(location, input, settings, stop).await);
-        }
+    let work = work(stop.clone());
+    let work = handle.spawn(async move {
+        // Where nobody waits any more, what was staged is dropped here.
+        let _gone = done.send(work.await);
     });
     let outcome = wait(py, &mut outcome, &stop);
     if let Some(mut reading) = reading {

@@ -21,7 +21,7 @@ use crate::spark_sql::translate;
 use crate::spark_types::{Typed, compare, converted_by_cast};
 
 /// What the rows of a table satisfy, and what its columns are where a stream lacks them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Checks {
     conditions: Vec<Rule>,
     generated: Vec<Generated>,

@@ -15,6 +15,19 @@ pub enum Error {
     /// The table can't be opened or read.
     #[error(transparent)]
     Table(#[from] dfd_delta::Error),
+    /// A file of the table can't be read.
+    #[error("the table's files can't be read: {0}")]
+    Read(SourceError),
+    /// A rewrite read other rows than the log tells of.
+    #[error(
+        "{read} rows were read of files that have {logged} by the log; they are left as they are"
+    )]
+    Rows {
+        /// How many were read.
+        read: u64,
+        /// How many there should be.
+        logged: u64,
+    },
     /// Arrow refused.
     #[error(transparent)]
     Arrow(#[from] ArrowError),
@@ -84,7 +97,7 @@ impl Error {
     /// Whether the data or the table is the cause, and not what carries them.
     pub fn is_of_a_rule(&self) -> bool {
         match self {
-            Self::Rule(_) => true,
+            Self::Rule(_) | Self::Table(dfd_delta::Error::NoSuchFile { .. }) => true,
             Self::Left { error, .. } => error.is_of_a_rule(),
             _ => false,
         }
@@ -161,6 +174,15 @@ pub enum RuleViolation {
     /// There is no column to partition by.
     #[error("there is no column `{0}` to partition by")]
     NoSuchPartitionColumn(String),
+    /// A column to partition by is named more than once.
+    #[error("the column `{0}` is named twice among those to partition by")]
+    RepeatedPartitionColumn(String),
+    /// Rows are rewritten within their partitions, along a curve or in an order.
+    #[error("`sort_by` and `z_order_by` exclude one another; give one")]
+    TwoOrders,
+    /// A path is given more than once.
+    #[error("the file {0} is named twice among those to rewrite")]
+    RepeatedFile(String),
     /// A table can't be partitioned by this column.
     #[error("the column `{column}` is {found}; a table can't be partitioned by it")]
     PartitionType {

@@ -170,7 +170,7 @@ pub struct AbandonedStage {
     pub started_ms: i64,
     /// Until when it was to be believed to live.
     pub expires_ms: i64,
-    /// What is there of it and isn't in the table; relative to the table.
+    /// What is there of it and in no version of the table; relative to the table.
     pub files: Vec<String>,
     /// Their size.
     pub bytes: u64,
@@ -189,14 +189,14 @@ pub async fn abandoned_stages(location: &Location) -> Result<Vec<AbandonedStage>
         return Ok(Vec::new());
     }
     let root = root(location)?;
-    let in_table = in_table(location).await?;
+    let of_versions = of_versions(location).await?;
     let mut listed = location.store().list(Some(&root));
     while let Some(found) = listed.next().await {
         let found = found.map_err(|source| Error::store(&root, source))?;
         let Some(name) = found.location.filename() else {
             continue;
         };
-        let is_data = !in_table.contains(&found.location) && name.ends_with(".parquet");
+        let is_data = !of_versions.contains(&found.location) && name.ends_with(".parquet");
         let mut stages = dead.iter_mut();
         let stage = stages.find(|stage| name.contains(&format!("-{}-", stage.stage_id)));
         if let (true, Some(stage)) = (is_data, stage) {
@@ -258,22 +258,26 @@ async fn dead_leases(location: &Location, directory: &Path) -> Result<Vec<Abando
         .collect())
 }
 
-async fn in_table(location: &Location) -> Result<HashSet<Path>, Error> {
-    match open(location).await? {
-        Some(snapshot) => Ok(snapshot.paths()?),
-        None => Ok(HashSet::new()),
-    }
+/// The files of the newest version, and those of older ones that its log still knows.
+async fn of_versions(location: &Location) -> Result<HashSet<Path>, Error> {
+    let Some(snapshot) = open(location).await? else {
+        return Ok(HashSet::new());
+    };
+    let mut paths = snapshot.paths()?;
+    paths.extend(snapshot.removed_paths().await?);
+    Ok(paths)
 }
 
 /// The newest version of the table; None where there is no table.
 pub async fn open(location: &Location) -> Result<Option<Arc<TableSnapshot>>, Error> {
     match TableSnapshot::open(location.clone(), At::Newest).await {
         Ok(snapshot) => Ok(Some(snapshot)),
-        Err(error @ dfd_delta::Error::Table { .. }) => {
+        Err(dfd_delta::Error::Table { .. }) => {
             let log = root(location)?.join("_delta_log");
             match location.store().list(Some(&log)).next().await {
                 None => Ok(None),
-                Some(_) => Err(error.into()),
+                // Somebody may have made the table after the first look.
+                Some(_) => Ok(Some(TableSnapshot::open(location.clone(), At::Newest).await?)),
             }
         }
         Err(error) => Err(error.into()),

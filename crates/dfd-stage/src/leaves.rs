@@ -11,23 +11,39 @@ use delta_kernel::table_configuration::TableConfiguration;
 
 use crate::error::Error;
 
-/// A column of the files that has statistics, maybe inside structs.
+/// Where a column is, maybe inside structs.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// In batches: of each struct around it, and in the innermost.
+    pub indices: Vec<usize>,
+    /// Among the primitive columns of the Parquet schema.
+    pub parquet_index: usize,
+}
+
+/// A column of the files that has statistics.
 #[derive(Debug)]
 pub struct Leaf {
     pub names: Vec<String>,
-    pub indices: Vec<usize>,
+    pub place: Place,
     pub field: FieldRef,
-    /// Among the primitive columns of the Parquet schema.
-    pub parquet_index: usize,
     pub has_bounds: bool,
 }
 
-impl Leaf {
+/// What there is to know of a table's files.
+#[derive(Debug, Default)]
+pub struct Leaves {
+    /// The columns of the statistics.
+    pub counted: Vec<Leaf>,
+    /// All columns that may have a NaN, but for those in lists and maps.
+    pub floats: Vec<Place>,
+}
+
+impl Leaves {
     /// Those of a table whose files have this schema.
     ///
     /// # Errors
     /// The table's properties can't be followed.
-    pub fn all(table: &TableConfiguration, file_schema: &SchemaRef) -> Result<Vec<Self>, Error> {
+    pub fn of(table: &TableConfiguration, file_schema: &SchemaRef) -> Result<Self, Error> {
         let expected = table.build_expected_stats_schemas(None, None)?.physical;
         let mut all = Walk {
             counted: paths_of(&expected, "nullCount"),
@@ -37,12 +53,16 @@ impl Leaf {
         all.fields(file_schema.fields());
         Ok(all.leaves)
     }
+}
 
+impl Leaf {
     /// Whether the footer has its nulls.
     pub fn is_primitive(&self) -> bool {
         !self.field.data_type().is_nested()
     }
+}
 
+impl Place {
     /// The column in a batch, and where it or a struct around it is null.
     pub fn find(&self, batch: &RecordBatch) -> Option<(ArrayRef, Option<NullBuffer>)> {
         let (first, rest) = self.indices.split_first()?;
@@ -86,7 +106,7 @@ struct Walk {
     names: Vec<String>,
     indices: Vec<usize>,
     parquet_index: usize,
-    leaves: Vec<Leaf>,
+    leaves: Leaves,
 }
 
 impl Walk {
@@ -97,14 +117,20 @@ impl Walk {
             match field.data_type() {
                 DataType::Struct(inner) => self.fields(inner),
                 other => {
+                    let place = || Place {
+                        indices: self.indices.clone(),
+                        parquet_index: self.parquet_index,
+                    };
                     if self.counted.contains(&self.names) {
-                        self.leaves.push(Leaf {
+                        self.leaves.counted.push(Leaf {
                             names: self.names.clone(),
-                            indices: self.indices.clone(),
+                            place: place(),
                             field: Arc::clone(field),
-                            parquet_index: self.parquet_index,
                             has_bounds: self.bounded.contains(&self.names),
                         });
+                    }
+                    if other.is_floating() {
+                        self.leaves.floats.push(place());
                     }
                     self.parquet_index += primitives(other);
                 }

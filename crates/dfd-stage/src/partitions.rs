@@ -133,6 +133,13 @@ impl Partition {
     }
 }
 
+/// The directory of a partition, of whose columns these are the names and values.
+pub fn directory<'a>(values: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> String {
+    // To the protocol, an empty text is null.
+    let values = values.map(|(name, text)| segment(name, text.filter(|text| !text.is_empty())));
+    values.collect()
+}
+
 /// A long one is cut: the log has the value, and files have names of their own.
 fn segment(name: &str, text: Option<&str>) -> String {
     let encode = |text| utf8_percent_encode(text, ENCODED).to_string();

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
 use delta_kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
-use delta_kernel::schema::{ColumnMetadataKey, StructType};
+use delta_kernel::schema::{ColumnMetadataKey, DataType as DeltaType, StructType};
 use delta_kernel::table_configuration::TableConfiguration;
 use delta_kernel::table_features::{ColumnMappingMode, TableFeature};
 use deltalake_core::kernel::{Protocol, new_metadata};
@@ -24,8 +24,8 @@ use crate::checks::Checks;
 use crate::conform::Conform;
 use crate::error::{Error, RuleViolation};
 use crate::fields::{Kept, bare};
-use crate::leaves::Leaf;
-use crate::partitions::{Partition, PartitionColumn};
+use crate::leaves::Leaves;
+use crate::partitions::{Partition, PartitionColumn, directory};
 use crate::plain::plain;
 use crate::statistics::Collector;
 
@@ -49,8 +49,17 @@ const HONOURED: [TableFeature; 13] = [
 /// As Delta-Spark has it where the table says nothing.
 const TARGET_FILE_BYTES: u64 = 128 << 20;
 
+/// Which rows follow the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    /// Those of a stream.
+    New,
+    /// Those of the table.
+    Written,
+}
+
 /// The rules of one version of a table, or of a table to be made.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Rules {
     read_version: Option<u64>,
     columns: SchemaRef,
@@ -61,7 +70,9 @@ pub struct Rules {
     file_schema: SchemaRef,
     target_file_bytes: u64,
     checks: Arc<Checks>,
-    leaves: Arc<[Leaf]>,
+    leaves: Arc<Leaves>,
+    /// Of all rows, where it is known beforehand.
+    one_partition: Option<Partition>,
 }
 
 impl Rules {
@@ -73,7 +84,41 @@ impl Rules {
         let state = snapshot.log_state()?;
         let configuration = state.table_configuration();
         honour_features(configuration)?;
-        Self::of(configuration, Some(snapshot.version()))
+        let read_version = Some(snapshot.version());
+        Self::of(configuration, read_version, Rows::New)
+    }
+
+    /// Those under which rows of a table are written again as they are: nothing is checked or computed.
+    ///
+    /// # Errors
+    /// A writer feature or a type that can't be honoured; it is named.
+    pub fn of_rewrite(snapshot: &TableSnapshot) -> Result<Self, Error> {
+        let state = snapshot.log_state()?;
+        let configuration = state.table_configuration();
+        honour_features(configuration)?;
+        let read_version = Some(snapshot.version());
+        Self::of(configuration, read_version, Rows::Written)
+    }
+
+    /// The same for rows of one partition, without its columns.
+    #[must_use]
+    pub fn within(&self, values: Vec<(String, Option<String>)>) -> Self {
+        let texts = values.iter().map(|(_, text)| text.as_deref());
+        let named = self.partition_columns.iter().map(String::as_str).zip(texts);
+        let directory = if self.is_mapped {
+            String::new()
+        } else {
+            directory(named)
+        };
+        let fields = self.columns.fields().iter();
+        let in_files = fields.filter(|field| !self.partition_columns.contains(field.name()));
+        Self {
+            columns: Arc::new(Schema::new(in_files.cloned().collect::<Fields>())),
+            partition_columns: Vec::new(),
+            partition: Arc::default(),
+            one_partition: Some(Partition { values, directory }),
+            ..self.clone()
+        }
     }
 
     /// Those of a table to be made of a stream, its types made plain.
@@ -91,6 +136,10 @@ impl Rules {
                 return Err(RuleViolation::Ambiguous(field.name().clone()).into());
             }
         }
+        let is_repeated = |(place, name): &(usize, &String)| partition_by[..*place].contains(name);
+        if let Some((_, name)) = partition_by.iter().enumerate().find(is_repeated) {
+            return Err(RuleViolation::RepeatedPartitionColumn(name.clone()).into());
+        }
         let fields = schema.fields().iter().map(|field| plain(field));
         let schema = Schema::new(fields.collect::<Result<Vec<_>, _>>()?);
         let delta_schema: StructType = (&schema).try_into_kernel()?;
@@ -106,18 +155,29 @@ impl Rules {
         }
         let configuration =
             TableConfiguration::try_new(metadata, protocol_for(&schema)?, anywhere, 0)?;
-        Self::of(&configuration, None)
+        Self::of(&configuration, None, Rows::New)
     }
 
-    fn of(table: &TableConfiguration, read_version: Option<u64>) -> Result<Self, Error> {
+    fn of(
+        table: &TableConfiguration,
+        read_version: Option<u64>,
+        rows: Rows,
+    ) -> Result<Self, Error> {
         let delta_schema = table.logical_schema();
-        refuse_identity(&delta_schema)?;
+        if rows == Rows::New {
+            refuse_identity(&delta_schema)?;
+        }
+        refuse_variants(&delta_schema)?;
         let logical: Schema = delta_schema.as_ref().try_into_arrow()?;
         let physical: Schema = table.physical_schema().as_ref().try_into_arrow()?;
         for field in logical.fields() {
             plain(field)?;
         }
-        let columns = Schema::new(bare(logical.fields(), Kept::Nullability));
+        let kept = match rows {
+            Rows::New => Kept::Nullability,
+            Rows::Written => Kept::Nothing,
+        };
+        let columns = Schema::new(bare(logical.fields(), kept));
         let partition_columns = table.logical_partition_columns().to_vec();
         let is_mapped = table.column_mapping_mode() != ColumnMappingMode::None;
         let partition = partition_columns
@@ -137,8 +197,11 @@ impl Rules {
         let target = table.table_properties().target_file_size;
         Ok(Self {
             read_version,
-            checks: Arc::new(Checks::new(table, &columns)?),
-            leaves: Leaf::all(table, &file_schema)?.into(),
+            checks: Arc::new(match rows {
+                Rows::New => Checks::new(table, &columns)?,
+                Rows::Written => Checks::default(),
+            }),
+            leaves: Arc::new(Leaves::of(table, &file_schema)?),
             columns: Arc::new(columns),
             partition_columns,
             partition: partition.into(),
@@ -146,6 +209,7 @@ impl Rules {
             delta_schema,
             file_schema,
             target_file_bytes: target.map_or(TARGET_FILE_BYTES, u64::from),
+            one_partition: None,
         })
     }
 
@@ -199,7 +263,10 @@ impl Rules {
     /// # Errors
     /// A value that no partition can have.
     pub fn partition(&self, batch: &RecordBatch, row: usize) -> Result<Partition, Error> {
-        Partition::of(&self.partition, batch, row, self.is_mapped)
+        match &self.one_partition {
+            Some(partition) => Ok(partition.clone()),
+            None => Partition::of(&self.partition, batch, row, self.is_mapped),
+        }
     }
 
     /// Statistics of one file.
@@ -241,6 +308,26 @@ fn refuse_identity(schema: &StructType) -> Result<(), RuleViolation> {
         let name = field.name();
         Err(RuleViolation::Feature(format!(
             "the identity column `{name}`"
+        )))
+    })
+}
+
+/// Arrow has a variant as a struct, and written as one it isn't a variant any more.
+fn refuse_variants(schema: &StructType) -> Result<(), RuleViolation> {
+    fn has_variant(data_type: &DeltaType) -> bool {
+        match data_type {
+            DeltaType::Variant(_) => true,
+            DeltaType::Struct(inner) => inner.fields().any(|field| has_variant(field.data_type())),
+            DeltaType::Array(list) => has_variant(list.element_type()),
+            DeltaType::Map(map) => has_variant(map.key_type()) || has_variant(map.value_type()),
+            DeltaType::Primitive(_) => false,
+        }
+    }
+    let found = schema.fields().find(|field| has_variant(field.data_type()));
+    found.map_or(Ok(()), |field| {
+        let name = field.name();
+        Err(RuleViolation::Feature(format!(
+            "the variant column `{name}`"
         )))
     })
 }

@@ -19,6 +19,7 @@ use tokio::sync::{Mutex, watch};
 use crate::conform::Conform;
 use crate::error::Error;
 use crate::stop::Failure;
+use crate::z_order::ZOrder;
 
 /// Rows that go through the operators at once, where they aren't wide.
 const BATCH_ROWS: usize = 8192;
@@ -216,7 +217,9 @@ pub struct Share {
     pub dealer: Arc<Dealer>,
     /// How its batches become rows of the table.
     pub conform: Arc<Conform>,
-    /// The columns of the table.
+    /// What gives the rows their keys, if they are sorted by any.
+    pub z_order: Option<Arc<ZOrder>>,
+    /// The columns of the table, and the keys.
     pub columns: SchemaRef,
     /// Rows of a batch.
     pub batch_rows: usize,
@@ -237,6 +240,7 @@ impl PartitionStream for Share {
         let reading = Reading {
             dealer: Arc::clone(&self.dealer),
             conform: Arc::clone(&self.conform),
+            z_order: self.z_order.clone(),
             coalescer: BatchCoalescer::new(Arc::clone(&self.columns), self.batch_rows),
             held_bytes: 0,
             after: self.after,
@@ -263,6 +267,7 @@ impl PartitionStream for Share {
 struct Reading {
     dealer: Arc<Dealer>,
     conform: Arc<Conform>,
+    z_order: Option<Arc<ZOrder>>,
     coalescer: BatchCoalescer,
     held_bytes: usize,
     after: usize,
@@ -287,7 +292,10 @@ impl Reading {
                 self.coalescer.finish_buffered_batch()?;
                 continue;
             };
-            let batch = self.conform.apply(&piece.batch, piece.first_row)?;
+            let mut batch = self.conform.apply(&piece.batch, piece.first_row)?;
+            if let Some(z_order) = &self.z_order {
+                batch = z_order.keyed(&batch)?;
+            }
             let bytes = sliced_bytes(&batch);
             let is_whole = batch.num_rows() * 2 > BATCH_ROWS || bytes * 2 > BATCH_BYTES;
             if is_whole && self.coalescer.is_empty() {

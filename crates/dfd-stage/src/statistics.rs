@@ -2,7 +2,7 @@
 //!
 //! Protocol, "Per-file Statistics". Bounds and most null counts are in the file's footer, and what isn't is
 //! seen in the batches: nulls of lists and maps, and whether a column of floats has a NaN, which
-//! Parquet passes over.
+//! the bounds of Parquet pass over: such a column has none, neither here nor in the footer.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use parquet::file::metadata::ParquetMetaData;
 
 use crate::bounds::{End, as_json};
 use crate::error::Error;
-use crate::leaves::Leaf;
+use crate::leaves::{Leaf, Leaves};
 
 /// How long bounds in the footer must be: twice [`crate::bounds::CHARACTERS`] and more, of four
 /// bytes each. Parquet's own default is less.
@@ -25,39 +25,46 @@ pub const BOUND_BYTES: usize = 512;
 /// Gathers what the footer of a file doesn't tell.
 #[derive(Debug)]
 pub struct Collector {
-    leaves: Arc<[Leaf]>,
-    seen: Vec<Seen>,
-}
-
-#[derive(Debug, Default, Clone)]
-struct Seen {
-    nulls: u64,
-    has_nan: bool,
+    leaves: Arc<Leaves>,
+    nulls: Vec<u64>,
+    has_nan: Vec<bool>,
 }
 
 impl Collector {
     /// Of a file of which nothing is written.
-    pub fn new(leaves: Arc<[Leaf]>) -> Self {
-        let seen = vec![Seen::default(); leaves.len()];
-        Self { leaves, seen }
+    pub fn new(leaves: Arc<Leaves>) -> Self {
+        Self {
+            nulls: vec![0; leaves.counted.len()],
+            has_nan: vec![false; leaves.floats.len()],
+            leaves,
+        }
     }
 
     /// See a batch of the file.
     pub fn observe(&mut self, batch: &RecordBatch) {
-        for (leaf, seen) in self.leaves.iter().zip(&mut self.seen) {
-            let is_float = leaf.field.data_type().is_floating() && leaf.has_bounds;
-            if leaf.is_primitive() && (!is_float || seen.has_nan) {
+        for (leaf, count) in self.leaves.counted.iter().zip(&mut self.nulls) {
+            if leaf.is_primitive() {
                 continue;
             }
-            let Some((array, nulls)) = leaf.find(batch) else {
-                continue;
-            };
-            if is_float {
-                seen.has_nan = has_nan(&array, nulls.as_ref());
-            } else {
-                seen.nulls += nulls.map_or(0, |nulls| nulls.null_count() as u64);
+            if let Some((_, Some(nulls))) = leaf.place.find(batch) {
+                *count += nulls.null_count() as u64;
             }
         }
+        for (place, has_nan) in self.leaves.floats.iter().zip(&mut self.has_nan) {
+            if *has_nan {
+                continue;
+            }
+            if let Some((array, nulls)) = place.find(batch) {
+                *has_nan = holds_nan(&array, nulls.as_ref());
+            }
+        }
+    }
+
+    /// The columns that hold a NaN, by their place among Parquet's.
+    pub fn with_nan(&self) -> Vec<usize> {
+        let floats = self.leaves.floats.iter().zip(&self.has_nan);
+        let held = floats.filter(|(_, has_nan)| **has_nan);
+        held.map(|(place, _)| place.parquet_index).collect()
     }
 
     /// The statistics as JSON.
@@ -66,15 +73,16 @@ impl Collector {
     /// The footer isn't that of the file.
     pub fn finish(self, footer: &ParquetMetaData) -> Result<String, Error> {
         let (mut least, mut greatest, mut nulls) = <(Tree, Tree, Tree)>::default();
-        for (leaf, seen) in self.leaves.iter().zip(&self.seen) {
+        let with_nan = self.with_nan();
+        for (leaf, seen) in self.leaves.counted.iter().zip(&self.nulls) {
             let read = OfFooter::new(leaf, footer)?;
             let count = if leaf.is_primitive() {
                 read.nulls()?
             } else {
-                seen.nulls
+                *seen
             };
             nulls.insert(&leaf.names, count.to_string());
-            if leaf.has_bounds && !seen.has_nan {
+            if leaf.has_bounds && !with_nan.contains(&leaf.place.parquet_index) {
                 for (end, into) in [(End::Least, &mut least), (End::Greatest, &mut greatest)] {
                     if let Some(json) = read.bound(end)? {
                         into.insert(&leaf.names, json);
@@ -92,25 +100,30 @@ impl Collector {
     }
 }
 
-fn has_nan(array: &ArrayRef, nulls: Option<&NullBuffer>) -> bool {
-    let is_valid = |row: usize| nulls.is_none_or(|nulls| nulls.is_valid(row));
+fn holds_nan(array: &ArrayRef, nulls: Option<&NullBuffer>) -> bool {
     match array.data_type() {
-        DataType::Float32 => {
-            let values = array.as_primitive::<Float32Type>().values();
-            values
-                .iter()
-                .enumerate()
-                .any(|(row, value)| value.is_nan() && is_valid(row))
-        }
-        DataType::Float64 => {
-            let values = array.as_primitive::<Float64Type>().values();
-            values
-                .iter()
-                .enumerate()
-                .any(|(row, value)| value.is_nan() && is_valid(row))
-        }
+        DataType::Float32 => any_valid(
+            array.as_primitive::<Float32Type>().values(),
+            nulls,
+            f32::is_nan,
+        ),
+        DataType::Float64 => any_valid(
+            array.as_primitive::<Float64Type>().values(),
+            nulls,
+            f64::is_nan,
+        ),
         _ => false,
     }
+}
+
+fn any_valid<T: Copy>(values: &[T], nulls: Option<&NullBuffer>, is: impl Fn(T) -> bool) -> bool {
+    // Without a way out of it, a compiler makes a loop of vectors.
+    let has_any = values.iter().fold(false, |any, value| any | is(*value));
+    has_any
+        && nulls.is_none_or(|nulls| {
+            let mut rows = values.iter().enumerate();
+            rows.any(|(row, value)| is(*value) && nulls.is_valid(row))
+        })
 }
 
 /// What a footer says of one column.
@@ -123,7 +136,7 @@ impl<'a> OfFooter<'a> {
     fn new(leaf: &'a Leaf, footer: &'a ParquetMetaData) -> Result<Self, Error> {
         let schema = footer.file_metadata().schema_descr();
         let converter =
-            StatisticsConverter::from_column_index(leaf.parquet_index, &leaf.field, schema)?;
+            StatisticsConverter::from_column_index(leaf.place.parquet_index, &leaf.field, schema)?;
         Ok(Self { converter, footer })
     }
 

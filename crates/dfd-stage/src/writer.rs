@@ -1,6 +1,6 @@
 //! Rows of the table into its data files.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{
     Array, ArrayRef, AsArray, ListArray, MapArray, RecordBatch, RecordBatchOptions, StructArray,
@@ -11,15 +11,18 @@ use arrow::error::ArrowError;
 use bytes::Bytes;
 use chrono::Utc;
 use datafusion::physical_plan::SendableRecordBatchStream;
+use dfd_delta::without_bounds;
 use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::file::metadata::ParquetMetaData;
-use parquet::file::properties::WriterProperties;
+use parquet::basic::{Encoding, PageType};
+use parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats, ParquetMetaData};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use tokio::task::JoinSet;
 
 use crate::compression::Compression;
 use crate::error::Error;
+use crate::footer;
 use crate::partitions::Partition;
 use crate::rules::Rules;
 use crate::staged::{Added, Owned};
@@ -31,6 +34,9 @@ use crate::upload::Upload;
 const ROW_GROUP_ROWS: usize = 1 << 19;
 /// Encoded bytes of a row group, about: a writer holds two of them.
 const ROW_GROUP_BYTES: usize = 16 << 20;
+/// How large a dictionary becomes before it is given up: for row groups of half the usual rows, half of
+/// what is usual.
+const DICTIONARY_BYTES: usize = 512 << 10;
 /// Files of one writer whose last parts are on their way at once.
 const CLOSING: usize = 4;
 
@@ -44,50 +50,100 @@ pub struct Writing {
     pub compression: Compression,
     /// When a file is large enough.
     pub target_file_bytes: u64,
+    /// Of the first writer: no two of a stage have the same.
+    pub first_number: usize,
     /// The end before its time.
     pub stop: Stop,
     /// Where the first error is kept.
     pub failure: Failure,
-    properties: WriterProperties,
+    properties: Mutex<WriterProperties>,
     partition_indices: Vec<usize>,
     file_indices: Vec<usize>,
 }
 
 impl Writing {
     /// Files of `owned` under `rules`.
+    ///
+    /// # Errors
+    /// Parquet has no such columns.
     pub fn new(
         rules: Arc<Rules>,
         owned: Arc<Owned>,
         compression: Compression,
         target_file_bytes: u64,
         stop: Stop,
-        failure: Failure,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let is_partition = |index: &usize| {
             let name = rules.columns().field(*index).name();
             rules.partition_columns().contains(name)
         };
         let all = 0..rules.columns().fields().len();
         let (partition_indices, file_indices) = all.partition(is_partition);
-        let properties = WriterProperties::builder()
+        let mut properties = WriterProperties::builder()
             .set_compression(compression.codec())
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
             .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+            .set_dictionary_page_size_limit(DICTIONARY_BYTES)
             .set_statistics_truncate_length(Some(BOUND_BYTES))
-            .set_created_by(concat!("dfd ", env!("CARGO_PKG_VERSION")).to_owned())
-            .build();
-        Self {
+            .set_created_by(concat!("dfd ", env!("CARGO_PKG_VERSION")).to_owned());
+        for path in footer::repeated_floats(rules.file_schema())? {
+            properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
+        }
+        Ok(Self {
             rules,
             owned,
             compression,
             target_file_bytes,
+            first_number: 0,
             stop,
-            failure,
-            properties,
+            failure: Failure::default(),
+            properties: Mutex::new(properties.build()),
             partition_indices,
             file_indices,
+        })
+    }
+
+    fn properties(&self) -> MutexGuard<'_, WriterProperties> {
+        self.properties
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Later files have no dictionaries of columns of which this file's were all given up: filling one
+    /// takes longer than all else.
+    fn learn(&self, footer: &ParquetMetaData) {
+        let Some(first) = footer.row_groups().first() else {
+            return;
+        };
+        let mut builder = None;
+        for (column, chunk) in first.columns().iter().enumerate() {
+            let mut groups = footer.row_groups().iter();
+            if groups.all(|group| has_given_up(group.column(column))) {
+                let path = chunk.column_path().clone();
+                let changed = builder
+                    .take()
+                    .unwrap_or_else(|| self.properties().clone().into_builder());
+                builder = Some(changed.set_column_dictionary_enabled(path, false));
+            }
+        }
+        if let Some(builder) = builder {
+            *self.properties() = builder.build();
         }
     }
+}
+
+/// Whether values stand beside the dictionary that there is.
+fn has_given_up(chunk: &ColumnChunkMetaData) -> bool {
+    let is_plain = |pages: &PageEncodingStats| {
+        let is_data = matches!(
+            pages.page_type,
+            PageType::DATA_PAGE | PageType::DATA_PAGE_V2
+        );
+        is_data && pages.encoding == Encoding::PLAIN
+    };
+    let pages = chunk.page_encoding_stats();
+    chunk.dictionary_page_offset().is_some()
+        && pages.is_some_and(|pages| pages.iter().any(is_plain))
 }
 
 /// Writes one share of the rows; those of one partition after the other, one file at a time.
@@ -190,7 +246,7 @@ impl Writer {
         self.begun += 1;
         format!(
             "part-{:05}-{}-c{file:03}{}.parquet",
-            self.number,
+            self.writing.first_number + self.number,
             self.writing.owned.id(),
             self.writing.compression.suffix(),
         )
@@ -204,6 +260,9 @@ impl Writer {
         if let Err(error) = open.end().await {
             open.upload.abort().await;
             return Err(error);
+        }
+        if let Some(footer) = &open.footer {
+            self.writing.learn(footer);
         }
         while self.closing.len() >= CLOSING {
             if let Err(error) = self.closed().await {
@@ -241,7 +300,7 @@ impl OpenFile {
     async fn begin(writing: &Writing, partition: Partition, name: &str) -> Result<Self, Error> {
         let path = format!("{}{name}", partition.directory);
         let options = ArrowWriterOptions::new()
-            .with_properties(writing.properties.clone())
+            .with_properties(writing.properties().clone())
             // Parquet's own types say everything: readers that know Arrow's find no other ones.
             .with_skip_arrow_metadata(true);
         let schema = Arc::clone(writing.rules.file_schema());
@@ -271,20 +330,35 @@ impl OpenFile {
         let groups = self.encoder.flushed_row_groups().len();
         self.encoder.write(rows)?;
         if self.encoder.flushed_row_groups().len() > groups {
-            self.send().await?;
+            // The next row group will be about as large.
+            let room = self.encoder.inner_mut().len();
+            self.send(room).await?;
         }
         Ok(())
     }
 
-    async fn send(&mut self) -> Result<(), Error> {
-        let bytes = Bytes::from(std::mem::take(self.encoder.inner_mut()));
-        self.sent_bytes += bytes.len() as u64;
-        self.upload.put(bytes).await
+    /// Send what is encoded; `room` for as much more saves copies while it grows.
+    async fn send(&mut self, room: usize) -> Result<(), Error> {
+        let unsent = std::mem::replace(self.encoder.inner_mut(), Vec::with_capacity(room));
+        self.sent_bytes += unsent.len() as u64;
+        self.upload.put(Bytes::from(unsent)).await
     }
 
     async fn end(&mut self) -> Result<(), Error> {
-        self.footer = Some(self.encoder.finish()?);
-        self.send().await
+        self.encoder.flush()?;
+        let data_bytes = self.encoder.bytes_written();
+        let mut footer = self.encoder.finish()?;
+        let bare = self.collector.as_ref().map(Collector::with_nan);
+        let bare = bare.unwrap_or_default();
+        if !bare.is_empty() {
+            footer = without_bounds(footer, |column, _| bare.contains(&column))?;
+            let sent_bytes = usize::try_from(self.sent_bytes).unwrap_or(usize::MAX);
+            let unsent = self.encoder.inner_mut();
+            unsent.truncate(data_bytes.saturating_sub(sent_bytes));
+            unsent.append(&mut footer::bytes_at(data_bytes, &footer)?);
+        }
+        self.footer = Some(footer);
+        self.send(0).await
     }
 
     async fn arrive(mut self) -> Result<Added, Error> {

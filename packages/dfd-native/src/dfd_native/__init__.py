@@ -8,6 +8,7 @@ from dfd_native._native import AdaptedStream, DeltaTable, EngineRun, LogTable, R
 from dfd_native.counters import cache_stats, request_counts
 from dfd_native.engine import DeltaExtension, Engine
 from dfd_native.errors import (
+    CommitError,
     EngineError,
     EngineRefusal,
     IncompatibleInstallation,
@@ -19,14 +20,17 @@ from dfd_native.errors import (
 )
 from dfd_native.functions import register_functions
 from dfd_native.handshake import capabilities_snapshot, ensure_compatible
-from dfd_native.stage import AbandonedStage, StagedFiles, abandoned_stages, stage
+from dfd_native.log import ActiveFiles, active_files, commit
+from dfd_native.stage import AbandonedStage, StagedFiles, abandoned_stages, rewrite, stage
 from dfd_native.streams import adapt_stream, arrow_stream_to_batches
 from dfd_native.table import delta_table, refreshed
 from dfd_native.table_functions import register_table_functions
 
 __all__ = [
     "AbandonedStage",
+    "ActiveFiles",
     "AdaptedStream",
+    "CommitError",
     "DeltaExtension",
     "DeltaTable",
     "Engine",
@@ -43,16 +47,19 @@ __all__ = [
     "StreamError",
     "TableError",
     "abandoned_stages",
+    "active_files",
     "adapt_stream",
     "arrow_stream_to_batches",
     "cache_stats",
     "capabilities_snapshot",
+    "commit",
     "delta_table",
     "ensure_compatible",
     "refreshed",
     "register_functions",
     "register_table_functions",
     "request_counts",
+    "rewrite",
     "stage",
 ]
 __version__ = _version("dfd-native")

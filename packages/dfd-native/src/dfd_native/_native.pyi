@@ -140,12 +140,28 @@ def delta_table(
     timestamp: datetime | None = None,
     profile: str | None = None,
 ) -> DeltaTable: ...
+def active_files(
+    uri: str, options: dict[str, str], version: int | None = None
+) -> tuple[int, str]: ...
+def commit(uri: str, options: dict[str, str], version: int, actions: bytes) -> None: ...
 def stage(
     uri: str,
     options: dict[str, str],
     data: _ArrowStream | EngineRun,
     partition_by: list[str] | None,
     sort_by: list[str],
+    compression: str,
+    target_file_bytes: int | None,
+    writers: int | None,
+    memory_limit_bytes: int | None,
+) -> Stage: ...
+def rewrite(
+    uri: str,
+    options: dict[str, str],
+    version: int,
+    paths: list[str],
+    sort_by: list[str],
+    z_order_by: list[str],
     compression: str,
     target_file_bytes: int | None,
     writers: int | None,

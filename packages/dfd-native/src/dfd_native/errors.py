@@ -44,6 +44,12 @@ class TableError(NativeError):
     code = "table"
 
 
+class CommitError(TableError, OSError):
+    """A version couldn't be put into the log; whether it is there isn't known."""
+
+    code = "commit"
+
+
 class EngineRefusal(NativeError):
     """The engine doesn't take the plan, and says why; nothing has run."""
 

@@ -19,7 +19,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class StagedFiles:
-    """Data files that are written and belong to no table yet; made by `stage`.
+    """Data files that are written and belong to no table yet; made by `stage` and `rewrite`.
 
     `drop()`, the end of a `with` block, garbage collection and the end of the process remove them,
     unless `release()` was called. While it lives, a lease in the table's directory `_dfd` tells so:
@@ -37,7 +37,7 @@ class StagedFiles:
 
     @property
     def read_version(self) -> int | None:
-        """The version of the table whose rules the files follow; None where there was no table."""
+        """The version whose rules the files follow, or whose files were rewritten; None where there was no table."""
         return self._native.read_version
 
     @property
@@ -167,16 +167,12 @@ def stage(
         ValueError: an argument is out of its range.
     """
     ensure_compatible()
-    if isinstance(partition_by, str) or isinstance(sort_by, str):
-        raise ValueError("`partition_by` and `sort_by` are lists of columns.")
-    given = {
-        "target_file_bytes": target_file_bytes,
-        "writers": writers,
-        "memory_limit_bytes": memory_limit_bytes,
-    }
-    for name, value in given.items():
-        if value is not None and value < 1:
-            raise ValueError(f"`{name}` is at least 1, not {value}.")
+    _refuse_text(partition_by=partition_by, sort_by=sort_by)
+    _refuse_less_than_one(
+        target_file_bytes=target_file_bytes,
+        writers=writers,
+        memory_limit_bytes=memory_limit_bytes,
+    )
     native = _native.stage(
         uri,
         dict(options or {}),
@@ -189,6 +185,76 @@ def stage(
         memory_limit_bytes,
     )
     return StagedFiles(native)
+
+
+def rewrite(
+    uri: str,
+    options: Mapping[str, str] | None = None,
+    *,
+    version: int,
+    paths: Sequence[str],
+    sort_by: Sequence[str] | None = None,
+    z_order_by: Sequence[str] | None = None,
+    compression: Literal["zstd", "snappy", "none"] = "zstd",
+    target_file_bytes: int | None = None,
+    writers: int | None = None,
+    memory_limit_bytes: int | None = None,
+) -> StagedFiles:
+    """Write the rows of some files of a table into new files, partition by partition; commit nothing.
+
+    The new files have exactly the rows that the old ones still have: deletion vectors are applied, columns keep their
+    physical names and ids, partition values their text. No row is checked against constraints, and no
+    generated column is computed: a rewrite changes no row. All of it is written, or nothing is left, as for `stage`.
+
+    - `uri`, `options`: as for `stage`.
+    - `version`: of which these are files.
+    - `paths`: as `active_files` gives them. Unsorted, files of a partition are joined in this order, as many as make one
+      new file of the target size; rows keep their order.
+    - `sort_by`: columns by which the rows of each partition are sorted.
+    - `z_order_by`: columns whose ranges readers skip by, all of them: rows follow a Z curve within
+      their partition. Of each column, up to 1,000 boundaries from a sample part its values, nulls first; the bits of
+      the ranges' numbers, interleaved, are a row's place. The columns are read twice.
+    - `compression`, `target_file_bytes`, `writers`, `memory_limit_bytes`: as for `stage`.
+
+    Raises:
+        RuleViolation: a path is no file of this version or is given twice, the table has a feature that can't be
+            honoured (row tracking, type widening, clustering), or there is no such order.
+        StageError: a file can't be read or has other rows than the log tells of, or the store or the disk failed.
+        TableError: the location or an option is refused, or there is no such table or version.
+        ValueError: an argument is out of its range.
+    """
+    ensure_compatible()
+    _refuse_text(paths=paths, sort_by=sort_by, z_order_by=z_order_by)
+    _refuse_less_than_one(
+        target_file_bytes=target_file_bytes,
+        writers=writers,
+        memory_limit_bytes=memory_limit_bytes,
+    )
+    native = _native.rewrite(
+        uri,
+        dict(options or {}),
+        version,
+        list(paths),
+        list(sort_by or ()),
+        list(z_order_by or ()),
+        compression,
+        target_file_bytes,
+        writers,
+        memory_limit_bytes,
+    )
+    return StagedFiles(native)
+
+
+def _refuse_text(**lists: Sequence[str] | None) -> None:
+    for name, value in lists.items():
+        if isinstance(value, str):
+            raise ValueError(f"`{name}` is a list of texts, not a text.")
+
+
+def _refuse_less_than_one(**numbers: int | None) -> None:
+    for name, value in numbers.items():
+        if value is not None and value < 1:
+            raise ValueError(f"`{name}` is at least 1, not {value}.")
 
 
 def abandoned_stages(uri: str, options: Mapping[str, str] | None = None) -> list[AbandonedStage]:

@@ -79,3 +79,29 @@ def staged(table: pa.Table, run: dfd_native.EngineRun) -> None:
     left: list[dfd_native.AbandonedStage] = dfd_native.abandoned_stages("file:///data/t")
     names: list[tuple[str, ...]] = [one.files for one in left]
     print(version, actions, counted, metrics, columns, names)
+
+
+def logged(uri: str) -> None:
+    found: dfd_native.ActiveFiles = dfd_native.active_files(uri, {"region": "x"}, version=3)
+    paths: list[str] = [action["path"] for action in found.actions]
+    with dfd_native.rewrite(
+        uri,
+        {"region": "x"},
+        version=found.version,
+        paths=paths,
+        z_order_by=["a", "b"],
+        compression="snappy",
+        target_file_bytes=1 << 27,
+        writers=2,
+        memory_limit_bytes=1 << 28,
+    ) as files:
+        try:
+            dfd_native.commit(uri, version=found.version + 1, actions=b"{}\n")
+            files.release()
+        except FileExistsError as taken:
+            print(taken)
+        except dfd_native.CommitError as error:
+            unknown: OSError = error
+            print(unknown)
+    in_order: dfd_native.StagedFiles = dfd_native.rewrite(uri, version=3, paths=[], sort_by=["a"])
+    in_order.drop()

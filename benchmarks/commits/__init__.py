@@ -1,0 +1,1 @@
+"""Commits per second of several writers on one table."""

@@ -1,0 +1,53 @@
+//! The log of a table: its files, and new versions.
+
+use std::collections::HashMap;
+
+use dfd_delta::{At, Error, Location, TableSnapshot};
+use pyo3::exceptions::PyFileExistsError;
+use pyo3::prelude::*;
+
+use crate::errors;
+
+/// The version, and the add actions as JSON.
+#[pyfunction]
+#[pyo3(signature = (uri, options, version=None))]
+pub fn active_files(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+    version: Option<u64>,
+) -> PyResult<(u64, String)> {
+    let at = version.map_or(At::Newest, At::Version);
+    let found: Result<_, Error> = py.detach(|| {
+        let location = Location::try_new(uri, &options, None)?;
+        let snapshot = dfd_delta::block_on(TableSnapshot::open(location, at))??;
+        Ok((snapshot.version(), snapshot.active_files()?))
+    });
+    found.map_err(|error| errors::table(py, &error))
+}
+
+/// Put a version into the log, unless it is there.
+#[pyfunction]
+pub fn commit(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+    version: u64,
+    actions: &[u8],
+) -> PyResult<()> {
+    let location = Location::try_new(uri, &options, None);
+    let location = location.map_err(|error| errors::table(py, &error))?;
+    let actions = actions.to_vec();
+    let put = py.detach(|| {
+        dfd_delta::block_on(dfd_delta::put_commit(&location, version, actions)).flatten()
+    });
+    match put {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(PyFileExistsError::new_err(format!(
+            "version {version} of the Delta table at {} is taken",
+            location.url()
+        ))),
+        Err(error @ Error::Commit { .. }) => Err(errors::commit(py, &error)),
+        Err(error) => Err(errors::table(py, &error)),
+    }
+}

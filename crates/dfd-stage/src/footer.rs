@@ -1,0 +1,57 @@
+//! Footers whose bounds leave no NaN out.
+//!
+//! To Spark a NaN is greater than all numbers; the bounds in a footer pass over it, and Spark's Parquet
+//! believes them. Whether a column has one is known only at a file's end, so there its footer is
+//! written again.
+
+use std::io::{Read, Write, copy, repeat};
+
+use arrow::datatypes::Schema;
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::basic::Type;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataWriter};
+use parquet::file::writer::TrackedWrite;
+use parquet::schema::types::ColumnPath;
+
+/// The bytes of a footer that begins at `start` of its file, with the page indexes before it.
+pub fn bytes_at(start: usize, footer: &ParquetMetaData) -> Result<Vec<u8>, ParquetError> {
+    let mut after = After {
+        left: start,
+        bytes: Vec::new(),
+    };
+    let mut tracked = TrackedWrite::new(&mut after);
+    // Offsets count from the first byte that this has seen.
+    copy(&mut repeat(0).take(start as u64), &mut tracked)?;
+    ParquetMetaDataWriter::new_with_tracked(tracked, footer).finish()?;
+    Ok(after.bytes)
+}
+
+/// Keeps what comes after the first bytes.
+struct After {
+    left: usize,
+    bytes: Vec<u8>,
+}
+
+impl Write for After {
+    fn write(&mut self, given: &[u8]) -> std::io::Result<usize> {
+        let passed = self.left.min(given.len());
+        self.left -= passed;
+        self.bytes.extend_from_slice(&given[passed..]);
+        Ok(given.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The floating-point columns inside lists and maps: nobody skips by their bounds.
+pub fn repeated_floats(schema: &Schema) -> Result<Vec<ColumnPath>, ParquetError> {
+    let schema = ArrowSchemaConverter::new().convert(schema)?;
+    let columns = schema.columns().iter();
+    let floats = columns.filter(|column| {
+        column.max_rep_level() > 0 && matches!(column.physical_type(), Type::FLOAT | Type::DOUBLE)
+    });
+    Ok(floats.map(|column| column.path().clone()).collect())
+}

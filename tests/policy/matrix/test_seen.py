@@ -1,0 +1,69 @@
+"""What the matrix is for, it sees: with one safety taken out of dfd, the race that needs it comes out wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dfd_delta_policy.loop
+import dfd_delta_policy.rewriting
+import pytest
+from deltalake import CommitProperties
+from places import Entry, Place
+from race import Serial, check, race
+
+Without = Callable[[pytest.MonkeyPatch], None]
+
+
+def strictness(patch: pytest.MonkeyPatch) -> None:
+    """deltalake commits on top of what it takes for harmless, as it does by default."""
+
+    def lenient(**fields: Any) -> CommitProperties:
+        return CommitProperties(**fields | {"max_commit_retries": 15})
+
+    patch.setattr(dfd_delta_policy.loop, "CommitProperties", lenient)
+
+
+def revalidation(patch: pytest.MonkeyPatch) -> None:
+    """Rewritten files are committed whatever became of those they replace."""
+    patch.setattr(dfd_delta_policy.rewriting, "_is_as_it_was", lambda file, now: True)
+
+
+def rules(patch: pytest.MonkeyPatch) -> None:
+    """Attempts don't ask whether the table's rules are those that the files were staged under."""
+    patch.setattr(dfd_delta_policy.loop._Run, "_hold_to_rules", lambda run, table: None)
+    patch.setattr(dfd_delta_policy.rules.Rules, "change", lambda then, now: None)
+
+
+@pytest.mark.parametrize(
+    ("without", "winner", "loser", "moment"),
+    [
+        pytest.param(strictness, "append", "delete-all", "asked", id="strictness"),
+        pytest.param(revalidation, "delete-where", "compact", "staged", id="revalidation"),
+        pytest.param(rules, "add-constraint", "append", "committing", id="rules"),
+    ],
+)
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_without_it_a_race_is_lost(
+    disk: Place,
+    base: Path,
+    serial: Serial,
+    name: str,
+    without: Without,
+    winner: str,
+    loser: str,
+    moment: str,
+    is_whole: bool,
+) -> None:
+    place = disk.copy(base, name)
+    with pytest.MonkeyPatch.context() as patch:
+        if not is_whole:
+            without(patch)
+        raced = race(place, Entry(winner, 1), Entry(loser, 2), moment)
+    if is_whole:
+        check(raced, serial)
+    else:
+        with pytest.raises(AssertionError):
+            check(raced, serial)
+    place.remove()
