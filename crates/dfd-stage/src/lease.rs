@@ -277,7 +277,9 @@ pub async fn open(location: &Location) -> Result<Option<Arc<TableSnapshot>>, Err
             match location.store().list(Some(&log)).next().await {
                 None => Ok(None),
                 // Somebody may have made the table after the first look.
-                Some(_) => Ok(Some(TableSnapshot::open(location.clone(), At::Newest).await?)),
+                Some(_) => Ok(Some(
+                    TableSnapshot::open(location.clone(), At::Newest).await?,
+                )),
             }
         }
         Err(error) => Err(error.into()),
