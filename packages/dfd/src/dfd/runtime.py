@@ -208,9 +208,7 @@ class Runtime:
             newest = dfd_native.refreshed(registered.table for registered in stale.values())
         except dfd_native.TableError as error:
             # The error names the table that it is about.
-            told = (
-                self._failure(r.uri, error) for r in stale.values() if r.table.uri in str(error)
-            )
+            told = (self._failure(r.uri, error) for r in stale.values() if r.uri in str(error))
             failure = next(filter(None, told), None)
             raise QueryError(
                 f"The tables can't be brought up to date: {_said(failure)}{error}"
