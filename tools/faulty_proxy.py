@@ -15,11 +15,10 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from http.client import HTTPConnection, HTTPResponse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
-_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+from relay import Relay, served
+
 # A client without a timeout is an error of the test.
 _GIVEN_UP_WITHIN_S = 60.0
 
@@ -122,39 +121,21 @@ def faulty_proxy(endpoint: str) -> Iterator[FaultyProxy]:
         address = urlsplit(endpoint).netloc
         proxy = made
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.endpoint = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield made
-    finally:
-        made.settle()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with served(Handler) as made.endpoint:
+        try:
+            yield made
+        finally:
+            made.settle()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body leave together: no client waits for the second half
-    address: str
+class _Handler(Relay):
     proxy: FaultyProxy
-
-    def setup(self) -> None:
-        super().setup()
-        self.upstream = HTTPConnection(self.address)
-
-    def finish(self) -> None:
-        self.upstream.close()
-        with contextlib.suppress(OSError):  # the client may have gone first
-            super().finish()
 
     def handle(self) -> None:
         with contextlib.suppress(OSError):
             super().handle()
 
-    def _handle(self) -> None:
+    def handled(self) -> None:
         path, _, query = self.path.partition("?")
         fault, over = self.proxy._arrived(self.command, unquote(path))
         status = None
@@ -165,12 +146,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _faulted(self, fault: Fault | None, over: threading.Event) -> int | None:
         """The status of the store's answer; None where the store wasn't asked."""
-        length = int(self.headers.get("Content-Length", 0))
         if fault is Fault.REQUEST_CUT:
-            self.rfile.read(length // 2)
+            self.rfile.read(int(self.headers.get("Content-Length", 0)) // 2)
             self._reset()
             return None
-        body = self.rfile.read(length)
+        body = self.body()
         if fault is Fault.REQUEST_LOST:
             self.close_connection = True
             return None
@@ -181,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._wait_for_the_client_to_give_up()
             if fault is Fault.STRAGGLER:
                 over.wait()
-        answer, content = self._forward(body)
+        answer, content = self.forward(body)
         if fault is Fault.SLOW:
             self._wait_for_the_client_to_give_up()
         if fault in (Fault.LATE, Fault.STRAGGLER, Fault.SLOW, Fault.ANSWER_LOST):
@@ -189,32 +169,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault is Fault.ERROR_AFTER:
             self._refuse(fault)
         elif fault is Fault.ANSWER_CUT:
-            self._answer(answer, content, len(content) // 2)
+            self.answer(answer, content, len(content) // 2)
             self._reset()
         else:
-            self._answer(answer, content, len(content))
+            self.answer(answer, content)
         return answer.status
-
-    def _forward(self, body: bytes) -> tuple[HTTPResponse, bytes]:
-        self.upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-        for name, value in self.headers.items():
-            if name.lower() not in ("connection", "expect"):
-                self.upstream.putheader(name, value)
-        self.upstream.endheaders(body)
-        answer = self.upstream.getresponse()
-        return answer, answer.read()
-
-    def _answer(self, answer: HTTPResponse, content: bytes, sent: int) -> None:
-        self.send_response_only(answer.status, answer.reason)
-        for name, value in answer.headers.items():
-            if name.lower() not in _HOP_BY_HOP:
-                self.send_header(name, value)
-        is_head = self.command == "HEAD"
-        length = answer.headers.get("Content-Length", "0") if is_head else str(len(content))
-        self.send_header("Content-Length", length)
-        self.end_headers()
-        self.wfile.write(content[:sent])
-        self.wfile.flush()
 
     def _refuse(self, fault: Fault) -> None:
         status, code = (503, "SlowDown") if fault is Fault.SLOW_DOWN else (500, "InternalError")
@@ -238,8 +197,3 @@ class _Handler(BaseHTTPRequestHandler):
         ready, _, _ = select.select([self.connection], [], [], _GIVEN_UP_WITHIN_S)
         if not ready:
             raise TimeoutError("the client waits for ever")
-
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the exchanges have it."""

@@ -1,20 +1,13 @@
-"""A reverse proxy on loopback that writes down every request, before any HTTP server.
-
-The `Host` header goes through as it came: a request that a client signed for the proxy's address stays
-signed.
-"""
+"""A reverse proxy on loopback that writes down every request, before any HTTP server."""
 
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
-_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+from relay import Relay, served
 
 
 @dataclass(frozen=True)
@@ -70,43 +63,18 @@ def recording_proxy(
         address = upstream
         is_lost = staticmethod(loses)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    recording = Recording(f"http://127.0.0.1:{server.server_port}")
+    recording = Recording("")
     Handler.recording = recording
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with served(Handler) as recording.endpoint:
         yield recording
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body leave together: no client waits for the second half
-    address: str
+class _Handler(Relay):
     recording: Recording
     is_lost: Callable[[Request], bool]
 
-    def setup(self) -> None:
-        super().setup()
-        self.upstream = HTTPConnection(self.address)
-
-    def finish(self) -> None:
-        self.upstream.close()
-        super().finish()
-
-    def _forward(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-        for name, value in self.headers.items():
-            if name.lower() not in ("connection", "expect"):
-                self.upstream.putheader(name, value)
-        self.upstream.endheaders(body)
-        answer = self.upstream.getresponse()
-        content = answer.read()
+    def handled(self) -> None:
+        answer, content = self.forward(self.body())
         path, _, query = self.path.partition("?")
         request = Request(
             self.command,
@@ -120,17 +88,4 @@ class _Handler(BaseHTTPRequestHandler):
         if self.is_lost(request):
             self.close_connection = True
             return
-        self.send_response_only(answer.status, answer.reason)
-        for name, value in answer.headers.items():
-            if name.lower() not in _HOP_BY_HOP:
-                self.send_header(name, value)
-        is_head = self.command == "HEAD"
-        length = answer.headers.get("Content-Length", "0") if is_head else str(len(content))
-        self.send_header("Content-Length", length)
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _forward  # noqa: N815
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the recording has it."""
+        self.answer(answer, content)

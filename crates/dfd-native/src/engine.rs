@@ -12,7 +12,7 @@ use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion_proto::logical_plan::LogicalExtensionCodec;
-use dfd_delta::{Crossing, Location};
+use dfd_delta::Crossing;
 use dfd_engine::{HostCodec, Limits, Next, Prepared, Run};
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
@@ -23,6 +23,7 @@ use crate::adapted::export;
 use crate::errors;
 use crate::gate;
 use crate::host;
+use crate::location::location;
 use crate::plan::PlanNode;
 use crate::streams::Batch;
 
@@ -67,8 +68,7 @@ impl Engine {
         uri: &str,
         options: HashMap<String, String>,
     ) -> PyResult<()> {
-        let location =
-            Location::try_new(uri, &options, None).map_err(|error| errors::table(py, &error))?;
+        let location = location(py, uri, &options)?;
         self.0.register_store(&location);
         Ok(())
     }

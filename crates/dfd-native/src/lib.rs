@@ -11,6 +11,7 @@ mod gate;
 mod host;
 mod import;
 mod interrupt;
+mod location;
 mod log;
 mod plan;
 mod stage;

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use dfd_delta::{At, Error, Location, TableSnapshot};
+use dfd_delta::{At, Error, TableSnapshot};
 use pyo3::exceptions::PyFileExistsError;
 use pyo3::prelude::*;
 
 use crate::errors;
+use crate::location::location;
 
 /// The version, and the add actions as JSON.
 #[pyfunction]
@@ -18,8 +19,8 @@ pub fn active_files(
     version: Option<u64>,
 ) -> PyResult<(u64, String)> {
     let at = version.map_or(At::Newest, At::Version);
+    let location = location(py, uri, &options)?;
     let found: Result<_, Error> = py.detach(|| {
-        let location = Location::try_new(uri, &options, None)?;
         let snapshot = dfd_delta::block_on(TableSnapshot::open(location, at))??;
         Ok((snapshot.version(), snapshot.active_files()?))
     });
@@ -35,8 +36,7 @@ pub fn commit(
     version: u64,
     actions: &[u8],
 ) -> PyResult<()> {
-    let location = Location::try_new(uri, &options, None);
-    let location = location.map_err(|error| errors::table(py, &error))?;
+    let location = location(py, uri, &options)?;
     let actions = actions.to_vec();
     let put = py.detach(|| {
         dfd_delta::block_on(dfd_delta::put_commit(&location, version, actions)).flatten()

@@ -8,7 +8,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatchReader;
-use dfd_delta::Location;
 use dfd_stage::{AbandonedStage, Error, Input, Rewrite, Settings, SourceError, StagedFiles, Stop};
 use futures::{StreamExt, stream};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -20,6 +19,7 @@ use crate::engine::{EngineRun, PATIENCE};
 use crate::errors;
 use crate::gate;
 use crate::interrupt::text;
+use crate::location::location;
 use crate::streams::reader;
 
 /// Batches of another library's stream that may wait.
@@ -126,8 +126,7 @@ pub fn stage(
         writers,
         memory_limit_bytes,
     };
-    let location = Location::try_new(uri, &options, None);
-    let location = location.map_err(|error| errors::table(py, &error))?;
+    let location = location(py, uri, &options)?;
     let (input, reading) = input(data)?;
     let work = |stop| dfd_stage::stage(location, input, settings, stop);
     run(py, work, reading)
@@ -166,8 +165,7 @@ pub fn rewrite(
             memory_limit_bytes,
         },
     };
-    let location = Location::try_new(uri, &options, None);
-    let location = location.map_err(|error| errors::table(py, &error))?;
+    let location = location(py, uri, &options)?;
     run(py, |stop| dfd_stage::rewrite(location, wanted, stop), None)
 }
 
@@ -324,8 +322,7 @@ pub fn abandoned_stages(
     uri: &str,
     options: HashMap<String, String>,
 ) -> PyResult<Vec<Abandoned>> {
-    let location = Location::try_new(uri, &options, None);
-    let location = location.map_err(|error| errors::table(py, &error))?;
+    let location = location(py, uri, &options)?;
     let found = py.detach(|| dfd_delta::block_on(dfd_stage::abandoned_stages(&location)));
     let found = found.map_err(|error| errors::table(py, &error))?;
     let found = found.map_err(|error| errors::stage(py, &error))?;

@@ -158,8 +158,12 @@ def test_an_error_of_the_input_is_raised_as_it_is(tmp_path: Path, clock: Any) ->
     assert clock.slept == []
 
 
+@pytest.mark.parametrize(
+    "gone",
+    [OSError("the store is gone"), DeltaError("Error interacting with object store: it is gone")],
+)
 def test_when_the_log_cannot_be_read_the_fate_is_said_to_be_unknown(
-    tmp_path: Path, clock: Any
+    tmp_path: Path, clock: Any, gone: Exception
 ) -> None:
     write_deltalake(tmp_path / "t", ROW)
 
@@ -169,7 +173,7 @@ def test_when_the_log_cannot_be_read_the_fate_is_said_to_be_unknown(
         def newest(self, held: Held | None) -> Held:
             if next(self.reachable, False):
                 return super().newest(held)
-            raise OSError("the store is gone")
+            raise gone
 
     def attempt(attempt: Attempt) -> Done:
         raise OSError("the store is gone")

@@ -66,7 +66,7 @@ class SparkTable:
             return table.past[self.newest - 1].but(past=table.past)
 
         def unused(table: DeltaTable, writer: int, source: object) -> None:
-            raise NotImplementedError
+            raise AssertionError("bare deltalake isn't tried on these tables")
 
         made = (
             Operation(

@@ -24,7 +24,7 @@ from deltalake.fs import DeltaStorageHandler
 from dfd_storage import StorageProfile, StorageResolver
 
 from dfd_delta_policy.errors import DeltaPolicyError
-from dfd_delta_policy.log import Commit, File, Log
+from dfd_delta_policy.log import File, Log, LoggedCommit
 
 # What may bring removed files back: that is what they are for.
 _BRINGS_BACK = frozenset({"RESTORE", "CLONE"})
@@ -163,7 +163,7 @@ class _State:
         else:
             self._gone[file] = None
 
-    def follow(self, commit: Commit) -> list[Violation]:
+    def follow(self, commit: LoggedCommit) -> list[Violation]:
         """Apply a commit, and tell what it did that it couldn't have."""
         found: list[Violation] = []
 

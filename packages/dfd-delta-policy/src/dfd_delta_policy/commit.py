@@ -27,7 +27,6 @@ from dfd_delta_policy.conflict import Conflict, ConflictFound
 from dfd_delta_policy.errors import DeltaPolicyError, UnsupportedTable
 from dfd_delta_policy.loop import OPERATION_ID
 from dfd_delta_policy.native import FileAction, Native
-from dfd_delta_policy.rules import refuse_removal
 
 logger = logging.getLogger(__name__)
 
@@ -125,13 +124,11 @@ class Committer:
         """Commit at exactly the version after the handle's; the version.
 
         Raises:
-            ConflictFound: another commit took the version, or the table takes appends only.
+            ConflictFound: another commit took the version.
             UnsupportedTable: the table has a writer feature that such a commit can't honour.
             OSError: the store failed; whether the commit is there can't be known.
         """
         refuse_features(table)
-        if commit.removes and not commit.keeps_rows:
-            refuse_removal(table)
         version = table.version() + 1
         actions = b"".join(
             msgspec.json.encode(action) + b"\n" for action in _actions(table, commit, properties)

@@ -42,7 +42,7 @@ class File(NamedTuple):
     vector: str | None = None
 
 
-class Commit(NamedTuple):
+class LoggedCommit(NamedTuple):
     """The files that a version removes and adds; an add with whether it changes data.
 
     `restores` is the version that a RESTORE made the newest again, where it names one.
@@ -174,10 +174,10 @@ class Log:
                     sidecar if "/" in sidecar else f"{_LOG}/_sidecars/{sidecar}"
                 )
 
-    def commits(self, first: int, last: int) -> Iterator[Commit]:
+    def commits(self, first: int, last: int) -> Iterator[LoggedCommit]:
         """The commits in order."""
         with ThreadPoolExecutor(_READ_AT_ONCE, "dfd-log") as pool:
-            ahead: deque[Future[Commit]] = deque()
+            ahead: deque[Future[LoggedCommit]] = deque()
             try:
                 for version in range(first, last + 1):
                     ahead.append(pool.submit(self._commit, version))
@@ -188,7 +188,7 @@ class Log:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _commit(self, version: int) -> Commit:
+    def _commit(self, version: int) -> LoggedCommit:
         info: dict[str, Any] = {}
         removes: list[File] = []
         adds: list[tuple[File, bool]] = []
@@ -202,7 +202,7 @@ class Log:
         operation = _text(info.get("operation"))
         parameters = info.get("operationParameters")
         restored = parameters.get("version") if isinstance(parameters, dict) else None
-        return Commit(
+        return LoggedCommit(
             version,
             operation,
             _text(info.get("engineInfo")),

@@ -137,7 +137,7 @@ class Loop(NamedTuple):
         """Run an operation until it is committed, found committed, or refused.
 
         Raises:
-            RetriesExhausted: attempts or time ran out; nothing of it was committed.
+            RetriesExhausted: attempts or time ran out; nothing of it was committed, as far as can be known.
             ConflictError: the conflict is fatal; nothing of it was committed.
             Exception: what a hook raised, what staging did, or deltalake for input that can't be right.
         """
@@ -228,8 +228,8 @@ class _Run:
     def _try(self, waits: list[float]) -> Outcome:
         try:
             table, stored = self._stand_on_newest()
-        except OSError as error:
-            if self._attempts == 1:
+        except Exception as error:
+            if self._attempts == 1 or not is_transient(error):
                 raise
             raise self._try_again(error, classify(error, self._operation.name), False) from error
         if self._landed is not None:
@@ -418,7 +418,9 @@ class _Run:
         """Look through what was committed meanwhile; whether the log could be read."""
         try:
             self._look_through(self._fresh())
-        except OSError:
+        except Exception as error:
+            if not is_transient(error):
+                raise
             return False
         return True
 

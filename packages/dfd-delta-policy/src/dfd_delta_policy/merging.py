@@ -9,8 +9,8 @@ from deltalake import DeltaTable
 from deltalake.table import TableMerger
 
 from dfd_delta_policy.errors import InvalidOperation
-from dfd_delta_policy.handle import WRITER, on_handle
 from dfd_delta_policy.loop import Attempt, Done
+from dfd_delta_policy.mutation import WRITER, on_handle
 from dfd_delta_policy.outcome import Outcome
 from dfd_delta_policy.source import Source
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.schema import PrimitiveType
 
-from dfd_delta_policy.conflict import Conflict, ConflictFound
+from dfd_delta_policy.conflict import Conflict
 from dfd_delta_policy.errors import UnsupportedTable
 
 # What deltalake leaves as it is in the path of an action (its `serde_path`).
@@ -132,17 +132,3 @@ def refuse_binary_partitions(table: DeltaTable) -> None:
                 f"deltalake can't write to the table, whose partition column {field.name} is binary: it would "
                 "write other values. Nothing was committed. Appends and full overwrites through dfd-native can."
             )
-
-
-def refuse_removal(table: DeltaTable) -> None:
-    """Refuse to remove rows of a table that takes appends only.
-
-    Raises:
-        ConflictFound: it does.
-    """
-    if Rules.of(table).takes_appends_only:
-        raise ConflictFound(
-            Conflict.APPEND_ONLY,
-            "the table takes appends only (delta.appendOnly)",
-            "Append instead, or unset the property.",
-        )

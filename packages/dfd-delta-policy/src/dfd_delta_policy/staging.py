@@ -22,7 +22,7 @@ from dfd_delta_policy.loop import Attempt, Done
 from dfd_delta_policy.native import FileAction, StagedFiles
 from dfd_delta_policy.offer import Offer
 from dfd_delta_policy.outcome import Outcome
-from dfd_delta_policy.rules import Rules, refuse_removal
+from dfd_delta_policy.rules import Rules
 from dfd_delta_policy.source import drained, reopens
 
 
@@ -60,8 +60,6 @@ class StagedWrite:
         """Write the files; what can't be committed is refused before anything is read."""
         if table is not None:
             refuse_features(table)
-            if self._mode == "overwrite":
-                refuse_removal(table)
         with drained(self._data) as stream:
             self._staged = staged = self._committer.native.stage(
                 self._committer.uri,

@@ -23,20 +23,19 @@ from dfd_delta_policy.errors import (
     InvalidOperation,
     UnsupportedTable,
 )
-from dfd_delta_policy.handle import WRITER, existing, on_handle
 from dfd_delta_policy.handles import Handles
 from dfd_delta_policy.hooks import CommitHook, RequireCommitSafety
 from dfd_delta_policy.loop import Attempt, Clock, Done, Loop, Operation
 from dfd_delta_policy.merging import MergeBuilder
+from dfd_delta_policy.mutation import WRITER, existing, on_handle
 from dfd_delta_policy.outcome import AttemptEvent, Outcome, Status
 from dfd_delta_policy.policy import DeltaRetryPolicy, OperationName
-from dfd_delta_policy.rewriting import Rewriting
+from dfd_delta_policy.rewriting import PartitionFilters, Rewriting
 from dfd_delta_policy.source import Source
 from dfd_delta_policy.staging import StagedWrite
 from dfd_delta_policy.turnstile import Turnstile
 from dfd_delta_policy.vacuum import Vacuum
 
-PartitionFilters = Sequence[tuple[str, str, Any]]
 Observe = Callable[[str, str], AbstractContextManager[Callable[[Outcome], None]]]
 
 

@@ -23,8 +23,8 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.fs import DeltaStorageHandler
 
 from dfd_delta_policy.errors import OperationRefused, UnsupportedTable
-from dfd_delta_policy.handle import existing
 from dfd_delta_policy.loop import OPERATION_ID, Attempt, Done
+from dfd_delta_policy.mutation import existing
 
 _LEASES = "_dfd/stages"
 _START = "VACUUM START"

@@ -1,4 +1,4 @@
-"""Work of deltalake's on the handle of an attempt."""
+"""Mutations that deltalake makes, on the handle of an attempt."""
 
 from __future__ import annotations
 
