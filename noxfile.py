@@ -254,7 +254,7 @@ def bench_scan(session: nox.Session) -> None:
 @nox.session(name="bench-stage", python=CURRENT)
 def bench_stage(session: nox.Session) -> None:
     """Writes: time, CPU and memory of dfd's stage beside its peers. Not part of the tests."""
-    _install(session, "dfd", "polars")
+    _install(session, "dfd", "polars", *DUCKDB)
     session.run("python", "-m", "benchmarks.stage", *session.posargs)
 
 

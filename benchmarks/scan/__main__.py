@@ -4,7 +4,7 @@
                               [--queries q01 q17 ...] [--candidates engine ...] [--json PATH]
     python -m benchmarks.scan --profile-query 17
 
-Each round runs every candidate once on every task, in rotating order; the first warms up and isn't
+Each round runs every candidate once on every task, in random order; the first warms up and isn't
 counted. Medians; ratios to DataFusion on the same files as plain Parquet, in a default session
 (`default-raw`) and in one with the settings of `dfd.connect()` (`session-raw`); geometric means
 over the tasks that both answered. Rows are compared in every round: who differs from the most is out.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -38,19 +39,20 @@ def in_turn(
     rounds: int,
     progress: Callable[[int, str], None],
 ) -> dict[str, Timings]:
-    """Run every task of every candidate once a round, whoever begins changing from one to the next.
+    """Run every task of every candidate once a round, in an order that is drawn anew for each.
+
+    Of a fixed order some gain, round by round: those after one that has warmed up their allocator.
 
     The first round warms up and isn't counted. A candidate that fails, or whose rows differ from
     those of the majority, is out of that task.
     """
     found = {name: Timings() for name in tasks}
     for turn in range(rounds + 1):
-        for place, (name, works) in enumerate(tasks.items()):
+        for name, works in tasks.items():
             progress(turn, name)
             timings, answers = found[name], {}
-            order = list(works)
-            first = (turn + place) % len(order)
-            for candidate in order[first:] + order[:first]:
+            order = random.Random(f"{turn} {name}").sample(list(works), len(works))
+            for candidate in order:
                 if candidate in timings.missing:
                     continue
                 try:

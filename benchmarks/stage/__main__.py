@@ -1,13 +1,13 @@
 """Writes of Delta tables by dfd and by its peers, candidates in turn, in one go.
 
-    python -m benchmarks.stage [--scale 1] [--rounds 3] [--only stream partitions query]
+    python -m benchmarks.stage [--scale 1] [--rounds 3] [--only stream partitions query reads]
                                [--candidates dfd deltalake-zstd ...] [--json PATH]
 
 Cases: a stream of 20M rows, made batch by batch as it is read; 4M rows into 1,000 partitions that come in
 no order; the result of a query over 10M rows. Each candidate writes in a process of its own,
 in rotating order: seconds by the clock and of CPU, and the peak of resident memory, libraries and
 source included (`source` is the source alone). What was written is read back after every round: rows and
-sums are equal, or the candidate is out. Medians.
+sums are equal, or the candidate is out. Medians. `reads`: the files of the stream, read by dfd, polars and duckdb.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.scan import report
-from benchmarks.stage import data
+from benchmarks.stage import data, reads
 from benchmarks.stage.candidates import CANDIDATES
 
-CASES = ("stream", "partitions", "query")
+CASES = ("stream", "partitions", "query", "reads")
+# Whose files are read: each has other encodings or another codec.
+READ = ("dfd", "deltalake-zstd", "deltalake")
 Found = dict[str, Any]
 
 
@@ -141,6 +143,18 @@ def show(console: Console, case: str, found: Mapping[str, Found]) -> None:
             console.print(f"n/a: {name}: {each['missing']}", markup=False, highlight=False)
 
 
+def show_reads(console: Console, found: Mapping[str, Mapping[str, float]]) -> None:
+    """Sizes, and the time of each reader as a multiple of that over dfd's files."""
+    shown = Table(title="reads")
+    shown.add_column("files of", no_wrap=True)
+    readers = [name for name in found[READ[0]] if name != "MB"]
+    for title in ("MB", *(f"{reader} / dfd's" for reader in readers)):
+        shown.add_column(title, justify="right")
+    for name, each in found.items():
+        shown.add_row(name, f"{each['MB']:.0f}", *(f"{each[reader]:.2f}" for reader in readers))
+    console.print(shown)
+
+
 def targets(found: Mapping[str, Mapping[str, Found]]) -> list[dict[str, Any]]:
     """What is asked for: never more memory than write_deltalake, and faster than every one of them."""
     rows = []
@@ -174,15 +188,20 @@ def main() -> None:
     os.environ.setdefault("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
     console = Console()
     found: dict[str, dict[str, Found]] = {}
+    facts: Found = {"scale": options.scale, "rounds": options.rounds}
     with tempfile.TemporaryDirectory(dir=options.directory) as name:
         for case in options.only:
-            found[case] = measure(case, options, Path(name))
-            show(console, case, found[case])
+            if case == "reads":
+                facts[case] = reads.measure(READ, options.scale, options.rounds, Path(name))
+                show_reads(console, facts[case])
+            else:
+                found[case] = measure(case, options, Path(name))
+                show(console, case, found[case])
             if options.json:
-                facts = {"scale": options.scale, "rounds": options.rounds}
                 measured = {**report.installation(), **facts, **found, "targets": targets(found)}
                 options.json.write_text(json.dumps(measured, indent=1))
-    report.show_targets(console, targets(found))
+    if found:
+        report.show_targets(console, targets(found))
     if any(each.get("dfd", {}).get("missing", "").startswith("wrong") for each in found.values()):
         sys.exit("dfd wrote other rows than the others.")
 

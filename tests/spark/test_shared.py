@@ -93,6 +93,16 @@ def test_in_turn(
         [one | {"m": -one["m"]} if one["id"] > 85 else one for one in wanted.to_pylist()], SCHEMA
     )
     is_everywhere(wanted)
+
+    # What dfd writes anew, Spark reads, and goes on with.
+    rewrites = GuardedTable(uri).optimize(), GuardedTable(uri).z_order(["id", "m"])
+    assert all(rewrite.metrics["numFilesRemoved"] for rewrite in rewrites)
+    is_everywhere(wanted)
+    told = spark.sql(f"describe history {table} limit 2").toArrow().to_pylist()
+    assert [one["operation"] for one in told] == ["OPTIMIZE", "OPTIMIZE"]
+    spark.sql(f"delete from {table} where id = 1")
+    wanted = without(wanted, lambda one: one["id"] == 1)
+    is_everywhere(wanted)
     with dfd.connect() as runtime:
         runtime.register("t", uri)
         query = "select count(*) as n from t where g is null"

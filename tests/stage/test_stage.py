@@ -6,13 +6,14 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dfd
 import dfd_native
 import made
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from datafusion import SessionContext
@@ -328,6 +329,35 @@ def test_what_is_no_stream_or_no_place_is_refused(tmp_path: Path) -> None:
         tmp_path.chmod(0o500)
         with pytest.raises(StageError, match=r"(?i)permission"):
             stage((tmp_path / "t").as_uri(), TABLE)
+
+
+@pytest.mark.parametrize("compression", ["zstd", "snappy", "none"])
+def test_whole_numbers_are_packed_but_for_readers_of_old(
+    tmp_path: Path, compression: Literal["zstd", "snappy", "none"]
+) -> None:
+    rows = 200_000
+    ids = pa.array(np.random.default_rng(7).permutation(rows))
+    data = pa.table(
+        {
+            "long": ids,
+            "int": ids.cast(pa.int32()),
+            "at": ids.cast(pa.timestamp("us", "UTC")),
+            "amount": ids.cast(pa.int32()).cast(pa.decimal128(18, 0)),
+            "few": pc.bit_wise_and(ids, 7),
+            "real": ids.cast(pa.float64()),
+            "text": ids.cast(pa.string()),
+        }
+    )
+    uri = tmp_path / "t"
+    with stage(uri.as_uri(), data, compression=compression, writers=1) as staged:
+        (action,) = staged.actions
+        group = pq.read_metadata(uri / action["path"]).row_group(0)
+        assert made.data_files(uri, staged).equals(data)
+    columns = {column.path_in_schema: column for column in map(group.column, range(7))}
+    packed = {name for name, column in columns.items() if "DELTA_BINARY_PACKED" in column.encodings}
+    assert packed == (set() if compression == "snappy" else {"long", "int", "at", "amount"})
+    if packed:
+        assert columns["long"].total_compressed_size < rows * 6
 
 
 def test_later_files_do_without_dictionaries_that_were_given_up(tmp_path: Path) -> None:

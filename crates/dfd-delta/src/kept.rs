@@ -14,18 +14,63 @@ use datafusion::catalog::TableProvider;
 /// Tables of plans that were written and not yet read, at most; the oldest are dropped.
 const MOST: usize = 256;
 
-#[derive(Default)]
-struct Kept {
-    next: u64,
-    tables: BTreeMap<u64, Arc<dyn TableProvider>>,
+/// What is referred to by number until it is taken.
+#[derive(Debug)]
+pub struct Shelf<T: ?Sized> {
+    held: Mutex<Held<T>>,
+    most: usize,
 }
 
-fn kept() -> MutexGuard<'static, Kept> {
-    static KEPT: OnceLock<Mutex<Kept>> = OnceLock::new();
-    KEPT.get_or_init(Mutex::default)
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
+#[derive(Debug)]
+struct Held<T: ?Sized> {
+    next: u64,
+    things: BTreeMap<u64, Arc<T>>,
 }
+
+impl<T: ?Sized> Shelf<T> {
+    /// Holds so many; the oldest make room.
+    pub const fn of(most: usize) -> Self {
+        Self {
+            held: Mutex::new(Held {
+                next: 0,
+                things: BTreeMap::new(),
+            }),
+            most,
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held<T>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number for `thing`.
+    pub fn keep(&self, thing: Arc<T>) -> u64 {
+        let mut held = self.held();
+        let id = held.next;
+        held.next += 1;
+        held.things.insert(id, thing);
+        let dropped = (held.things.len() > self.most)
+            .then(|| held.things.pop_first())
+            .flatten();
+        drop(held);
+        // Whose it is may call back into this module.
+        drop(dropped);
+        id
+    }
+
+    /// What has the number, once.
+    pub fn take(&self, id: u64) -> Option<Arc<T>> {
+        self.held().things.remove(&id)
+    }
+
+    /// How many wait to be taken.
+    #[cfg(test)]
+    pub fn waiting(&self) -> usize {
+        self.held().things.len()
+    }
+}
+
+static TABLES: Shelf<dyn TableProvider> = Shelf::of(MOST);
 
 thread_local! {
     static CROSSINGS: RefCell<Vec<Vec<u64>>> = const { RefCell::new(Vec::new()) };
@@ -43,16 +88,7 @@ pub fn nonce() -> u64 {
 
 /// A number for a table.
 pub fn keep(table: Arc<dyn TableProvider>) -> u64 {
-    let mut kept = kept();
-    let id = kept.next;
-    kept.next += 1;
-    kept.tables.insert(id, table);
-    let dropped = (kept.tables.len() > MOST)
-        .then(|| kept.tables.pop_first())
-        .flatten();
-    drop(kept);
-    // Whose tables these are may call back into this module.
-    drop(dropped);
+    let id = TABLES.keep(table);
     CROSSINGS.with_borrow_mut(|crossings| {
         if let Some(ids) = crossings.last_mut() {
             ids.push(id);
@@ -63,13 +99,7 @@ pub fn keep(table: Arc<dyn TableProvider>) -> u64 {
 
 /// The table of a number, once.
 pub fn take(id: u64) -> Option<Arc<dyn TableProvider>> {
-    kept().tables.remove(&id)
-}
-
-/// How many tables wait to be taken.
-#[cfg(test)]
-fn waiting() -> usize {
-    kept().tables.len()
+    TABLES.take(id)
 }
 
 /// Frees, at its end, the tables numbered on this thread since its beginning.
@@ -119,6 +149,6 @@ mod tests {
         for _ in 0..2 * MOST {
             keep(Arc::new(EmptyTable::new(Arc::new(Schema::empty()))));
         }
-        assert!(waiting() <= MOST);
+        assert!(TABLES.waiting() <= MOST);
     }
 }

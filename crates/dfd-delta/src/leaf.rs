@@ -2,34 +2,35 @@
 //!
 //! A session of another library inserts nodes into whatever plan it can see, and some of our nodes
 //! refuse that. It sees one leaf, with the partitioning, statistics and ordering of the plan
-//! inside; the work is done on our own threads.
+//! inside. Whoever wants rows does the work on his own threads, as with a scan of his own; what waits for
+//! a store is on our runtime.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
-use datafusion::common::Result;
-use datafusion::common::Statistics;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, Statistics, exec_err};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning};
 use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
-use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr,
     PlanProperties,
 };
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
+use tokio::runtime::Handle;
 
 use crate::provider::Request;
 use crate::runtime;
-
-/// Batches that may wait per partition for whoever consumes them.
-const WAITING: usize = 2;
 
 /// The plan inside, without children.
 #[derive(Debug)]
@@ -156,30 +157,21 @@ impl ExecutionPlan for Leaf {
         partition: usize,
         host: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let inner = Arc::clone(&self.inner);
         let context = runtime::task_context(&host);
         let handle = runtime::handle().map_err(DataFusionError::from)?;
+        let entered = handle.enter();
+        let batches = self.inner.execute(partition, context)?;
+        drop(entered);
         let schema = self.schema();
-        let mut builder = RecordBatchReceiverStreamBuilder::new(self.schema(), WAITING);
-        let batches = builder.tx();
-        builder.spawn_on(
-            async move {
-                let mut stream = inner.execute(partition, context)?;
-                while let Some(batch) = stream.next().await {
-                    let batch = match batch {
-                        Ok(batch) if batch.schema_ref() != &schema => conform(&batch, &schema),
-                        other => other,
-                    };
-                    if batches.send(batch).await.is_err() {
-                        // Whoever wanted the rows is gone.
-                        break;
-                    }
-                }
-                Ok(())
-            },
-            &handle,
-        );
-        Ok(builder.build())
+        let batches = Some(batches);
+        let batches = OnOurs { batches, handle }.map(move |batch| match batch {
+            Ok(batch) if batch.schema_ref() != &schema => conform(&batch, &schema),
+            other => other,
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(
+            self.schema(),
+            batches,
+        )))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
@@ -196,5 +188,54 @@ impl ExecutionPlan for Leaf {
         asked: &StatisticsArgs,
     ) -> Result<Arc<Statistics>> {
         StatisticsContext::new().compute(self.inner.as_ref(), asked)
+    }
+}
+
+/// Polled by whoever wants the rows, on his thread; what it waits for is on our runtime.
+struct OnOurs {
+    // None once it has ended or failed.
+    batches: Option<SendableRecordBatchStream>,
+    handle: Handle,
+}
+
+impl Stream for OnOurs {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        let Some(batches) = this.batches.as_mut() else {
+            return Poll::Ready(None);
+        };
+        let _ours = this.handle.enter();
+        // No panic crosses into another library.
+        let polled = catch_unwind(AssertUnwindSafe(|| batches.poll_next_unpin(context)));
+        let polled = polled.unwrap_or_else(|_| Poll::Ready(Some(exec_err!("the scan panicked"))));
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            this.batches = None;
+        }
+        polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+    use futures::stream::poll_fn;
+
+    #[test]
+    fn a_panic_is_an_error_and_the_end() -> Result<()> {
+        let empty = Arc::new(arrow::datatypes::Schema::empty());
+        #[expect(clippy::panic)]
+        let panics = poll_fn(|_| -> Poll<Option<Result<RecordBatch>>> { panic!("on purpose") });
+        let batches = Box::pin(RecordBatchStreamAdapter::new(empty, panics));
+        let handle = runtime::handle()?;
+        let mut stream = OnOurs {
+            batches: Some(batches),
+            handle: handle.clone(),
+        };
+        let found = handle.block_on(async { (stream.next().await, stream.next().await) });
+        assert!(matches!(found, (Some(Err(_)), None)));
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@
 //! express is left to deltalake-core's own `DeltaScan`; [`TableSnapshot::fallback`] says why.
 
 mod actions;
+mod border;
 mod caches;
 mod chosen;
 mod codec;
@@ -33,6 +34,7 @@ mod store;
 mod tables;
 mod values;
 
+pub use border::BorderCodec;
 pub use caches::{CacheStats, footer_cache};
 pub use chosen::ChosenFile;
 pub use codec::{DeltaCodec, Resolve};

@@ -85,9 +85,19 @@ pub fn session(config: SessionConfig) -> SessionContext {
 
 /// What gives decoders of plans their context. It lives as long as the process.
 pub fn task_context_provider() -> Arc<dyn TaskContextProvider> {
-    static SESSION: LazyLock<Arc<SessionContext>> =
-        LazyLock::new(|| Arc::new(session(SessionConfig::new())));
-    Arc::clone(&*SESSION) as _
+    static CONTEXT: LazyLock<Arc<OneContext>> =
+        LazyLock::new(|| Arc::new(OneContext(session(SessionConfig::new()).task_ctx())));
+    Arc::clone(&*CONTEXT) as _
+}
+
+/// A session makes a context anew, with a copy of all its functions, for whoever asks.
+#[derive(Debug)]
+struct OneContext(Arc<TaskContext>);
+
+impl TaskContextProvider for OneContext {
+    fn task_ctx(&self) -> Arc<TaskContext> {
+        Arc::clone(&self.0)
+    }
 }
 
 /// The context in which a leaf executes for a host's.

@@ -13,20 +13,17 @@ mod import;
 mod interrupt;
 mod location;
 mod log;
+mod memory;
 mod plan;
 mod stage;
 mod streams;
 mod table;
 
-use mimalloc::MiMalloc;
 use pyo3::prelude::*;
-
-// Queries allocate on all threads at once, which the allocator of the system is slow at.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    memory::keep_freed();
     module.add_function(wrap_pyfunction!(build_info::build_info, module)?)?;
     module.add_function(wrap_pyfunction!(counters::cache_stats, module)?)?;
     module.add_function(wrap_pyfunction!(counters::cache_table, module)?)?;

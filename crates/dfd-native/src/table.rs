@@ -6,8 +6,9 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, Utc};
 use datafusion::catalog::TableProvider;
+use datafusion_ffi::proto::logical_extension_codec::FFI_LogicalExtensionCodec;
 use datafusion_ffi::table_provider::FFI_TableProvider;
-use dfd_delta::{At, DeltaTableProvider, Error, Hidden, Location, TableSnapshot};
+use dfd_delta::{At, BorderCodec, DeltaTableProvider, Error, Hidden, Location, TableSnapshot};
 use futures::future::try_join_all;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -93,7 +94,9 @@ fn exported<'py>(
 ) -> PyResult<Bound<'py, PyCapsule>> {
     gate::check(py)?;
     let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
-    let codec = host::logical_codec(session)?;
+    let codec = BorderCodec::new((&host::logical_codec(session)?).into());
+    let context = dfd_delta::task_context_provider();
+    let codec = FFI_LogicalExtensionCodec::new(Arc::new(codec), Some(handle.clone()), &context);
     let exported = FFI_TableProvider::new_with_ffi_codec(provider, true, Some(handle), codec);
     PyCapsule::new_with_value(py, exported, c"datafusion_table_provider")
 }

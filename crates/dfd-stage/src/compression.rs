@@ -4,13 +4,13 @@ use std::str::FromStr;
 
 use parquet::basic::{Compression as Codec, ZstdLevel};
 
-/// How the pages of data files are compressed.
+/// How the pages of data files are compressed, and for which readers they are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
     /// Small, at little cost.
     #[default]
     Zstd,
-    /// Larger, for readers of old.
+    /// Larger, and without encodings that readers of before 2022 lack.
     Snappy,
     /// Not at all.
     None,

@@ -6,13 +6,9 @@
 
 use std::io::{Read, Write, copy, repeat};
 
-use arrow::datatypes::Schema;
-use parquet::arrow::ArrowSchemaConverter;
-use parquet::basic::Type;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataWriter};
 use parquet::file::writer::TrackedWrite;
-use parquet::schema::types::ColumnPath;
 
 /// The bytes of a footer that begins at `start` of its file, with the page indexes before it.
 pub fn bytes_at(start: usize, footer: &ParquetMetaData) -> Result<Vec<u8>, ParquetError> {
@@ -44,14 +40,4 @@ impl Write for After {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
-}
-
-/// The floating-point columns inside lists and maps: nobody skips by their bounds.
-pub fn repeated_floats(schema: &Schema) -> Result<Vec<ColumnPath>, ParquetError> {
-    let schema = ArrowSchemaConverter::new().convert(schema)?;
-    let columns = schema.columns().iter();
-    let floats = columns.filter(|column| {
-        column.max_rep_level() > 0 && matches!(column.physical_type(), Type::FLOAT | Type::DOUBLE)
-    });
-    Ok(floats.map(|column| column.path().clone()).collect())
 }

@@ -14,6 +14,7 @@ mod memory;
 mod partitions;
 mod pipeline;
 mod plain;
+mod properties;
 mod rewrite;
 mod rules;
 mod source;

@@ -64,18 +64,25 @@ impl Upload {
         })
     }
 
-    /// Take `bytes`, and wait while too many are on their way.
-    pub async fn put(&mut self, bytes: Bytes) -> Result<(), Error> {
+    /// Take `bytes`, and wait while too many are on their way. Gives an empty buffer for the next, of which
+    /// there will be about as many.
+    pub async fn put(&mut self, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
         match self {
             Self::Local { path, file } => {
                 let Some(mut open) = file.take() else {
                     return Err(Error::Lost("a file was written to after an error"));
                 };
-                let written = blocking(path, move || open.write_all(&bytes).map(|()| open)).await?;
-                *file = Some(written);
-                Ok(())
+                let work = move || open.write_all(&bytes).map(|()| (open, bytes));
+                let (open, mut bytes) = blocking(path, work).await?;
+                *file = Some(open);
+                bytes.clear();
+                Ok(bytes)
             }
-            Self::Remote(parts) => parts.put(bytes).await,
+            Self::Remote(parts) => {
+                let room = bytes.len();
+                parts.put(Bytes::from(bytes)).await?;
+                Ok(Vec::with_capacity(room))
+            }
         }
     }
 

@@ -8,35 +8,27 @@ use arrow::array::{
 use arrow::compute::partition;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
-use bytes::Bytes;
 use chrono::Utc;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use dfd_delta::without_bounds;
 use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Encoding, PageType};
-use parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats, ParquetMetaData};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::properties::WriterProperties;
 use tokio::task::JoinSet;
 
 use crate::compression::Compression;
 use crate::error::Error;
 use crate::footer;
 use crate::partitions::Partition;
+use crate::properties;
 use crate::rules::Rules;
 use crate::staged::{Added, Owned};
-use crate::statistics::{BOUND_BYTES, Collector};
+use crate::statistics::Collector;
 use crate::stop::{Failure, Stop};
 use crate::upload::Upload;
 
-/// Rows of a row group, at most.
-const ROW_GROUP_ROWS: usize = 1 << 19;
-/// Encoded bytes of a row group, about: a writer holds two of them.
-const ROW_GROUP_BYTES: usize = 16 << 20;
-/// How large a dictionary becomes before it is given up: for row groups of half the usual rows, half of
-/// what is usual.
-const DICTIONARY_BYTES: usize = 512 << 10;
 /// Files of one writer whose last parts are on their way at once.
 const CLOSING: usize = 4;
 
@@ -79,16 +71,7 @@ impl Writing {
         };
         let all = 0..rules.columns().fields().len();
         let (partition_indices, file_indices) = all.partition(is_partition);
-        let mut properties = WriterProperties::builder()
-            .set_compression(compression.codec())
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
-            .set_dictionary_page_size_limit(DICTIONARY_BYTES)
-            .set_statistics_truncate_length(Some(BOUND_BYTES))
-            .set_created_by(concat!("dfd ", env!("CARGO_PKG_VERSION")).to_owned());
-        for path in footer::repeated_floats(rules.file_schema())? {
-            properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
-        }
+        let properties = properties::of(rules.file_schema(), compression)?;
         Ok(Self {
             rules,
             owned,
@@ -97,7 +80,7 @@ impl Writing {
             first_number: 0,
             stop,
             failure: Failure::default(),
-            properties: Mutex::new(properties.build()),
+            properties: Mutex::new(properties),
             partition_indices,
             file_indices,
         })
@@ -109,41 +92,13 @@ impl Writing {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Later files have no dictionaries of columns of which this file's were all given up: filling one
-    /// takes longer than all else.
+    /// What a file has shown goes for later ones.
     fn learn(&self, footer: &ParquetMetaData) {
-        let Some(first) = footer.row_groups().first() else {
-            return;
-        };
-        let mut builder = None;
-        for (column, chunk) in first.columns().iter().enumerate() {
-            let mut groups = footer.row_groups().iter();
-            if groups.all(|group| has_given_up(group.column(column))) {
-                let path = chunk.column_path().clone();
-                let changed = builder
-                    .take()
-                    .unwrap_or_else(|| self.properties().clone().into_builder());
-                builder = Some(changed.set_column_dictionary_enabled(path, false));
-            }
-        }
-        if let Some(builder) = builder {
-            *self.properties() = builder.build();
+        let mut current = self.properties();
+        if let Some(learnt) = properties::after(&current, footer) {
+            *current = learnt;
         }
     }
-}
-
-/// Whether values stand beside the dictionary that there is.
-fn has_given_up(chunk: &ColumnChunkMetaData) -> bool {
-    let is_plain = |pages: &PageEncodingStats| {
-        let is_data = matches!(
-            pages.page_type,
-            PageType::DATA_PAGE | PageType::DATA_PAGE_V2
-        );
-        is_data && pages.encoding == Encoding::PLAIN
-    };
-    let pages = chunk.page_encoding_stats();
-    chunk.dictionary_page_offset().is_some()
-        && pages.is_some_and(|pages| pages.iter().any(is_plain))
 }
 
 /// Writes one share of the rows; those of one partition after the other, one file at a time.
@@ -154,6 +109,8 @@ pub struct Writer {
     open: Option<OpenFile>,
     closing: JoinSet<Result<Added, Error>>,
     added: Vec<Added>,
+    /// That of the file before: growing one costs as much as filling it.
+    buffer: Vec<u8>,
 }
 
 impl Writer {
@@ -166,6 +123,7 @@ impl Writer {
             open: None,
             closing: JoinSet::new(),
             added: Vec::new(),
+            buffer: Vec::new(),
         }
     }
 
@@ -229,7 +187,9 @@ impl Writer {
         let rows = retyped(&rows, self.writing.rules.file_schema())?;
         if self.open.is_none() {
             let name = self.name();
-            self.open = Some(OpenFile::begin(&self.writing, partition()?, &name).await?);
+            let buffer = std::mem::take(&mut self.buffer);
+            let open = OpenFile::begin(&self.writing, partition()?, &name, buffer).await?;
+            self.open = Some(open);
         }
         if let Some(open) = self.open.as_mut() {
             open.append(&rows).await?;
@@ -261,6 +221,7 @@ impl Writer {
             open.upload.abort().await;
             return Err(error);
         }
+        self.buffer = std::mem::take(open.encoder.inner_mut());
         if let Some(footer) = &open.footer {
             self.writing.learn(footer);
         }
@@ -297,14 +258,19 @@ struct OpenFile {
 }
 
 impl OpenFile {
-    async fn begin(writing: &Writing, partition: Partition, name: &str) -> Result<Self, Error> {
+    async fn begin(
+        writing: &Writing,
+        partition: Partition,
+        name: &str,
+        buffer: Vec<u8>,
+    ) -> Result<Self, Error> {
         let path = format!("{}{name}", partition.directory);
         let options = ArrowWriterOptions::new()
             .with_properties(writing.properties().clone())
             // Parquet's own types say everything: readers that know Arrow's find no other ones.
             .with_skip_arrow_metadata(true);
         let schema = Arc::clone(writing.rules.file_schema());
-        let encoder = ArrowWriter::try_new_with_options(Vec::new(), schema, options)?;
+        let encoder = ArrowWriter::try_new_with_options(buffer, schema, options)?;
         let target = writing.owned.own(&path)?;
         Ok(Self {
             partition,
@@ -330,18 +296,17 @@ impl OpenFile {
         let groups = self.encoder.flushed_row_groups().len();
         self.encoder.write(rows)?;
         if self.encoder.flushed_row_groups().len() > groups {
-            // The next row group will be about as large.
-            let room = self.encoder.inner_mut().len();
-            self.send(room).await?;
+            self.send().await?;
         }
         Ok(())
     }
 
-    /// Send what is encoded; `room` for as much more saves copies while it grows.
-    async fn send(&mut self, room: usize) -> Result<(), Error> {
-        let unsent = std::mem::replace(self.encoder.inner_mut(), Vec::with_capacity(room));
-        self.sent_bytes += unsent.len() as u64;
-        self.upload.put(Bytes::from(unsent)).await
+    /// Send what is encoded.
+    async fn send(&mut self) -> Result<(), Error> {
+        let encoded = std::mem::take(self.encoder.inner_mut());
+        self.sent_bytes += encoded.len() as u64;
+        *self.encoder.inner_mut() = self.upload.put(encoded).await?;
+        Ok(())
     }
 
     async fn end(&mut self) -> Result<(), Error> {
@@ -358,7 +323,7 @@ impl OpenFile {
             unsent.append(&mut footer::bytes_at(data_bytes, &footer)?);
         }
         self.footer = Some(footer);
-        self.send(0).await
+        self.send().await
     }
 
     async fn arrive(mut self) -> Result<Added, Error> {

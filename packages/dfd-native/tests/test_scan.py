@@ -8,7 +8,9 @@ from pathlib import Path
 import dfd_native
 import pyarrow as pa
 import pytest
-from datafusion import SessionContext
+from datafusion import Expr, SessionContext, col, lit, udf
+from datafusion import functions as f
+from datafusion.functions import spark
 from deltalake import write_deltalake
 
 NAN = float("nan")
@@ -26,6 +28,33 @@ def both_routes(made: SessionContext, sql: str) -> list[object]:
     plan = made.sql(sql).optimized_logical_plan()
     assert pa.table(dfd_native.Engine().run(plan, made, is_sql=True)).to_pylist() == rows
     return rows
+
+
+def _is_b(values: pa.Array) -> pa.Array:
+    return pa.array([value == "b" for value in values.to_pylist()], pa.bool_())
+
+
+NOTHING = lit(pa.scalar(None, pa.string()))
+FILTERS: dict[str, Expr] = {
+    "DataFusion's": f.concat(col("p"), NOTHING).is_null(),
+    "Spark's of that name": spark.concat(col("p"), NOTHING).is_null(),
+    "several": (f.upper(col("p")) == lit("B")) | (f.upper(f.lower(col("p"))) == lit("A")),
+    "of Python": udf(_is_b, [pa.string()], pa.bool_(), "volatile", "upper")(col("p")),
+    "of Python, decided by partitions": udf(_is_b, [pa.string()], pa.bool_(), "immutable", "upper")(col("p")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_functions_of_filters_are_those_of_the_host(tmp_path: Path, name: str) -> None:
+    rows = pa.table({"id": [1, 2, 3], "p": ["a", "b", None]})
+    write_deltalake(tmp_path / "t", rows, partition_by=["p"])
+    made = session(t=(tmp_path / "t").as_uri())
+    made.from_arrow(rows, name="memory")
+    found, wanted = (
+        made.table(table).filter(FILTERS[name]).sort("id").select("id").to_pydict()
+        for table in ("t", "memory")
+    )
+    assert found == wanted
 
 
 @pytest.mark.parametrize("kind", [pa.float64(), pa.float32()])

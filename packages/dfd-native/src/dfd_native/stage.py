@@ -153,6 +153,9 @@ def stage(
     - `partition_by`: of a table to be made. A table that is there must be partitioned by the same columns.
     - `sort_by`: columns by which the rows of each partition are sorted, so that readers skip row
       groups and pages. Unsorted by default.
+    - `compression`: of the pages. With zstd, and with none, whole numbers that have no dictionary are
+      packed by their differences (`DELTA_BINARY_PACKED`), which makes files smaller, and faster to write and
+      to read; with snappy they are plain, for readers of before 2022.
     - `target_file_bytes`: about how large files become; `delta.targetFileSize` of the table or 128 MiB by default.
     - `writers`: how many files are written at once; as many as there are cores, up to 8, by default. Of
       a short stream, fewer are.
