@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datafusion import SessionContext
+from deltalake import write_deltalake
 from dfd_native import stage
 
 ROWS = 2_500_000
@@ -21,13 +22,13 @@ SQL = "select count(*) as n, sum(id) as s from t where id between 1000 and 1999"
 EXPECTED = [{"n": 1000, "s": sum(range(1000, 2000))}]
 
 
-def metrics_of(uri: Path) -> Counter[str]:
-    """What the scan skipped while it found the thousand rows."""
+def metrics_of(uri: Path, sql: str = SQL, expected: list[Any] = EXPECTED) -> Counter[str]:
+    """What the scan skipped while it found the thousand rows, or others."""
     session = SessionContext().with_extensions(dfd_native.DeltaExtension())
     session.register_table("t", dfd_native.delta_table(uri.as_uri()))
-    frame = session.sql(SQL)
+    frame = session.sql(sql)
     run = dfd_native.Engine().run(frame.optimized_logical_plan(), session, frame.schema())
-    assert pa.table(run).to_pylist() == EXPECTED
+    assert pa.table(run).to_pylist() == expected
     found: Counter[str] = Counter()
 
     def gather(node: Any) -> None:
@@ -75,3 +76,23 @@ def test_files(tmp_path: Path) -> None:
     frame = session.sql(SQL)
     assert frame.to_arrow_table().to_pylist() == EXPECTED
     assert f"files=1 of {files}" in frame.execution_plan().display_indent()
+
+
+def test_floats_of_our_own_files_alone(tmp_path: Path) -> None:
+    """Their bounds leave no NaN out; those of other writers do, and are not believed."""
+    values = np.arange(ROWS, dtype=np.float64)
+    data = pa.table({"v": values})
+    sql = f"select count(*) as n from t where v >= {ROWS - 10}"
+    ours, others = tmp_path / "ours", tmp_path / "others"
+    made.commit(ours, stage(ours.as_uri(), data, sort_by=["v"], writers=1))
+    write_deltalake(others, data)
+    pruned = "row_groups_pruned_statistics_pruned"
+    assert metrics_of(ours, sql, [{"n": 10}])[pruned] > 0
+    assert metrics_of(others, sql, [{"n": 10}])[pruned] == 0
+    # NaN is above every number, or below, by its sign.
+    for nan, sign in ((np.nan, ">"), (-np.nan, "<")):
+        uri = tmp_path / f"nan {sign}"
+        values[7] = nan
+        made.commit(uri, stage(uri.as_uri(), pa.table({"v": values}), writers=1))
+        beyond = f"select count(*) as n from t where v {sign} {ROWS if sign == '>' else -1}"
+        metrics_of(uri, beyond, [{"n": 1}])

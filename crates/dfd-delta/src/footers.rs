@@ -2,7 +2,8 @@
 //!
 //! Writers leave NaN out of the bounds of a column, and DataFusion, for which NaN is greater than
 //! every number (or, with its sign bit set, less), skips by those bounds: rows with NaN would be
-//! lost. So a footer leaves here without the bounds of floating-point columns.
+//! lost. So a footer leaves here without the bounds of floating-point columns, unless dfd wrote it: a
+//! column in which it saw a NaN has none.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -158,11 +159,20 @@ fn is_float(column: &ColumnChunkMetaData) -> bool {
     half || matches!(column.column_type(), Type::FLOAT | Type::DOUBLE)
 }
 
+/// What stands in the footers of files that dfd writes: their bounds leave no NaN out.
+pub const CREATED_BY: &str = concat!("dfd ", env!("CARGO_PKG_VERSION"));
+
+fn is_ours(footer: &ParquetMetaData) -> bool {
+    let writer = footer.file_metadata().created_by();
+    writer.is_some_and(|writer| writer.starts_with("dfd "))
+}
+
 fn without_float_bounds(
     footer: Arc<ParquetMetaData>,
 ) -> Result<Arc<ParquetMetaData>, ParquetError> {
     let columns = footer.row_groups().iter();
-    if !columns.flat_map(RowGroupMetaData::columns).any(is_float) {
+    let has_floats = columns.flat_map(RowGroupMetaData::columns).any(is_float);
+    if !has_floats || is_ours(&footer) {
         return Ok(footer);
     }
     let bare = without_bounds(Arc::unwrap_or_clone(footer), |_, column| is_float(column))?;

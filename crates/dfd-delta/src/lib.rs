@@ -40,7 +40,7 @@ pub use chosen::ChosenFile;
 pub use codec::{DeltaCodec, Resolve};
 pub use commit::put_commit;
 pub use error::Error;
-pub use footers::without_bounds;
+pub use footers::{CREATED_BY, without_bounds};
 pub use hidden::Hidden;
 pub use kept::Crossing;
 pub use leaf::Leaf;

@@ -1,6 +1,7 @@
 //! How the values of data files are encoded.
 
 use arrow::datatypes::Schema;
+use dfd_delta::CREATED_BY;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::{Encoding, PageType, Type};
 use parquet::errors::ParquetError;
@@ -29,7 +30,7 @@ pub fn of(schema: &Schema, compression: Compression) -> Result<WriterProperties,
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_statistics_truncate_length(Some(BOUND_BYTES))
-        .set_created_by(concat!("dfd ", env!("CARGO_PKG_VERSION")).to_owned());
+        .set_created_by(CREATED_BY.to_owned());
     for column in ArrowSchemaConverter::new().convert(schema)?.columns() {
         let path = column.path().clone();
         match column.physical_type() {
