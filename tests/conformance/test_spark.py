@@ -111,6 +111,45 @@ def newest(table: str) -> int:
 READ = sorted({path.name for path in SUITE.iterdir()} - REFUSED.keys())
 
 
+def conditions(session: SessionContext, column: str, first: str) -> Iterator[str]:
+    """Of a column, by operators that a leaf applies itself and by a function that it doesn't."""
+    yield f"{column} is null"
+    known = f"from t where {column} is not null"
+    found = session.sql(
+        f"select arrow_cast({column}, 'Utf8') as v, arrow_typeof({column}) as type {known} order by {column}"
+    ).to_pylist()
+    if not found or "Binary" in found[0]["type"]:
+        return
+    middle = found[len(found) // 2]
+    quoted = middle["v"].replace("'", "''")
+    value = f"arrow_cast('{quoted}', '{middle['type']}')"
+    for sign in ("=", "<>", "<", ">="):
+        yield f"{column} {sign} {value}"
+    yield f"not ({column} <= {value}) or {first} is null"
+    yield f"{column} in ({value}, null)"
+    yield f"coalesce({column}, {value}) = {value}"
+
+
+@pytest.mark.parametrize("table", READ)
+def test_filters_find_what_they_find_in_memory(find: Find, table: str) -> None:
+    uri = find(table)
+    memory, plain = SessionContext(), SessionContext()
+    plain.register_table("t", dfd_native.delta_table(uri.as_uri()))
+    everything = plain.table("t").to_arrow_table()
+    memory.from_arrow(everything, name="t")
+    names = [f'"{field.name}"' for field in everything.schema if not pa.types.is_nested(field.type)]
+    with dfd.connect() as runtime:
+        runtime.register("t", uri)
+        for condition in (each for name in names for each in conditions(memory, name, names[0])):
+            for wanted in (", ".join(names), names[0], "count(*) as n"):
+                sql = f"select {wanted} from t where {condition}"
+                expected = comparable(memory.sql(sql).to_arrow_table())
+                assert comparable(plain.sql(sql).to_arrow_table()) == expected, sql
+                assert comparable(runtime.sql(sql).to_arrow_table()) == expected, sql
+            few = f"select {names[0]} from t where {condition} limit 3"
+            assert plain.sql(few).count() == memory.sql(few).count(), few
+
+
 @pytest.mark.parametrize("table", READ)
 def test_the_newest_version_is_the_one_without_a_number(find: Find, table: str) -> None:
     opened = dfd_native.delta_table(find(table).as_uri())

@@ -12,8 +12,8 @@ use datafusion_proto::logical_plan::LogicalExtensionCodec;
 
 use crate::kept::Shelf;
 
-/// Functions of filters that were written and not yet read, at most.
-const MOST: usize = 1024;
+/// Functions of filters that were written and not yet read, at most: one for each call in a filter.
+const MOST: usize = 1 << 16;
 
 /// The codec of a host, but that scalar functions cross by reference.
 ///

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kept;
 use crate::leaf::Leaf;
-use crate::provider::{DeltaTableProvider, Request};
+use crate::provider::{DeltaTableProvider, Request, Views};
 use crate::runtime;
 use crate::snapshot::{At, TableSnapshot};
 use crate::store::Location;
@@ -195,7 +195,7 @@ impl PhysicalExtensionCodec for DeltaCodec {
             projection: scan.projection,
             filters,
             limit: scan.limit,
-            views: false,
+            views: Views::None,
         };
         let config = context
             .session_config()

@@ -38,10 +38,11 @@ impl ScanColumns {
             .build()
     }
 
-    /// The same columns with texts and binaries of the files as views, which spare a copy of each value.
-    pub fn with_views(&self) -> Self {
+    /// The same columns with texts and binaries of the files as views where `chosen`, which spare a copy of
+    /// each value.
+    pub fn with_views(&self, chosen: impl Fn(&str) -> bool) -> Self {
         Self {
-            file_schema: Arc::new(with_views(&self.file_schema, |_| true)),
+            file_schema: Arc::new(with_views(&self.file_schema, chosen)),
             ..self.clone()
         }
     }

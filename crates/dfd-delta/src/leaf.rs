@@ -57,6 +57,8 @@ impl Leaf {
         let considered = request.snapshot.files().len();
         let fields = schema.fields().iter().map(|field| field.name().as_str());
         let columns = fields.collect::<Vec<_>>().join(", ");
+        let filter = request.condition();
+        let filter = filter.map(|filter| format!(", filter=[{filter}]"));
         let properties = if inner.schema() == schema {
             Arc::clone(inner.properties())
         } else {
@@ -70,7 +72,10 @@ impl Leaf {
         Ok(Self {
             inner,
             properties,
-            name: format!("DeltaScanExec: files={scanned} of {considered}, columns=[{columns}]"),
+            name: format!(
+                "DeltaScanExec: files={scanned} of {considered}, columns=[{columns}]{}",
+                filter.unwrap_or_default()
+            ),
             request: Some(request),
             target_partitions,
         })
@@ -116,12 +121,17 @@ fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     )?)
 }
 
-fn collect(plan: &Arc<dyn ExecutionPlan>, into: &mut MetricsSet) {
+/// What leaves a node that isn't the outermost doesn't leave the leaf.
+const OF_OUTPUT: [&str; 3] = ["output_rows", "output_batches", "output_bytes"];
+
+fn collect(plan: &Arc<dyn ExecutionPlan>, is_outermost: bool, into: &mut MetricsSet) {
     for metric in plan.metrics().iter().flat_map(MetricsSet::iter) {
-        into.push(Arc::clone(metric));
+        if is_outermost || !OF_OUTPUT.contains(&metric.value().name()) {
+            into.push(Arc::clone(metric));
+        }
     }
     for child in plan.children() {
-        collect(child, into);
+        collect(child, false, into);
     }
 }
 
@@ -176,7 +186,7 @@ impl ExecutionPlan for Leaf {
 
     fn metrics(&self) -> Option<MetricsSet> {
         let mut all = MetricsSet::new();
-        collect(&self.inner, &mut all);
+        collect(&self.inner, true, &mut all);
         // One of each, and not one for each file, goes over the border.
         Some(all.aggregate_by_name())
     }

@@ -1,6 +1,7 @@
 //! A snapshot as a DataFusion table.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -15,12 +16,14 @@ use datafusion::datasource::physical_plan::{
     FileGroup, FileScanConfigBuilder, FileSource, ParquetSource,
 };
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_expr::expressions::{Column as PhysicalColumn, cast};
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::filter::FilterExecBuilder;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{
@@ -73,12 +76,19 @@ impl DeltaTableProvider {
         let snapshot = Arc::clone(&self.snapshot);
         let columns = snapshot.columns();
         let can = !self.is_opaque && snapshot.fallback().is_none() && columns.mapping.is_none();
-        let has_any = columns.with_views().file_schema != columns.file_schema;
+        let has_any = columns.with_views(|_| true).file_schema != columns.file_schema;
         (can && has_any).then_some(Self {
             snapshot,
             is_opaque: false,
             views: true,
         })
+    }
+
+    /// Whether a leaf gives the rows for which `filter` is true and no others.
+    ///
+    /// Functions are left to the host, which has the settings that they may look at.
+    pub fn applies(&self, filter: &Expr) -> bool {
+        applies(&self.snapshot, filter)
     }
 
     /// What is scanned.
@@ -94,8 +104,30 @@ pub struct Request {
     pub projection: Option<Vec<usize>>,
     pub filters: Vec<Expr>,
     pub limit: Option<usize>,
-    /// Whether texts and binaries of the files are views.
-    pub views: bool,
+    /// Which texts and binaries of the files are views.
+    pub views: Views,
+}
+
+/// The columns that are read as views.
+#[derive(Debug, Clone, Default)]
+pub enum Views {
+    /// None.
+    #[default]
+    None,
+    /// All.
+    All,
+    /// Those of these names.
+    Of(HashSet<String>),
+}
+
+impl Views {
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Of(names) => names.contains(name),
+        }
+    }
 }
 
 /// A scan, and how many files are left to it.
@@ -111,18 +143,77 @@ impl Request {
     pub async fn leaf(self, config: SessionConfig) -> Result<Leaf> {
         let session = runtime::session(config).state();
         let work = async move {
-            let planned = self.plan(&session, true).await?;
-            // The host can't split what it can't see.
-            let options = session.config_options();
-            let partitions = options.execution.target_partitions;
-            let split = planned.plan.repartitioned(partitions, options)?;
-            let plan = split.unwrap_or(planned.plan);
-            Leaf::try_new(plan, self, planned.scanned, partitions)
+            let planned = self.filtered(&session).await?;
+            let partitions = session.config_options().execution.target_partitions;
+            Leaf::try_new(planned.plan, self, planned.scanned, partitions)
         };
         runtime::handle()?
             .spawn(work)
             .await
             .map_err(|error| Error::Runtime(error.to_string()))?
+    }
+
+    /// What the rows of a leaf have in common: the filters that a leaf applies.
+    pub fn condition(&self) -> Option<Expr> {
+        let applied = self.filters.iter();
+        let applied = applied.filter(|filter| applies(&self.snapshot, filter));
+        conjunction(applied.map(unqualified))
+    }
+
+    /// The scan as a host has it.
+    async fn filtered(&self, session: &SessionState) -> Result<Planned> {
+        let condition = self.condition();
+        let planned = match &condition {
+            Some(condition) => self.with_columns_of(condition)?.plan(session, true).await?,
+            None => self.plan(session, true).await?,
+        };
+        // The host can't split what it can't see.
+        let options = session.config_options();
+        let partitions = options.execution.target_partitions;
+        let split = planned.plan.repartitioned(partitions, options)?;
+        let mut plan = split.unwrap_or(planned.plan);
+        if let Some(condition) = condition {
+            let wanted = self.schema()?;
+            let condition = predicate(session, vec![condition], &plan.schema())?;
+            if let Some(condition) = condition {
+                let filter = FilterExecBuilder::new(condition, plan)
+                    .apply_projection(Some((0..wanted.fields().len()).collect()))?
+                    .with_batch_size(options.execution.batch_size.get())
+                    .build()?;
+                plan = Arc::new(filter);
+            }
+            plan = with_types(plan, &wanted)?;
+        }
+        Ok(Planned { plan, ..planned })
+    }
+
+    /// The same with the columns that `condition` looks at, as views: most are not wanted beyond it, or of
+    /// few rows.
+    fn with_columns_of(&self, condition: &Expr) -> Result<Self> {
+        let schema = self.snapshot.schema();
+        let looked_at = condition.column_refs();
+        let mut projection = match &self.projection {
+            Some(projection) => projection.clone(),
+            None => (0..schema.fields().len()).collect(),
+        };
+        for column in &looked_at {
+            let index = schema.index_of(&column.name)?;
+            if !projection.contains(&index) {
+                projection.push(index);
+            }
+        }
+        let can = self.snapshot.columns().mapping.is_none();
+        Ok(Self {
+            snapshot: Arc::clone(&self.snapshot),
+            projection: Some(projection),
+            filters: self.filters.clone(),
+            // Of rows that are left after the filter.
+            limit: None,
+            views: match can {
+                true => Views::Of(looked_at.iter().map(|column| column.name.clone()).collect()),
+                false => Views::None,
+            },
+        })
     }
 
     /// The table's columns that the scan gives.
@@ -146,10 +237,9 @@ impl Request {
             let plan = with_types(plan, &self.schema()?)?;
             return Ok(Planned { plan, scanned: 0 });
         }
-        let columns = if self.views {
-            Cow::Owned(snapshot.columns().with_views())
-        } else {
-            Cow::Borrowed(snapshot.columns())
+        let columns = match &self.views {
+            Views::None => Cow::Borrowed(snapshot.columns()),
+            views => Cow::Owned(snapshot.columns().with_views(|name| views.has(name))),
         };
         let table_schema = columns.table_schema();
         let scan_schema = Arc::clone(table_schema.table_schema());
@@ -343,6 +433,39 @@ fn predicate(
     session.create_physical_expr(all, &schema).map(Some)
 }
 
+fn applies(snapshot: &TableSnapshot, filter: &Expr) -> bool {
+    snapshot.fallback().is_none() && !snapshot.decides(filter) && is_plain(filter)
+}
+
+/// Whether nothing is in it but operators, whose results depend on their operands alone.
+fn is_plain(filter: &Expr) -> bool {
+    let other = filter.exists(|part| {
+        Ok(!matches!(
+            part,
+            Expr::Column(_)
+                | Expr::Literal(..)
+                | Expr::BinaryExpr(_)
+                | Expr::Like(_)
+                | Expr::Between(_)
+                | Expr::InList(_)
+                | Expr::Case(_)
+                | Expr::Cast(_)
+                | Expr::TryCast(_)
+                | Expr::Negative(_)
+                | Expr::Not(_)
+                | Expr::IsNull(_)
+                | Expr::IsNotNull(_)
+                | Expr::IsTrue(_)
+                | Expr::IsNotTrue(_)
+                | Expr::IsFalse(_)
+                | Expr::IsNotFalse(_)
+                | Expr::IsUnknown(_)
+                | Expr::IsNotUnknown(_)
+        ))
+    });
+    other.is_ok_and(|other| !other)
+}
+
 /// The expression without the name under which the host knows the table.
 fn unqualified(expr: &Expr) -> Expr {
     expr.clone()
@@ -385,7 +508,7 @@ impl TableProvider for DeltaTableProvider {
             projection: projection.cloned(),
             filters: filters.to_vec(),
             limit,
-            views: self.views,
+            views: if self.views { Views::All } else { Views::None },
         };
         if self.is_opaque {
             Ok(Arc::new(request.leaf(host.config().clone()).await?))
@@ -401,7 +524,7 @@ impl TableProvider for DeltaTableProvider {
         let support = |filter: &&Expr| {
             if filter.is_volatile() {
                 TableProviderFilterPushDown::Unsupported
-            } else if self.snapshot.decides(filter) {
+            } else if self.snapshot.decides(filter) || (self.is_opaque && self.applies(filter)) {
                 TableProviderFilterPushDown::Exact
             } else {
                 TableProviderFilterPushDown::Inexact

@@ -20,6 +20,7 @@ use dfd_delta::Location;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::applied::with_filters;
 use crate::codec::HostCodec;
 use crate::cooperative::CooperativeJoins;
 use crate::row_filters::RowFilters;
@@ -149,6 +150,7 @@ impl Engine {
         if let Some(expected) = expected {
             same_columns(expected, logical.schema().as_arrow())?;
         }
+        let logical = with_filters(logical).map_err(Refusal::Unplannable)?;
         // A plan that can't have views runs without them.
         if let Ok(Some(viewed)) = over_views(&logical, &state)
             && let Ok(plan) = physical(&viewed, &state, logical.schema().as_arrow()).await

@@ -9,6 +9,7 @@
 //! What can't be decoded, planned, or comes back with another schema is a [`Refusal`], before
 //! anything has run: the caller may then run the query where it came from.
 
+mod applied;
 mod codec;
 mod cooperative;
 mod engine;

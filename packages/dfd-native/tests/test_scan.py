@@ -129,3 +129,40 @@ def test_options_that_no_store_has_are_refused(
 ) -> None:
     with pytest.raises(dfd_native.TableError, match=reason):
         dfd_native.delta_table(uri, options)
+
+
+def test_a_leaf_gives_the_rows_of_its_filters_alone(tmp_path: Path) -> None:
+    n = 40_000
+    rows = pa.table({"id": range(n), "s": [f"s{i % 100}" for i in range(n)], "v": [i % 7 for i in range(n)]})  # fmt: skip
+    write_deltalake(tmp_path / "t", rows)
+    made = session(t=(tmp_path / "t").as_uri())
+
+    def planned(sql: str) -> tuple[str, pa.Table]:
+        frame = made.sql(sql)
+        return frame.execution_plan().display_indent(), frame.to_arrow_table()
+
+    plan, found = planned("select id from t where s = 's7' and v < 3")
+    assert "FilterExec" not in plan
+    assert 'columns=[id], filter=[s = Utf8("s7") AND v < Int64(3)]' in plan
+    assert found["id"].to_pylist() == [i for i in range(n) if i % 100 == 7 and i % 7 < 3]
+    # A function is the host's to call.
+    plan, found = planned("select id from t where upper(s) = 'S7' and s >= 's7'")
+    assert "FilterExec: upper(" in plan
+    assert found["id"].to_pylist() == list(range(7, n, 100))
+    # A limit counts what is left.
+    _, found = planned("select id, s from t where s = 's99' limit 5")
+    assert found["s"].to_pylist() == ["s99"] * 5
+    assert found["s"].type == pa.string()
+
+
+def test_the_engine_filters_where_a_leaf_would(tmp_path: Path) -> None:
+    rows = pa.table({"id": range(1000), "s": [f"s{i % 10}" for i in range(1000)]})
+    write_deltalake(tmp_path / "t", rows)
+    made = session(t=(tmp_path / "t").as_uri())
+    found = both_routes(made, "select id from t where s = 's7' order by id")
+    assert [row["id"] for row in found] == list(range(7, 1000, 10))  # type: ignore[index]
+    assert len(both_routes(made, "select id from t where s = 's7' and id < 10 limit 5")) == 1
+    plan = made.sql("select id from t where s = 's7' limit 4").optimized_logical_plan()
+    run = dfd_native.Engine().run(plan, made, is_sql=True)
+    assert "FilterExec" in run.explain()
+    assert pa.table(run).num_rows == 4

@@ -1,0 +1,64 @@
+//! Filters that a leaf applies, as nodes of the plan.
+//!
+//! A session leaves filters to a table that says it applies them itself. A leaf does; a scan in the engine
+//! gives what it can't skip, so that here each is a node again, which the optimizer's rules see.
+
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{Column, Result};
+use datafusion::datasource::source_as_provider;
+use datafusion::logical_expr::logical_plan::TableScanBuilder;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan};
+use dfd_delta::DeltaTableProvider;
+
+/// The same rows under the same schema.
+///
+/// # Errors
+/// A scan names a column that its table doesn't have.
+pub fn with_filters(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let found = plan.transform_up_with_subqueries(|node| match node {
+        LogicalPlan::TableScan(scan) => over_scan(scan),
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(found.data)
+}
+
+fn over_scan(scan: TableScan) -> Result<Transformed<LogicalPlan>> {
+    let provider = source_as_provider(&scan.source)?;
+    let delta = provider.downcast_ref::<DeltaTableProvider>();
+    let is_applied = |filter: &&Expr| delta.is_some_and(|delta| delta.applies(filter));
+    let Some(condition) = conjunction(scan.filters.iter().filter(is_applied).cloned()) else {
+        return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
+    };
+    let schema = provider.schema();
+    let wanted = match scan.projection {
+        Some(projection) => projection,
+        None => (0..schema.fields().len()).collect(),
+    };
+    let mut read = wanted.clone();
+    for column in condition.column_refs() {
+        let index = schema.index_of(&column.name)?;
+        if !read.contains(&index) {
+            read.push(index);
+        }
+    }
+    let columns = wanted.iter().map(|index| {
+        let name = schema.field(*index).name();
+        Expr::Column(Column::new(Some(scan.table_name.clone()), name))
+    });
+    let columns = columns.collect::<Vec<_>>();
+    let is_wider = read.len() > wanted.len();
+    let all = TableScanBuilder::new(scan.table_name, scan.source)
+        .with_projection(Some(read))
+        .with_filters(scan.filters)
+        .with_statistics_requests(scan.statistics_requests)
+        .build()?;
+    let mut plan = LogicalPlanBuilder::from(LogicalPlan::TableScan(all)).filter(condition)?;
+    if is_wider {
+        plan = plan.project(columns)?;
+    }
+    if scan.fetch.is_some() {
+        plan = plan.limit(0, scan.fetch)?;
+    }
+    Ok(Transformed::yes(plan.build()?))
+}
