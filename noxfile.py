@@ -141,6 +141,7 @@ def integration(session: nox.Session) -> None:
     """What crosses packages: reference tables, both routes, real servers, wheels in empty environments."""
     _install(session, "dfd[demo,test]", "nanoarrow", "arro3-core", *DUCKDB)
     session.run("python", "tools/servers.py", "install")
+    session.run("python", "tests/sqllogictest/upstream.py")
     # The policy's own tests again: with dfd-native its writes are staged.
     ignored = f"--ignore={ROOT / 'tests/spark'}"
     _pytest(session, ignored, "tests", "packages/dfd-delta-policy/tests")

@@ -66,3 +66,7 @@ def lay_out(directory: Path, file: str) -> Path:
         (tests / entry.name).symlink_to(entry)
     (working / "data").symlink_to(source / "data")
     return working
+
+
+if __name__ == "__main__":
+    print(crate())
