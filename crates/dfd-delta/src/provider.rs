@@ -109,10 +109,9 @@ pub struct Request {
 }
 
 /// The columns that are read as views.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub enum Views {
     /// None.
-    #[default]
     None,
     /// All.
     All,
@@ -162,58 +161,75 @@ impl Request {
 
     /// The scan as a host has it.
     async fn filtered(&self, session: &SessionState) -> Result<Planned> {
-        let condition = self.condition();
-        let planned = match &condition {
-            Some(condition) => self.with_columns_of(condition)?.plan(session, true).await?,
-            None => self.plan(session, true).await?,
+        let Some(condition) = self.condition() else {
+            return split(self.plan(session, true).await?, session);
         };
-        // The host can't split what it can't see.
-        let options = session.config_options();
-        let partitions = options.execution.target_partitions;
-        let split = planned.plan.repartitioned(partitions, options)?;
-        let mut plan = split.unwrap_or(planned.plan);
-        if let Some(condition) = condition {
-            let wanted = self.schema()?;
-            let condition = predicate(session, vec![condition], &plan.schema())?;
-            if let Some(condition) = condition {
-                let filter = FilterExecBuilder::new(condition, plan)
-                    .apply_projection(Some((0..wanted.fields().len()).collect()))?
-                    .with_batch_size(options.execution.batch_size.get())
-                    .build()?;
-                plan = Arc::new(filter);
-            }
-            plan = with_types(plan, &wanted)?;
+        match self
+            .under(&condition, self.views_of(&condition), session)
+            .await
+        {
+            Ok(planned) => Ok(planned),
+            // An operator that has no way for views.
+            Err(_) => self.under(&condition, Views::None, session).await,
         }
-        Ok(Planned { plan, ..planned })
     }
 
-    /// The same with the columns that `condition` looks at, as views: most are not wanted beyond it, or of
-    /// few rows.
-    fn with_columns_of(&self, condition: &Expr) -> Result<Self> {
+    /// The scan with a filter over it.
+    async fn under(
+        &self,
+        condition: &Expr,
+        views: Views,
+        session: &SessionState,
+    ) -> Result<Planned> {
         let schema = self.snapshot.schema();
-        let looked_at = condition.column_refs();
+        let wanted = self.schema()?;
         let mut projection = match &self.projection {
             Some(projection) => projection.clone(),
             None => (0..schema.fields().len()).collect(),
         };
-        for column in &looked_at {
-            let index = schema.index_of(&column.name)?;
-            if !projection.contains(&index) {
-                projection.push(index);
-            }
-        }
-        let can = self.snapshot.columns().mapping.is_none();
-        Ok(Self {
+        let looked_at: HashSet<_> = condition
+            .column_refs()
+            .into_iter()
+            .map(Column::name)
+            .collect();
+        let is_missing = |index: &usize| {
+            looked_at.contains(schema.field(*index).name().as_str()) && !projection.contains(index)
+        };
+        let missing: Vec<_> = (0..schema.fields().len()).filter(is_missing).collect();
+        projection.extend(missing);
+        let scan = Self {
             snapshot: Arc::clone(&self.snapshot),
             projection: Some(projection),
             filters: self.filters.clone(),
             // Of rows that are left after the filter.
             limit: None,
-            views: match can {
-                true => Views::Of(looked_at.iter().map(|column| column.name.clone()).collect()),
-                false => Views::None,
-            },
-        })
+            views,
+        };
+        let Planned { plan, scanned } = split(scan.plan(session, true).await?, session)?;
+        let input = DFSchema::try_from(plan.schema())?;
+        let condition = session.create_physical_expr(condition.clone(), &input)?;
+        let filter = FilterExecBuilder::new(condition, plan)
+            .apply_projection(Some((0..wanted.fields().len()).collect()))?
+            .with_batch_size(session.config().batch_size())
+            .build()?;
+        let plan = with_types(Arc::new(filter), &wanted)?;
+        Ok(Planned { plan, scanned })
+    }
+
+    /// The columns that `condition` looks at, and no other filter: most are not wanted beyond it, or of few rows.
+    fn views_of(&self, condition: &Expr) -> Views {
+        if !self.snapshot.columns().mapping.is_none() {
+            return Views::None;
+        }
+        let others = self.filters.iter();
+        let others = others.filter(|filter| !applies(&self.snapshot, filter));
+        let others: HashSet<_> = others
+            .flat_map(|filter| filter.column_refs())
+            .map(Column::name)
+            .collect();
+        let names = condition.column_refs().into_iter().map(Column::name);
+        let alone = names.filter(|name| !others.contains(name));
+        Views::Of(alone.map(str::to_owned).collect())
     }
 
     /// The table's columns that the scan gives.
@@ -270,6 +286,16 @@ impl Request {
         };
         scan.plan(session)
     }
+}
+
+/// A scan over as many partitions as `session` asks for: a host can't split what it can't see.
+fn split(planned: Planned, session: &SessionState) -> Result<Planned> {
+    let options = session.config_options();
+    let partitions = options.execution.target_partitions;
+    Ok(match planned.plan.repartitioned(partitions, options)? {
+        Some(plan) => Planned { plan, ..planned },
+        None => planned,
+    })
 }
 
 /// Some files of a snapshot as a Parquet scan.

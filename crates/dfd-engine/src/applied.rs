@@ -3,6 +3,8 @@
 //! A session leaves filters to a table that says it applies them itself. A leaf does; a scan in the engine
 //! gives what it can't skip, so that here each is a node again, which the optimizer's rules see.
 
+use std::collections::HashSet;
+
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, Result};
 use datafusion::datasource::source_as_provider;
@@ -35,13 +37,16 @@ fn over_scan(scan: TableScan) -> Result<Transformed<LogicalPlan>> {
         Some(projection) => projection,
         None => (0..schema.fields().len()).collect(),
     };
+    let looked_at: HashSet<_> = condition
+        .column_refs()
+        .into_iter()
+        .map(Column::name)
+        .collect();
+    let is_missing = |index: &usize| {
+        looked_at.contains(schema.field(*index).name().as_str()) && !wanted.contains(index)
+    };
     let mut read = wanted.clone();
-    for column in condition.column_refs() {
-        let index = schema.index_of(&column.name)?;
-        if !read.contains(&index) {
-            read.push(index);
-        }
-    }
+    read.extend((0..schema.fields().len()).filter(is_missing));
     let columns = wanted.iter().map(|index| {
         let name = schema.field(*index).name();
         Expr::Column(Column::new(Some(scan.table_name.clone()), name))
