@@ -42,24 +42,23 @@ fn over_scan(scan: TableScan) -> Result<Transformed<LogicalPlan>> {
         .into_iter()
         .map(Column::name)
         .collect();
-    let is_missing = |index: &usize| {
-        looked_at.contains(schema.field(*index).name().as_str()) && !wanted.contains(index)
+    let is_read = |index: &usize| {
+        wanted.contains(index) || looked_at.contains(schema.field(*index).name().as_str())
     };
-    let mut read = wanted.clone();
-    read.extend((0..schema.fields().len()).filter(is_missing));
+    let read: Vec<_> = (0..schema.fields().len()).filter(is_read).collect();
     let columns = wanted.iter().map(|index| {
         let name = schema.field(*index).name();
         Expr::Column(Column::new(Some(scan.table_name.clone()), name))
     });
     let columns = columns.collect::<Vec<_>>();
-    let is_wider = read.len() > wanted.len();
+    let is_other = read != wanted;
     let all = TableScanBuilder::new(scan.table_name, scan.source)
         .with_projection(Some(read))
         .with_filters(scan.filters)
         .with_statistics_requests(scan.statistics_requests)
         .build()?;
     let mut plan = LogicalPlanBuilder::from(LogicalPlan::TableScan(all)).filter(condition)?;
-    if is_wider {
+    if is_other {
         plan = plan.project(columns)?;
     }
     if scan.fetch.is_some() {
