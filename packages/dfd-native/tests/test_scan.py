@@ -144,11 +144,11 @@ def test_a_leaf_gives_the_rows_of_its_filters_alone(tmp_path: Path) -> None:
     plan, found = planned("select id from t where s = 's7' and v < 3")
     assert "FilterExec" not in plan
     assert 'columns=[id], filter=[s = Utf8("s7") AND v < Int64(3)]' in plan
-    assert found["id"].to_pylist() == [i for i in range(n) if i % 100 == 7 and i % 7 < 3]
+    assert sorted(found["id"].to_pylist()) == [i for i in range(n) if i % 100 == 7 and i % 7 < 3]
     # A function is the host's to call.
     plan, found = planned("select id from t where upper(s) = 'S7' and s >= 's7'")
     assert "FilterExec: upper(" in plan
-    assert found["id"].to_pylist() == list(range(7, n, 100))
+    assert sorted(found["id"].to_pylist()) == list(range(7, n, 100))
     # A limit counts what is left.
     _, found = planned("select id, s from t where s = 's99' limit 5")
     assert found["s"].to_pylist() == ["s99"] * 5
