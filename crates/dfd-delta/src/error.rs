@@ -22,6 +22,14 @@ pub enum Error {
         /// What deltalake-core says.
         source: Box<DeltaTableError>,
     },
+    /// The table has what no reader here reads right.
+    #[error("the Delta table at {uri} can't be read: {reason} isn't supported")]
+    Unsupported {
+        /// The table.
+        uri: String,
+        /// What it has.
+        reason: String,
+    },
     /// An add action has something that no scan can be made of.
     #[error("the file {path} can't be scanned: {reason}")]
     File {

@@ -15,6 +15,7 @@ use object_store::path::Path;
 use serde_json::Value;
 use url::Url;
 
+use crate::column_names::TableNames;
 use crate::error::Error;
 use crate::mapping::ColumnMapping;
 use crate::values::{Bound, End, bound, partition_value};
@@ -36,6 +37,14 @@ impl ScanColumns {
         TableSchema::builder(Arc::clone(&self.file_schema))
             .with_table_partition_cols(self.partition.iter().cloned().collect::<Vec<_>>())
             .build()
+    }
+
+    /// What finds them in a file.
+    pub fn names(&self) -> TableNames {
+        TableNames {
+            fields: self.file_schema.fields().clone(),
+            mode: self.mapping.mode(),
+        }
     }
 
     /// The same columns with texts and binaries of the files as views where `chosen`, which spare a copy of

@@ -30,6 +30,7 @@ use futures::future::BoxFuture;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 
+use crate::column_names::TableNames;
 use crate::requests::{CountedStore, Verb};
 use crate::store::Location;
 
@@ -38,6 +39,7 @@ use crate::store::Location;
 pub struct Readers {
     files: DefaultParquetFileReaderFactory,
     footers: Arc<Footers>,
+    names: Arc<TableNames>,
 }
 
 /// The kept footers of one store, and how often they helped one scan.
@@ -51,9 +53,10 @@ struct Footers {
 }
 
 impl Readers {
-    /// Of the files at `location`; requests and look-ups are counted in `metrics`.
+    /// Of the files at `location`, whose columns have `names`; requests and look-ups are counted in `metrics`.
     pub fn new(
         location: &Location,
+        names: TableNames,
         cache: Arc<FileMetadataCache>,
         metrics: &ExecutionPlanMetricsSet,
     ) -> Self {
@@ -73,6 +76,7 @@ impl Readers {
                 hits: counter("footer_cache_hits"),
                 misses: counter("footer_cache_misses"),
             }),
+            names: Arc::new(names),
         }
     }
 }
@@ -93,6 +97,7 @@ impl ParquetFileReaderFactory for Readers {
             inner,
             object,
             footers: Arc::clone(&self.footers),
+            names: Arc::clone(&self.names),
         }))
     }
 }
@@ -101,9 +106,20 @@ struct Reader {
     inner: Box<dyn AsyncFileReader + Send>,
     object: ObjectMeta,
     footers: Arc<Footers>,
+    names: Arc<TableNames>,
 }
 
 impl Reader {
+    /// The footer under the table's names.
+    async fn named_footer(&mut self) -> Result<Arc<ParquetMetaData>, ParquetError> {
+        let footer = self.footer().await?;
+        self.names.given_to(footer).map_err(|error| {
+            let place = &self.object.location;
+            ParquetError::General(format!("the file {place} can't be read: {error}"))
+        })
+    }
+
+    /// The footer as the file has it, and as it is kept.
     async fn footer(&mut self) -> Result<Arc<ParquetMetaData>, ParquetError> {
         let Footers { cache, store, .. } = self.footers.as_ref();
         let key = Path::from(format!("{store}/{}", self.object.location));
@@ -147,7 +163,7 @@ impl AsyncFileReader for Reader {
         &'a mut self,
         _: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
-        self.footer().boxed()
+        self.named_footer().boxed()
     }
 }
 

@@ -35,7 +35,6 @@ use crate::error::Error;
 use crate::files::{DataFile, ScanColumns, with_views};
 use crate::footers::Readers;
 use crate::leaf::Leaf;
-use crate::mapping::MappedAdapterFactory;
 use crate::pruning;
 use crate::runtime;
 use crate::snapshot::TableSnapshot;
@@ -75,7 +74,7 @@ impl DeltaTableProvider {
     pub fn with_views(&self) -> Option<Self> {
         let snapshot = Arc::clone(&self.snapshot);
         let columns = snapshot.columns();
-        let can = !self.is_opaque && snapshot.fallback().is_none() && columns.mapping.is_none();
+        let can = !self.is_opaque && snapshot.fallback().is_none();
         let has_any = columns.with_views(|_| true).file_schema != columns.file_schema;
         (can && has_any).then_some(Self {
             snapshot,
@@ -218,9 +217,6 @@ impl Request {
 
     /// The columns that `condition` looks at, and no other filter: most are not wanted beyond it, or of few rows.
     fn views_of(&self, condition: &Expr) -> Views {
-        if !self.snapshot.columns().mapping.is_none() {
-            return Views::None;
-        }
         let others = self.filters.iter();
         let others = others.filter(|filter| !applies(&self.snapshot, filter));
         let others: HashSet<_> = others
@@ -340,7 +336,8 @@ impl FileScan<'_> {
             .runtime_env()
             .cache_manager
             .get_file_metadata_cache();
-        let readers = Readers::new(snapshot.location(), footers, source.metrics());
+        let names = columns.names();
+        let readers = Readers::new(snapshot.location(), names, footers, source.metrics());
         count_files(snapshot, scanned, source.metrics());
         source = source.with_parquet_file_reader_factory(Arc::new(readers));
         if let Some(bytes) = options.execution.parquet.metadata_size_hint {
@@ -358,15 +355,11 @@ impl FileScan<'_> {
             group.split_files(options.execution.target_partitions)
         };
         let store_url = snapshot.location().store_url().clone();
-        let mut config = FileScanConfigBuilder::new(store_url, Arc::new(source))
+        let config = FileScanConfigBuilder::new(store_url, Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_limit(self.limit)
             .with_projection_indices(Some(self.indices))?;
-        if !columns.mapping.is_none() {
-            let factory = MappedAdapterFactory(columns.mapping.clone());
-            config = config.with_expr_adapter(Some(Arc::new(factory)));
-        }
         let plan = DataSourceExec::from_data_source(config.build());
         Ok(Planned { plan, scanned })
     }

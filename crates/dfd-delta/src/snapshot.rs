@@ -24,7 +24,7 @@ use crate::commit::commit_path;
 use crate::deletion::selection;
 use crate::error::Error;
 use crate::files::{self, DataFile, ScanColumns};
-use crate::mapping::{ColumnMapping, relaxed};
+use crate::mapping::{ColumnMapping, MappingMode, relaxed};
 use crate::runtime;
 use crate::shared;
 use crate::store::Location;
@@ -210,6 +210,7 @@ impl TableSnapshot {
         if snapshot.fallback.is_none() {
             snapshot.files = snapshot.read_files().await?;
         } else {
+            snapshot.refuse_ids_in_fallback()?;
             // What deltalake-core can't read either is refused now, by name, and not in a query.
             let session = runtime::session(SessionConfig::new()).state();
             let scan = snapshot.delta_scan().await?;
@@ -218,6 +219,19 @@ impl TableSnapshot {
         let snapshot = Arc::new(snapshot);
         in_use().insert(snapshot.instance, Arc::downgrade(&snapshot));
         Ok(snapshot)
+    }
+
+    /// deltalake-core looks for columns by name, and gives nulls for files that have ids alone.
+    fn refuse_ids_in_fallback(&self) -> Result<(), Error> {
+        match &self.fallback {
+            Some(reason) if self.columns.mapping.mode() == MappingMode::Id => {
+                Err(Error::Unsupported {
+                    uri: self.location.url().to_string(),
+                    reason: format!("column mapping by id beside {reason}"),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The snapshot of this number, while anybody uses it.
@@ -438,12 +452,6 @@ fn unsupported(columns: &ScanColumns, features: &[String]) -> Option<String> {
     }
     if let Some(field) = columns.partition.iter().find(|f| is_binary(f.data_type())) {
         return Some(format!("the binary partition column {}", field.name()));
-    }
-    let nested = |field: &&Arc<Field>| field.data_type().is_nested();
-    if !columns.mapping.is_none()
-        && let Some(field) = columns.file_schema.fields().iter().find(nested)
-    {
-        return Some(format!("column mapping inside the column {}", field.name()));
     }
     None
 }

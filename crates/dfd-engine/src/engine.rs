@@ -16,7 +16,7 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
 use datafusion::prelude::SessionConfig;
 use datafusion_proto::bytes::logical_plan_from_bytes_with_extension_codec;
-use dfd_delta::Location;
+use dfd_delta::{Location, with_types};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -140,7 +140,7 @@ impl Engine {
         expected: Option<&Schema>,
     ) -> Result<Prepared, Refusal> {
         let state = SessionStateBuilder::new_from_existing(self.base.clone())
-            .with_config(config)
+            .with_config(without_aggregate_filters(config))
             .build();
         let context = state.task_ctx();
         let logical = logical_plan_from_bytes_with_extension_codec(bytes, &context, &codec)
@@ -151,30 +151,36 @@ impl Engine {
             same_columns(expected, logical.schema().as_arrow())?;
         }
         let logical = with_filters(logical).map_err(Refusal::Unplannable)?;
+        let wanted = logical.schema().inner();
         // A plan that can't have views runs without them.
         if let Ok(Some(viewed)) = over_views(&logical, &state)
-            && let Ok(plan) = physical(&viewed, &state, logical.schema().as_arrow()).await
+            && let Ok(plan) = physical(&viewed, &state).await
+            && let Ok(plan) = with_types(plan, wanted)
+            && same_columns(wanted, &plan.schema()).is_ok()
         {
             return Ok(Prepared { plan, context });
         }
-        let plan = physical(&logical, &state, logical.schema().as_arrow()).await?;
+        let plan = physical(&logical, &state).await?;
+        same_columns(wanted, &plan.schema())?;
         Ok(Prepared { plan, context })
     }
+}
+
+/// The settings, but for one that gives wrong rows: the dynamic filter of an aggregate drops rows that
+/// another aggregate beside it needs (apache/datafusion#24816).
+fn without_aggregate_filters(mut config: SessionConfig) -> SessionConfig {
+    let optimizer = &mut config.options_mut().optimizer;
+    optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+    config
 }
 
 /// The host's session has optimized the plan; only what comes after that is ours.
 async fn physical(
     logical: &LogicalPlan,
     state: &SessionState,
-    expected: &Schema,
 ) -> Result<Arc<dyn ExecutionPlan>, Refusal> {
-    let plan = state
-        .query_planner()
-        .create_physical_plan(logical, state)
-        .await
-        .map_err(Refusal::Unplannable)?;
-    same_columns(expected, &plan.schema())?;
-    Ok(plan)
+    let plan = state.query_planner().create_physical_plan(logical, state);
+    plan.await.map_err(Refusal::Unplannable)
 }
 
 fn refuse_statements(plan: &LogicalPlan) -> Result<(), Refusal> {

@@ -2,19 +2,19 @@
 //!
 //! DataFusion reads plain Parquet so, which spares a copy of each value and compares short texts in
 //! place. To the session a Delta table has the types of its log. So the plan is given views here, in its
-//! scans, and the types that the session expects at its end; between the two DataFusion's own
-//! coercion does the rest. What could tell the difference keeps a plan as it is.
+//! scans; DataFusion's own coercion does the rest. Whoever plans it casts what leaves to the types that the
+//! session expects. What could tell the difference keeps a plan as it is.
 
 use std::sync::Arc;
 
+use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, Result};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::logical_plan::TableScanBuilder;
-use datafusion::logical_expr::{Cast, Expr, LogicalPlan, LogicalPlanBuilder, TableScan};
+use datafusion::logical_expr::{Cast, Expr, LogicalPlan, TableScan};
 use datafusion::optimizer::analyzer::AnalyzerRule;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use dfd_delta::DeltaTableProvider;
@@ -22,8 +22,11 @@ use dfd_delta::DeltaTableProvider;
 /// Functions whose values tell a type.
 const TELL_TYPES: [&str; 2] = ["arrow_typeof", "arrow_field"];
 
-/// The same rows under the same schema, from scans of views; None where nothing is gained, or where
+/// The same rows under the same names, from scans of views; None where nothing is gained, or where
 /// something could tell the difference.
+///
+/// Casts to the types of `plan` belong above the physical plan, once it is optimized: a projection of
+/// casts above a Sort is spread over partitions again, and the order is lost.
 pub fn over_views(plan: &LogicalPlan, state: &SessionState) -> Result<Option<LogicalPlan>> {
     let options = state.config_options();
     if !options.execution.parquet.schema_force_view_types || !is_blind(plan, state)? {
@@ -46,8 +49,7 @@ pub fn over_views(plan: &LogicalPlan, state: &SessionState) -> Result<Option<Log
         Ok(Transformed::yes(node))
     })?;
     let coerced = TypeCoercion::new().analyze(retyped.data, options)?;
-    let folded = coerced.transform_up(fold_literals)?.data;
-    with_types(folded, plan.schema()).map(Some)
+    Ok(Some(coerced.transform_up(fold_literals)?.data))
 }
 
 /// Whether no part of the plan can tell a view from a text: nothing is in it that isn't DataFusion's.
@@ -116,25 +118,4 @@ fn fold_literals(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         })?;
         Ok(folded.update_data(|expr| name.restore(expr)))
     })
-}
-
-/// The plan with the columns of `wanted`, cast where they are of another type.
-fn with_types(plan: LogicalPlan, wanted: &DFSchema) -> Result<LogicalPlan> {
-    let found = Arc::clone(plan.schema());
-    let mut same = true;
-    let columns = found.iter().zip(wanted.fields()).map(|(found, wanted)| {
-        let (qualifier, field) = found;
-        let column = Expr::from(found);
-        if field.data_type() == wanted.data_type() {
-            return column;
-        }
-        same = false;
-        Expr::Cast(Cast::new(Box::new(column), wanted.data_type().clone()))
-            .alias_qualified(qualifier.cloned(), field.name())
-    });
-    let columns = columns.collect::<Vec<_>>();
-    if same {
-        return Ok(plan);
-    }
-    LogicalPlanBuilder::from(plan).project(columns)?.build()
 }

@@ -14,7 +14,7 @@ use pyo3::{ffi, intern};
 
 /// The major is raised when the meaning of what the Python half calls changes, the minor when
 /// there is more to call.
-pub const PLUGIN_ABI: (u32, u32) = (1, 0);
+pub const PLUGIN_ABI: (u32, u32) = (1, 1);
 
 /// The DataFusion major whose layouts this library was compiled with.
 pub const DATAFUSION_MAJOR: u32 = 55;

@@ -27,6 +27,26 @@ pub fn active_files(
     found.map_err(|error| errors::table(py, &error))
 }
 
+/// The columns of type INT96 in files of a version that may match a condition.
+#[pyfunction]
+pub fn int96_columns(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+    version: u64,
+    predicate: Option<&str>,
+) -> PyResult<Vec<String>> {
+    let location = location(py, uri, &options)?;
+    let found: Result<_, Error> = py.detach(|| {
+        dfd_delta::block_on(async {
+            let snapshot = TableSnapshot::open(location, At::Version(version)).await?;
+            snapshot.int96_columns(predicate).await
+        })?
+    });
+    let found = found.map_err(|error| errors::table(py, &error))?;
+    Ok(found.into_iter().collect())
+}
+
 /// Put a version into the log, unless it is there.
 #[pyfunction]
 pub fn commit(

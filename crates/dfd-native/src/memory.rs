@@ -2,8 +2,8 @@
 
 use std::ffi::c_long;
 
-use libmimalloc_sys::{mi_option_get, mi_option_set, mi_option_t};
-use mimalloc::MiMalloc;
+use libmimalloc_sys2::{mi_option_get, mi_option_set, mi_option_t};
+use mimalloc_safe::MiMalloc;
 
 // Queries allocate on all threads at once, which the allocator of the system is slow at.
 #[global_allocator]

@@ -33,7 +33,7 @@ def test_snapshot_is_plain_and_true() -> None:
         assert found == version(name)
     assert {found.split(".")[0] for found in snapshot["datafusion_inside"].values()} == {"55"}
     assert snapshot["build"]["version"] == version("dfd-native")
-    assert snapshot["plugin_abi"] == {"major": 1, "minor": 0}
+    assert snapshot["plugin_abi"] == {"major": 1, "minor": 1}
     assert snapshot["datafusion"].split(".")[0] == version("datafusion").split(".")[0]
 
 
@@ -247,7 +247,7 @@ def test_a_session_of_ours_beside_that_of_another_library(
     assert probe(BESIDE, uri, other, "ours") is None
 
 
-@pytest.mark.parametrize("halves", ["(2, 0)", "(0, 3)", "(1, 1)"])
+@pytest.mark.parametrize("halves", ["(2, 0)", "(0, 3)", "(1, 2)"])
 def test_halves_of_another_abi(probe: Probe, tmp_path: Path, halves: str) -> None:
     """A copy of the Python half, changed, in front of the library."""
     installed = Path(dfd_native.__file__).parent
@@ -257,13 +257,13 @@ def test_halves_of_another_abi(probe: Probe, tmp_path: Path, halves: str) -> Non
         if file.suffix == ".py":
             text = file.read_text(encoding="utf-8")
             (copy / file.name).write_text(
-                text.replace("_PLUGIN_ABI = (1, 0)", f"_PLUGIN_ABI = {halves}")
+                text.replace("_PLUGIN_ABI = (1, 1)", f"_PLUGIN_ABI = {halves}")
             )
         elif file.is_file():
             (copy / file.name).symlink_to(file)
     for found in probe(ALL_DOORS, front=tmp_path):
         wanted = halves.strip("()").replace(", ", ".")
-        assert found[:2] == ["dfd-native with a library of plugin ABI 1.0", f"plugin ABI {wanted}"]
+        assert found[:2] == ["dfd-native with a library of plugin ABI 1.1", f"plugin ABI {wanted}"]
         assert found[2] == f"pip install --force-reinstall --upgrade --target {tmp_path} dfd-native"
 
 

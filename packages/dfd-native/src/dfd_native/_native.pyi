@@ -143,6 +143,9 @@ def delta_table(
 def active_files(
     uri: str, options: dict[str, str], version: int | None = None
 ) -> tuple[int, str]: ...
+def int96_columns(
+    uri: str, options: dict[str, str], version: int, predicate: str | None
+) -> list[str]: ...
 def commit(uri: str, options: dict[str, str], version: int, actions: bytes) -> None: ...
 def stage(
     uri: str,

@@ -21,7 +21,7 @@ from dfd_native.installed import datafusion_inside, datafusion_of, directory, on
 from dfd_native.installed import version as _installed
 
 # What this half calls in the library; the library's major is the same and its minor no smaller.
-_PLUGIN_ABI = (1, 0)
+_PLUGIN_ABI = (1, 1)
 _OLDEST_PYARROW = 17
 _DELTALAKE = {55: "deltalake>=1.6.4,<1.7"}
 _LIBRARIES = ("datafusion", "deltalake", "pyarrow", "dfd-native")

@@ -42,6 +42,30 @@ def active_files(
     return ActiveFiles(found, json.loads(actions))
 
 
+def int96_columns(
+    uri: str,
+    options: Mapping[str, str] | None = None,
+    *,
+    version: int,
+    predicate: str | None = None,
+) -> list[str]:
+    """The columns that a file of `version` stores in Parquet's old timestamp type, INT96.
+
+    The footers of the files are looked at, those of earlier scans without a request. deltalake's own changes of rows
+    read such a column as nanoseconds: moments outside the years 1677 to 2262 become others.
+
+    - `uri`, `options`: as for `active_files`.
+    - `predicate`: a condition of SQL. Only files that may have a row for which it is true are looked at; one that
+      can't be decided by the log leaves all.
+
+    Raises:
+        IncompatibleInstallation: the installed libraries don't fit together.
+        TableError: there is no such version, or a footer can't be read.
+    """
+    ensure_compatible()
+    return _native.int96_columns(uri, dict(options or {}), version, predicate)
+
+
 def commit(
     uri: str, options: Mapping[str, str] | None = None, *, version: int, actions: bytes
 ) -> None:
