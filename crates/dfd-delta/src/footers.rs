@@ -79,6 +79,32 @@ impl Readers {
             names: Arc::new(names),
         }
     }
+
+    /// The footer of a file as it is stored, and under the table's names.
+    pub async fn footers(&self, file: PartitionedFile) -> Result<[Arc<ParquetMetaData>; 2]> {
+        let mut reader = self.reader(0, file, None, &ExecutionPlanMetricsSet::new())?;
+        let stored = reader.footer().await?;
+        Ok([stored, reader.named_footer().await?])
+    }
+
+    fn reader(
+        &self,
+        partition: usize,
+        file: PartitionedFile,
+        footer_size_hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> Result<Reader> {
+        let object = file.object_meta.clone();
+        let inner = self
+            .files
+            .create_reader(partition, file, footer_size_hint, metrics)?;
+        Ok(Reader {
+            inner,
+            object,
+            footers: Arc::clone(&self.footers),
+            names: Arc::clone(&self.names),
+        })
+    }
 }
 
 impl ParquetFileReaderFactory for Readers {
@@ -89,16 +115,8 @@ impl ParquetFileReaderFactory for Readers {
         footer_size_hint: Option<usize>,
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Box<dyn AsyncFileReader + Send>> {
-        let object = file.object_meta.clone();
-        let inner = self
-            .files
-            .create_reader(partition, file, footer_size_hint, metrics)?;
-        Ok(Box::new(Reader {
-            inner,
-            object,
-            footers: Arc::clone(&self.footers),
-            names: Arc::clone(&self.names),
-        }))
+        let reader = self.reader(partition, file, footer_size_hint, metrics)?;
+        Ok(Box::new(reader))
     }
 }
 

@@ -31,7 +31,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(functions::functions, module)?)?;
     module.add_function(wrap_pyfunction!(log::active_files, module)?)?;
     module.add_function(wrap_pyfunction!(log::commit, module)?)?;
-    module.add_function(wrap_pyfunction!(log::int96_columns, module)?)?;
+    module.add_function(wrap_pyfunction!(log::misread_columns, module)?)?;
     module.add_function(wrap_pyfunction!(stage::abandoned_stages, module)?)?;
     module.add_function(wrap_pyfunction!(stage::rewrite, module)?)?;
     module.add_function(wrap_pyfunction!(stage::stage, module)?)?;

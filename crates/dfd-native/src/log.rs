@@ -1,6 +1,6 @@
 //! The log of a table: its files, and new versions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use dfd_delta::{At, Error, TableSnapshot};
 use pyo3::exceptions::PyFileExistsError;
@@ -27,24 +27,23 @@ pub fn active_files(
     found.map_err(|error| errors::table(py, &error))
 }
 
-/// The columns of type INT96 in files of a version that may match a condition.
+/// The columns that deltalake misreads in files of a version that may match a condition, and why.
 #[pyfunction]
-pub fn int96_columns(
+pub fn misread_columns(
     py: Python<'_>,
     uri: &str,
     options: HashMap<String, String>,
     version: u64,
     predicate: Option<&str>,
-) -> PyResult<Vec<String>> {
+) -> PyResult<BTreeMap<String, String>> {
     let location = location(py, uri, &options)?;
     let found: Result<_, Error> = py.detach(|| {
         dfd_delta::block_on(async {
             let snapshot = TableSnapshot::open(location, At::Version(version)).await?;
-            snapshot.int96_columns(predicate).await
+            snapshot.misread_columns(predicate).await
         })?
     });
-    let found = found.map_err(|error| errors::table(py, &error))?;
-    Ok(found.into_iter().collect())
+    found.map_err(|error| errors::table(py, &error))
 }
 
 /// Put a version into the log, unless it is there.

@@ -20,7 +20,7 @@ from dfd_native.errors import (
 )
 from dfd_native.functions import register_functions
 from dfd_native.handshake import capabilities_snapshot, ensure_compatible
-from dfd_native.log import ActiveFiles, active_files, commit, int96_columns
+from dfd_native.log import ActiveFiles, active_files, commit, misread_columns
 from dfd_native.stage import AbandonedStage, StagedFiles, abandoned_stages, rewrite, stage
 from dfd_native.streams import adapt_stream, arrow_stream_to_batches
 from dfd_native.table import delta_table, refreshed
@@ -55,7 +55,7 @@ __all__ = [
     "commit",
     "delta_table",
     "ensure_compatible",
-    "int96_columns",
+    "misread_columns",
     "refreshed",
     "register_functions",
     "register_table_functions",

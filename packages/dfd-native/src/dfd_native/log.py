@@ -42,17 +42,18 @@ def active_files(
     return ActiveFiles(found, json.loads(actions))
 
 
-def int96_columns(
+def misread_columns(
     uri: str,
     options: Mapping[str, str] | None = None,
     *,
     version: int,
     predicate: str | None = None,
-) -> list[str]:
-    """The columns that a file of `version` stores in Parquet's old timestamp type, INT96.
+) -> dict[str, str]:
+    """The columns of `version` that deltalake would carry over wrong into files that it writes anew, and why.
 
-    The footers of the files are looked at, those of earlier scans without a request. deltalake's own changes of rows
-    read such a column as nanoseconds: moments outside the years 1677 to 2262 become others.
+    Those are timestamps in Parquet's old type INT96, which it takes for nanoseconds (moments outside the years
+    1677 to 2262 become others), and columns that a file spells in another case, which become nulls.
+    The footers of the files are looked at, those of earlier scans without a request.
 
     - `uri`, `options`: as for `active_files`.
     - `predicate`: a condition of SQL. Only files that may have a row for which it is true are looked at; one that
@@ -63,7 +64,7 @@ def int96_columns(
         TableError: there is no such version, or a footer can't be read.
     """
     ensure_compatible()
-    return _native.int96_columns(uri, dict(options or {}), version, predicate)
+    return _native.misread_columns(uri, dict(options or {}), version, predicate)
 
 
 def commit(

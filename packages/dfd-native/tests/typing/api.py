@@ -83,7 +83,7 @@ def staged(table: pa.Table, run: dfd_native.EngineRun) -> None:
 
 def logged(uri: str) -> None:
     found: dfd_native.ActiveFiles = dfd_native.active_files(uri, {"region": "x"}, version=3)
-    _old: list[str] = dfd_native.int96_columns(uri, version=3, predicate="id = 1")
+    _misread: dict[str, str] = dfd_native.misread_columns(uri, version=3, predicate="id = 1")
     paths: list[str] = [action["path"] for action in found.actions]
     with dfd_native.rewrite(
         uri,

@@ -1,12 +1,11 @@
-//! Timestamps in Parquet's old type INT96, which deltalake reads as nanoseconds.
+//! Columns that deltalake's own writer would carry over wrong into the files that it writes anew.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use arrow::datatypes::{DataType, Schema};
 use datafusion::common::DFSchema;
-use datafusion::datasource::physical_plan::parquet::ParquetFileReaderFactory;
-use datafusion::error::DataFusionError;
 use datafusion::parquet::basic::Type;
+use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::prelude::SessionConfig;
 use futures::{StreamExt, TryStreamExt};
@@ -20,20 +19,24 @@ use crate::runtime;
 use crate::snapshot::TableSnapshot;
 
 /// Footers that are asked for at once.
-const AT_ONCE: usize = 32;
+const MAX_CONCURRENT_REQUESTS: usize = 32;
 
 impl TableSnapshot {
-    /// The columns that have type INT96 in a file that may hold a row for which `predicate` is true.
+    /// The columns that deltalake misreads in a file that may hold a row for which `predicate` is true, and why:
+    /// timestamps of type INT96, which it takes for nanoseconds, and names in another case, which it takes
+    /// for missing columns.
     ///
-    /// A predicate that can't be decided from the log keeps all files. Where deltalake-core scans the table,
-    /// every timestamp counts as one.
+    /// A predicate that can't be decided from the log keeps all files. Where deltalake-core scans the table, every
+    /// timestamp counts.
     ///
     /// # Errors
     /// A footer can't be read.
-    pub async fn int96_columns(&self, predicate: Option<&str>) -> Result<BTreeSet<String>, Error> {
-        let timestamps = timestamps(self.schema());
-        if timestamps.is_empty() || self.fallback().is_some() {
-            return Ok(timestamps);
+    pub async fn misread_columns(
+        &self,
+        predicate: Option<&str>,
+    ) -> Result<BTreeMap<String, String>, Error> {
+        if self.fallback().is_some() {
+            return Ok(timestamps(self.schema()));
         }
         let files = predicate
             .and_then(|text| self.files_for(text).ok())
@@ -41,19 +44,15 @@ impl TableSnapshot {
         let metrics = ExecutionPlanMetricsSet::new();
         let names = self.columns().names();
         let readers = &Readers::new(self.location(), names, footer_cache(), &metrics);
-        let of_file = |file: &DataFile| {
-            let reader = readers.create_reader(0, file.scanned.clone(), None, &metrics);
-            async move {
-                let footer = reader?.get_metadata(None).await;
-                let footer = footer.map_err(DataFusionError::from)?;
-                let columns = footer.file_metadata().schema_descr().columns().iter();
-                let old = columns.filter(|column| column.physical_type() == Type::INT96);
-                let names = old.map(|column| column.path().string()).collect::<Vec<_>>();
-                Ok::<_, Error>(names)
-            }
+        let of_file = async |file: &DataFile| {
+            let [stored, named] = readers.footers(file.scanned.clone()).await?;
+            Ok::<_, Error>(misread(&stored, &named))
         };
         let found = futures::stream::iter(files.into_iter().map(of_file));
-        let found: Vec<_> = found.buffer_unordered(AT_ONCE).try_collect().await?;
+        let found: Vec<_> = found
+            .buffer_unordered(MAX_CONCURRENT_REQUESTS)
+            .try_collect()
+            .await?;
         Ok(found.into_iter().flatten().collect())
     }
 
@@ -73,11 +72,34 @@ impl TableSnapshot {
     }
 }
 
+/// The columns of one file, by the table's names: its footer as it is stored, and under those names.
+fn misread(stored: &ParquetMetaData, named: &ParquetMetaData) -> Vec<(String, String)> {
+    let columns = |footer: &ParquetMetaData| {
+        let columns = footer.file_metadata().schema_descr().columns().iter();
+        let columns = columns.map(|column| (column.path().string(), column.physical_type()));
+        columns.collect::<Vec<_>>()
+    };
+    let pairs = columns(stored).into_iter().zip(columns(named));
+    let reasons = pairs.filter_map(|((stored, physical), (name, _))| {
+        if physical == Type::INT96 {
+            Some((name, "an INT96 timestamp".to_owned()))
+        } else if stored != name {
+            Some((name, format!("spelled {stored} in a file")))
+        } else {
+            None
+        }
+    });
+    reasons.collect()
+}
+
 /// The columns that are, or have inside, a timestamp.
-fn timestamps(schema: &Schema) -> BTreeSet<String> {
+fn timestamps(schema: &Schema) -> BTreeMap<String, String> {
     let fields = schema.fields().iter();
     let timestamps = fields.filter(|field| has_timestamp(field.data_type()));
-    timestamps.map(|field| field.name().clone()).collect()
+    let reason = "a timestamp, which may be an INT96 one";
+    timestamps
+        .map(|field| (field.name().clone(), reason.to_owned()))
+        .collect()
 }
 
 fn has_timestamp(data_type: &DataType) -> bool {
