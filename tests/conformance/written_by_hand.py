@@ -1,0 +1,88 @@
+"""Delta tables as other writers leave them: files by pyarrow, and a log of JSON that says what it is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ID = "delta.columnMapping.id"
+PHYSICAL_NAME = "delta.columnMapping.physicalName"
+MAPPED = {"minReaderVersion": 2, "minWriterVersion": 5}
+
+
+def field(name: str, kind: Any, nullable: bool = True, **metadata: Any) -> dict[str, Any]:
+    """A field of Delta's schema."""
+    return {"name": name, "type": kind, "nullable": nullable, "metadata": metadata}
+
+
+def mapped(name: str, kind: Any, number: int, nullable: bool = True) -> dict[str, Any]:
+    """A field with the id `number` and the physical name `col-<number>`."""
+    return field(name, kind, nullable, **{ID: number, PHYSICAL_NAME: f"col-{number}"})
+
+
+def struct(*fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "struct", "fields": list(fields)}
+
+
+def array(element: Any) -> dict[str, Any]:
+    return {"type": "array", "elementType": element, "containsNull": True}
+
+
+def map_of(key: Any, value: Any) -> dict[str, Any]:
+    return {"type": "map", "keyType": key, "valueType": value, "valueContainsNull": True}
+
+
+def with_id(name: str, kind: pa.DataType, number: int, nullable: bool = True) -> pa.Field:
+    """A column of a file with a Parquet field id."""
+    return pa.field(name, kind, nullable, {b"PARQUET:field_id": str(number).encode()})
+
+
+def write(
+    root: Path,
+    fields: Sequence[Mapping[str, Any]],
+    files: Sequence[pa.Table],
+    *,
+    mode: str | None = None,
+    partition_by: Sequence[str] = (),
+    partitions: Sequence[Mapping[str, str]] = (),
+    **writer: Any,
+) -> Path:
+    """A table of one commit; `mode` is that of column mapping, `writer` goes to pyarrow."""
+    (root / "_delta_log").mkdir(parents=True)
+    configuration = {} if mode is None else {"delta.columnMapping.mode": mode}
+    if mode is not None:
+        configuration["delta.columnMapping.maxColumnId"] = "100"
+    actions: list[dict[str, Any]] = [
+        {"protocol": MAPPED if mode else {"minReaderVersion": 1, "minWriterVersion": 2}},
+        {
+            "metaData": {
+                "id": "1",
+                "format": {"provider": "parquet", "options": {}},
+                "schemaString": json.dumps(struct(*fields)),
+                "partitionColumns": list(partition_by),
+                "configuration": configuration,
+                "createdTime": 0,
+            }
+        },
+    ]
+    for number, data in enumerate(files):
+        path = f"part-{number}.parquet"
+        pq.write_table(data, root / path, **{"row_group_size": 2, "store_schema": False, **writer})
+        add = {
+            "path": quote(path),
+            "partitionValues": dict(partitions[number]) if partitions else {},
+            "size": (root / path).stat().st_size,
+            "modificationTime": 0,
+            "dataChange": True,
+            "stats": json.dumps({"numRecords": data.num_rows}),
+        }
+        actions.append({"add": add})
+    commit = root / "_delta_log" / f"{0:020}.json"
+    commit.write_text("".join(json.dumps(action) + "\n" for action in actions))
+    return root
