@@ -117,4 +117,5 @@ def test_rows_of_megabytes(tmp_path: Path) -> None:
         print(batches, done.stdout.strip())
         return int(done.stdout)
 
-    assert grown_mib(160) < 1.3 * grown_mib(40)
+    # The peak of one process differs from the next by a fifth.
+    assert grown_mib(160) < 1.5 * grown_mib(40)
