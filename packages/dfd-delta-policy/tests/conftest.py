@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -62,6 +63,35 @@ def rows() -> Callable[[GuardedTable], Rows]:
         )
 
     return read
+
+
+@pytest.fixture
+def by_hand() -> Callable[[GuardedTable], list[dict[str, Any]]]:
+    """Rows from the log's JSON and pyarrow alone; partition values as the log has them, INT96 at microseconds."""
+
+    def read(table: GuardedTable) -> list[dict[str, Any]]:
+        root = Path(table.uri.removeprefix("file://"))
+        active: dict[str, Any] = {}
+        for entry in sorted((root / "_delta_log").glob("*.json")):
+            # Within a commit, what it removes goes before what it adds.
+            actions = [json.loads(line) for line in entry.read_text().splitlines()]
+            for action in sorted(actions, key=lambda action: "add" in action):
+                if "remove" in action:
+                    active.pop(action["remove"]["path"])
+                elif "add" in action:
+                    active[action["add"]["path"]] = action["add"]["partitionValues"]
+        return [
+            {**row, **values}
+            for path, values in active.items()
+            for row in _file(root / unquote(path)).to_pylist()
+        ]
+
+    return read
+
+
+def _file(path: Path) -> pa.Table:
+    with pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as opened:
+        return opened.read()
 
 
 class PyarrowNative(PlainTables):
@@ -200,6 +230,9 @@ class WatchedNative:
 
     def active_files(self, *args: Any, **fields: Any) -> Any:
         return dfd_native.active_files(*args, **fields)
+
+    def misread_columns(self, *args: Any, **fields: Any) -> Any:
+        return dfd_native.misread_columns(*args, **fields)
 
     def stage(self, uri: str, *args: Any, **fields: Any) -> Any:
         return self._watched(uri, dfd_native.stage(uri, *args, **fields))

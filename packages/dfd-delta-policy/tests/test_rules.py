@@ -17,6 +17,7 @@ from dfd_delta_policy import (
     ConflictError,
     DeltaRetryPolicy,
     GuardedTable,
+    InvalidOperation,
     Outcome,
 )
 
@@ -67,7 +68,7 @@ OPERATIONS: dict[str, Callable[[GuardedTable], Outcome]] = {
     "update": lambda t: t.update({"s": "'x'"}, "id = 1"),
     "merge": lambda t: (
         t.merge(pa.table({"id": [1], "s": ["m"]}), "s.id = t.id", "s", "t")
-        .when_matched_update_all()
+        .when_matched_update({"s": "s.s"})
         .execute()
     ),
 }
@@ -119,6 +120,16 @@ def test_or_it_is_worked_out_again_where_its_meaning_stays(
     OPERATIONS[operation](twin)
     assert rows(table) == rows(twin)
     assert DeltaTable(table.uri).schema() == DeltaTable(twin.uri).schema()
+
+
+def test_all_columns_are_those_under_the_new_rules(table: GuardedTable, rows: Any) -> None:
+    """A merge whose source lacks the new column is refused, as it is where that came first."""
+    before = rows(table)
+    source = pa.table({"id": [1], "s": ["m"]})
+    changed = late(table, COMPATIBLE["column"], on_metadata_change="replan")
+    with pytest.raises(InvalidOperation, match="has no column n"):
+        changed.merge(source, "s.id = t.id", "s", "t").when_matched_update_all().execute()
+    assert rows(table) == [(*row, None) for row in before]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

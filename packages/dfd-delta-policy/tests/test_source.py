@@ -12,7 +12,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from dfd_delta_policy import InvalidOperation, plain_schema
-from dfd_delta_policy.source import plain_reader, replayable
+from dfd_delta_policy.source import Source, plain_reader, replayable
 
 TABLE = pa.table({"n": [1, 2, 3], "s": ["a", None, "c"]})
 
@@ -41,6 +41,33 @@ def dataset(tmp_path: Path) -> ds.Dataset:
 def test_opens_from_the_start_every_time(make: Any, tmp_path: Path) -> None:
     with replayable(make(tmp_path), once=False) as open_:
         assert [open_().read_all() for _ in range(3)] == [TABLE] * 3
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("once", [True, False])
+@pytest.mark.parametrize("looks", [True, False])
+def test_a_source_is_read_once_after_its_schema(once: bool, looks: bool, tmp_path: Path) -> None:
+    """A look at the schema reads no batch, spools nothing and opens nothing twice."""
+    opened: list[int] = []
+
+    def stream() -> pa.RecordBatchReader:
+        def batches() -> Iterator[pa.RecordBatch]:
+            opened.append(1)
+            yield from TABLE.to_batches()
+
+        return pa.RecordBatchReader.from_batches(TABLE.schema, batches())
+
+    for data in (TABLE, TABLE.to_batches()[0], dataset(tmp_path), stream(), stream):
+        del opened[:]
+        with Source(data, once=once) as source:
+            if looks:
+                assert source.schema == source.schema == TABLE.schema
+            assert opened == []
+            assert list((tmp_path / "tmp").iterdir()) == []
+            assert source.open().read_all() == TABLE
+            if not once:
+                assert source.open().read_all() == TABLE
+        assert len(opened) <= (1 if once or data is not stream else 2)
     assert list((tmp_path / "tmp").iterdir()) == []
 
 

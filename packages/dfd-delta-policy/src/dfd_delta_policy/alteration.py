@@ -7,13 +7,16 @@ version set as a property; each breaks the table for those who read it next.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, Field, Schema
 
+from dfd_delta_policy.commit import Committer
 from dfd_delta_policy.errors import InvalidOperation, UnsupportedTable
+from dfd_delta_policy.expressions import Relation, over
+from dfd_delta_policy.faults import refuse_misread, refuse_void
 
 _INTERVAL = re.compile(
     r"(interval )?\d+ (nano|micro|milli)?(second|minute|hour|day|week)s?", re.IGNORECASE
@@ -93,7 +96,8 @@ def new_fields(fields: Any) -> list[Field]:
     """Columns as deltalake has them, from its own fields, pyarrow's, or a schema of either.
 
     Raises:
-        InvalidOperation: none is given, or one takes no nulls, which the rows that are there have.
+        InvalidOperation: none is given, one takes no nulls, which the rows that are there have, or one has
+            no type.
     """
     given = [fields] if isinstance(fields, (Field, pa.Field)) else _listed(fields)
     found: list[Field] = []
@@ -108,6 +112,7 @@ def new_fields(fields: Any) -> list[Field]:
             )
     if not found:
         raise InvalidOperation("`fields` names no column.")
+    refuse_void(found)
     for field in found:
         if not field.nullable:
             raise InvalidOperation(
@@ -144,3 +149,29 @@ def missing_fields(table: DeltaTable, fields: Iterable[Field]) -> list[Field]:
         elif found.name != field.name or found.type != field.type:
             raise InvalidOperation(f"The table has column {found.name} of type {found.type}.")
     return missing
+
+
+def check_constraints(
+    committer: Committer, table: DeltaTable, constraints: Mapping[str, str]
+) -> None:
+    """Refuse constraints that deltalake would read, or check, otherwise than they are.
+
+    Raises:
+        InvalidOperation: one isn't one boolean expression over the table's columns.
+        UnsupportedTable: one is over a column that deltalake reads wrong.
+    """
+    fields = table.schema().fields
+    with over(Relation("table", fields)) as expressions:
+        for name, check in constraints.items():
+            expressions.check_predicate(check, f"The constraint {name}")
+    wrong = {path.partition(".")[0].lower() for path in committer.misread_columns(table.version())}
+    right = [field for field in fields if field.name.lower() not in wrong]
+    if wrong and not _can_plan(constraints.values(), right):
+        refuse_misread(committer, table)
+
+
+def _can_plan(texts: Iterable[str], fields: Sequence[Field]) -> bool:
+    if not fields:
+        return False
+    with over(Relation("table", fields)) as expressions:
+        return all(map(expressions.can_plan, texts))

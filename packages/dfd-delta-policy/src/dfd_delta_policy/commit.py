@@ -14,6 +14,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version as _version
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -112,13 +113,19 @@ class Committer:
         Raises:
             OSError: the log can't be read.
         """
-        try:
+        with _reading():
             return self.native.active_files(self.uri, self.options, version=version).actions
-        except DeltaPolicyError:
-            raise
-        except Exception as error:
-            # One of a store, which may work the next time: the table was opened right before.
-            raise OSError(str(error)) from error
+
+    def misread_columns(self, version: int, predicate: str | None = None) -> Mapping[str, str]:
+        """The columns that deltalake misreads in files that may have rows of `predicate`, and why.
+
+        Raises:
+            OSError: the log or a file can't be read.
+        """
+        with _reading():
+            return self.native.misread_columns(
+                self.uri, self.options, version=version, predicate=predicate
+            )
 
     def put(self, table: DeltaTable, commit: Commit, properties: CommitProperties) -> int:
         """Commit at exactly the version after the handle's; the version.
@@ -186,6 +193,17 @@ class Committer:
                 table.cleanup_metadata()
         except Exception:
             logger.warning("No checkpoint of %s at version %d", self.uri, version, exc_info=True)
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Every error is one of the store, which may work the next time: the table was opened right before."""
+    try:
+        yield
+    except DeltaPolicyError:
+        raise
+    except Exception as error:
+        raise OSError(str(error)) from error
 
 
 def refuse_features(table: DeltaTable) -> None:

@@ -29,6 +29,7 @@ from dfd_storage import StorageProfile
 from dfd_delta_policy.commit import Committer
 from dfd_delta_policy.errors import UnsupportedTable
 from dfd_delta_policy.file_statistics import FileStatistics
+from dfd_delta_policy.misread import misread_columns
 from dfd_delta_policy.native import FileAction, StagedFiles
 from dfd_delta_policy.rules import refuse_odd_paths
 from dfd_delta_policy.source import plain_schema
@@ -83,6 +84,20 @@ class PlainTables:
         ]
         return _Active(table.version(), actions)
 
+    def misread_columns(
+        self,
+        uri: str,
+        options: Mapping[str, str] | None = None,
+        *,
+        version: int,
+        predicate: str | None = None,
+    ) -> Mapping[str, str]:
+        """The misread columns in the files of a version; in all of them, whatever the predicate."""
+        table = _open(uri, options, version)
+        paths = pa.table(table.get_add_actions())["path"].to_pylist()
+        names = [field.name for field in table.schema().fields]
+        return misread_columns(_files(uri, options), map(unquote, paths), names)
+
     def rewrite(
         self,
         uri: str,
@@ -102,8 +117,7 @@ class PlainTables:
             raise UnsupportedTable("A z-order needs dfd-native. Nothing was changed.")
         table = _open(uri, options, version)
         active = {file["path"]: file for file in self.active_files(uri, options, version).actions}
-        handler = DeltaStorageHandler(uri, options=dict(options or {}))
-        rewritten = _Rewritten(pa.fs.PyFileSystem(handler), table)
+        rewritten = _Rewritten(_files(uri, options), table)
         try:
             rewritten.write([active[path] for path in paths], target_file_bytes or math.inf)
         except BaseException:
@@ -247,7 +261,8 @@ class _Rewritten:
 
     def _row_groups(self, path: str) -> Iterator[pa.Table]:
         with self._files.open_input_file(path) as opened:
-            parquet = pq.ParquetFile(opened)
+            # As nanoseconds, INT96 has no moments after 2262.
+            parquet = pq.ParquetFile(opened, coerce_int96_timestamp_unit="us")
             for index in range(parquet.num_row_groups):
                 table = parquet.read_row_group(index)
                 columns = [
@@ -257,6 +272,10 @@ class _Rewritten:
                     for field in self._schema
                 ]
                 yield pa.table(columns, schema=self._schema)
+
+
+def _files(uri: str, options: Mapping[str, str] | None) -> pa.fs.FileSystem:
+    return pa.fs.PyFileSystem(DeltaStorageHandler(uri, options=dict(options or {})))
 
 
 def _open(uri: str, options: Mapping[str, str] | None, version: int | None) -> DeltaTable:

@@ -241,7 +241,7 @@ class _Run:
             self._before(table)
         try:
             if table is not None and self._operation.by_deltalake:
-                refuse_binary_partitions(table)
+                refuse_binary_partitions(table.schema().fields, table.metadata().partition_columns)
                 if self._operation.removes_rows:
                     refuse_odd_paths(table)
             done = self._operation.attempt(Attempt(table, self._properties()))

@@ -58,6 +58,15 @@ class Native(Protocol):
         self, uri: str, options: Mapping[str, str] | None = None, version: int | None = None
     ) -> ActiveFiles: ...
 
+    def misread_columns(
+        self,
+        uri: str,
+        options: Mapping[str, str] | None = None,
+        *,
+        version: int,
+        predicate: str | None = None,
+    ) -> Mapping[str, str]: ...
+
     def rewrite(
         self,
         uri: str,

@@ -12,7 +12,6 @@ commit changed a file is left out, and its files are deleted. Only when no batch
 from __future__ import annotations
 
 import json
-import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -25,28 +24,16 @@ from dfd_delta_policy.loop import Attempt, Done
 from dfd_delta_policy.native import FileAction, StagedFiles
 from dfd_delta_policy.offer import Offer
 from dfd_delta_policy.outcome import Outcome
+from dfd_delta_policy.partitions import PartitionFilters, as_text, chosen
 from dfd_delta_policy.rules import Rules
 
 T = TypeVar("T")
-
-PartitionFilters = Sequence[tuple[str, str, Any]]
 
 _TARGET_FILE_BYTES = 100 * 1024 * 1024
 # Rewritten together, and thrown away together where another commit changes one of the files.
 _BATCH_BYTES = 1024 * 1024 * 1024
 # As Delta-Spark purges (`spark.databricks.delta.optimize.maxDeletedRowsRatio`).
 _DELETED_ROWS_RATIO = 0.05
-
-_COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "in": lambda value, wanted: value in wanted,
-    "not in": lambda value, wanted: value not in wanted,
-}
 
 
 class _Batch(NamedTuple):
@@ -97,7 +84,7 @@ class Rewriting:
         refuse_features(table)
         _refuse_columns(table, self._z_order_by)
         self._rules, self._version = Rules.of(table), table.version()
-        files = _chosen(table, self._committer.active(self._version), self._filters)
+        files = chosen(table, self._committer.active(self._version), self._filters)
         self._considered = len(files)
         for old in self._plan(table, files):
             staged = self._committer.native.rewrite(
@@ -172,7 +159,7 @@ class Rewriting:
         return Commit(
             operation="OPTIMIZE",
             parameters={
-                "predicate": json.dumps([_said(one) for one in self._filters]),
+                "predicate": json.dumps([as_text(one) for one in self._filters]),
                 "zOrderBy": json.dumps(self._z_order_by),
                 "clusterBy": "[]",
                 "auto": False,
@@ -208,42 +195,6 @@ def _sizes(added: Iterable[int]) -> dict[str, int]:
         return {}
     quarters = {f"p{25 * n}FileSize": sizes[n * len(sizes) // 4] for n in (1, 2, 3)}
     return {"minFileSize": sizes[0], **quarters, "maxFileSize": sizes[-1]}
-
-
-def _chosen(
-    table: DeltaTable, files: Sequence[FileAction], filters: PartitionFilters
-) -> list[FileAction]:
-    """The files of the partitions that the filters name.
-
-    Raises:
-        InvalidOperation: a filter names no partition column, or no operator.
-    """
-    columns = table.metadata().partition_columns
-    for column, compared, _ in filters:
-        if column not in columns:
-            raise InvalidOperation(f"{column!r} is no partition column: {columns}.")
-        if compared not in _COMPARED:
-            raise InvalidOperation(f"{compared!r} is none of {', '.join(_COMPARED)}.")
-    if not filters:
-        return list(files)
-    actions = pa.table(table.get_add_actions()).select(["path", "partition"])
-    values = {row["path"]: row["partition"] for row in actions.to_pylist()}
-    return [file for file in files if _matches(values[file["path"]], filters)]
-
-
-def _matches(values: Mapping[str, Any], filters: PartitionFilters) -> bool:
-    for column, compared, wanted in filters:
-        value = values[column]
-        if value is None and compared in ("<", "<=", ">", ">="):
-            return False
-        if not _COMPARED[compared](value, wanted):
-            return False
-    return True
-
-
-def _said(one: tuple[str, str, Any]) -> str:
-    column, compared, wanted = one
-    return f"({column} {compared} {wanted})"
 
 
 def _by_partition(files: Iterable[FileAction]) -> list[list[FileAction]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Field
 from deltalake.schema import PrimitiveType
 
 from dfd_delta_policy.conflict import Conflict
@@ -117,16 +117,15 @@ def refuse_odd_paths(table: DeltaTable) -> None:
             )
 
 
-def refuse_binary_partitions(table: DeltaTable) -> None:
+def refuse_binary_partitions(fields: Iterable[Field], partition_by: Sequence[str]) -> None:
     """Refuse to let deltalake write to a table that is partitioned by binary values.
 
     It writes the value `a` as the six bytes of its escape, `\\u0061`.
 
     Raises:
-        UnsupportedTable: the table is partitioned so.
+        UnsupportedTable: the table is, or would be, partitioned so.
     """
-    partition_by = table.metadata().partition_columns
-    for field in table.schema().fields if partition_by else ():
+    for field in fields:
         if field.name in partition_by and field.type == PrimitiveType("binary"):
             raise UnsupportedTable(
                 f"deltalake can't write to the table, whose partition column {field.name} is binary: it would "

@@ -8,8 +8,10 @@ staged, the stream is read once for all attempts, and nothing is spooled.
 from __future__ import annotations
 
 import contextlib
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +96,33 @@ def _stream(data: Any) -> Any:
             f"Data is anything with __arrow_c_stream__, or a callable giving it; "
             f"not {type(data).__name__}."
         )
-    return data
+    return _reader_of_frame(data) if _is_frame(data) else data
+
+
+def _is_frame(data: Any) -> bool:
+    """Whether it is a DataFrame of datafusion, which needn't be installed."""
+    homes = {kind.__module__.partition(".")[0] for kind in type(data).__mro__}
+    return "datafusion" in homes and hasattr(data, "execute_stream")
+
+
+def _reader_of_frame(frame: Any) -> pa.RecordBatchReader:
+    """All partitions of a DataFrame in one lazy reader, under the types that come.
+
+    Its own stream reads one partition after the other, so that a join may never give a batch, and has
+    the types of the plan before coercion, so that doubles are read as integers.
+    """
+    datafusion: Any = sys.modules["datafusion"]
+    if not isinstance(frame, datafusion.DataFrame):  # what one is made of
+        frame = datafusion.DataFrame(frame)
+    session = datafusion.SessionContext.global_ctx()
+    found = session.create_dataframe_from_logical_plan(frame.optimized_logical_plan()).schema()
+    schema = pa.schema([field.with_nullable(True) for field in found], found.metadata)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in frame.execute_stream():
+            yield batch.to_pyarrow().cast(schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 @contextlib.contextmanager
@@ -128,18 +156,35 @@ class Source:
     """`replayable`, entered at the first open: what already landed leaves its source unread."""
 
     def __init__(self, data: Any, *, once: bool) -> None:
-        self._manager = replayable(data, once=once)
+        self._data = data
+        self._once = once
+        self._opened = contextlib.ExitStack()
         self._open: Open | None = None
+        # Opened for its schema, and not read.
+        self._ahead: pa.RecordBatchReader | None = None
 
     def __enter__(self) -> Source:
         return self
 
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The plain schema of the data, of which no row is read."""
+        if isinstance(self._data, (pa.Table, pa.RecordBatch, ds.Dataset)):
+            return plain_schema(self._data.schema)
+        if callable(self._data):
+            self._ahead = plain_reader(self._data())
+            return self._ahead.schema
+        self._data = plain_reader(self._data)
+        return self._data.schema
+
     def open(self) -> pa.RecordBatchReader:
         """A reader from the start of the data."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            return ahead
         if self._open is None:
-            self._open = self._manager.__enter__()
+            self._open = self._opened.enter_context(replayable(self._data, once=self._once))
         return self._open()
 
     def __exit__(self, *exc: Any) -> None:
-        if self._open is not None:
-            self._manager.__exit__(None, None, None)
+        self._opened.close()

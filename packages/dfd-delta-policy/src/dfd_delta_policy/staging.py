@@ -14,10 +14,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from deltalake import CommitProperties, DeltaTable
+from deltalake import CommitProperties, DeltaTable, Schema
 
 from dfd_delta_policy.commit import Commit, Committer, refuse_features
 from dfd_delta_policy.conflict import Conflict, ConflictFound
+from dfd_delta_policy.faults import refuse_void
 from dfd_delta_policy.loop import Attempt, Done
 from dfd_delta_policy.native import FileAction, StagedFiles
 from dfd_delta_policy.offer import Offer
@@ -73,6 +74,7 @@ class StagedWrite:
             if self._commit_metadata is not None:
                 self._metadata = dict(self._commit_metadata())
         if staged.read_version is None:
+            refuse_void(Schema.from_json(staged.schema_json).fields)
             self._rules = None
         elif table is not None and table.version() == staged.read_version:
             self._rules = Rules.of(table)

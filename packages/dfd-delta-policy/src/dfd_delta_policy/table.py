@@ -10,11 +10,15 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import msgspec
-from deltalake import write_deltalake
 from dfd_storage import StorageProfile, StorageResolver
 
 from dfd_delta_policy import native
-from dfd_delta_policy.alteration import checked_properties, missing_fields, new_fields
+from dfd_delta_policy.alteration import (
+    check_constraints,
+    checked_properties,
+    missing_fields,
+    new_fields,
+)
 from dfd_delta_policy.audit import Audit, audit
 from dfd_delta_policy.commit import Committer
 from dfd_delta_policy.compaction import PlainCommitter
@@ -27,14 +31,17 @@ from dfd_delta_policy.handles import Handles
 from dfd_delta_policy.hooks import CommitHook, RequireCommitSafety
 from dfd_delta_policy.loop import Attempt, Clock, Done, Loop, Operation
 from dfd_delta_policy.merging import MergeBuilder
-from dfd_delta_policy.mutation import WRITER, existing, on_handle
+from dfd_delta_policy.mutation import existing, on_handle
 from dfd_delta_policy.outcome import AttemptEvent, Outcome, Status
+from dfd_delta_policy.partitions import PartitionFilters
 from dfd_delta_policy.policy import DeltaRetryPolicy, OperationName
-from dfd_delta_policy.rewriting import PartitionFilters, Rewriting
+from dfd_delta_policy.rewriting import Rewriting
+from dfd_delta_policy.row_changes import delete, update
 from dfd_delta_policy.source import Source
 from dfd_delta_policy.staging import StagedWrite
 from dfd_delta_policy.turnstile import Turnstile
 from dfd_delta_policy.vacuum import Vacuum
+from dfd_delta_policy.writing import Write
 
 Observe = Callable[[str, str], AbstractContextManager[Callable[[Outcome], None]]]
 
@@ -117,7 +124,9 @@ class GuardedTable:
         end, or with a lower version, it answers `already_committed` and reads nothing of `data`.
 
         Raises:
-            InvalidOperation: `data` is no Arrow stream, or one of the two is missing.
+            InvalidOperation: `data` is no Arrow stream, one of the two is missing, or a column of nulls without a
+                type would get into the table.
+            UnsupportedTable: deltalake has to write, and would write other values.
             ConflictError: it was not committed.
             dfd_native.StageError: the data doesn't fit the table, or its files couldn't be written.
         """
@@ -142,7 +151,8 @@ class GuardedTable:
         `predicate` nor `schema_mode`.
 
         Raises:
-            as `append`.
+            as `append`, and
+            InvalidOperation: the predicate isn't one boolean expression over the table's columns.
         """
         return self._write("overwrite", data, predicate, partition_by, schema_mode, sort_by, None)
 
@@ -177,20 +187,11 @@ class GuardedTable:
                 "`sort_by` needs dfd-native, and neither `predicate` nor `schema_mode`."
             )
         with Source(data, once=self._once(mode)) as source:
+            by_deltalake = Write(mode, predicate, partition_by, schema_mode)
 
             def attempt(attempt: Attempt) -> Done:
-                options: dict[str, Any] = {
-                    # Strict for the first version too: who comes second must look again.
-                    "mode": "error" if attempt.table is None else mode,
-                    "predicate": predicate,
-                    "partition_by": partition_by,
-                    "schema_mode": schema_mode,
-                    "storage_options": self._profile.to_deltalake_options(),
-                    "writer_properties": WRITER,
-                    "commit_properties": attempt.commit,
-                }
-                write_deltalake(attempt.table or self.uri, source.open(), **options)
-                return Done(0 if attempt.table is None else attempt.table.version(), {})
+                options = self._profile.to_deltalake_options()
+                return by_deltalake.once(attempt, self._committer(), source, options)
 
             return self._run(
                 mode,
@@ -203,33 +204,32 @@ class GuardedTable:
             )
 
     def delete(self, predicate: str | None = None) -> Outcome:
-        """Delete the rows that match `predicate`, or all."""
+        """Delete the rows that match `predicate`, or all.
+
+        Raises:
+            InvalidOperation: the predicate isn't one boolean expression over the table's columns.
+            UnsupportedTable: deltalake would damage rows that stay.
+        """
 
         def attempt(attempt: Attempt) -> Done:
-            return on_handle(
-                attempt,
-                lambda table: table.delete(
-                    predicate, writer_properties=WRITER, commit_properties=attempt.commit
-                ),
-            )
+            return delete(attempt, self._committer(), predicate)
 
         return self._run("delete", attempt, removes_rows=True, by_deltalake=True)
 
     def update(self, updates: Mapping[str, str], predicate: str | None = None) -> Outcome:
-        """Set columns to SQL expressions where `predicate` holds, or everywhere."""
+        """Set columns to SQL expressions where `predicate` holds, or everywhere.
+
+        Columns are found without regard to case.
+
+        Raises:
+            InvalidOperation: a name is that of no column, or a text isn't one expression over the table's.
+            UnsupportedTable: deltalake would damage rows of the table.
+        """
         if not updates:
             raise InvalidOperation("`updates` names no column.")
 
         def attempt(attempt: Attempt) -> Done:
-            return on_handle(
-                attempt,
-                lambda table: table.update(
-                    updates=dict(updates),
-                    predicate=predicate,
-                    writer_properties=WRITER,
-                    commit_properties=attempt.commit,
-                ),
-            )
+            return update(attempt, self._committer(), updates, predicate)
 
         return self._run("update", attempt, removes_rows=True, by_deltalake=True)
 
@@ -246,7 +246,12 @@ class GuardedTable:
             return self._run("merge", attempt, removes_rows=removes_rows, by_deltalake=True)
 
         return MergeBuilder(
-            run, Source(source, once=self._once("merge")), predicate, source_alias, target_alias
+            run,
+            self._committer,
+            Source(source, once=self._once("merge")),
+            predicate,
+            source_alias,
+            target_alias,
         )
 
     def optimize(
@@ -259,10 +264,12 @@ class GuardedTable:
         Rows don't change, and concurrent appends don't make it start over. Files of which more than
         one row in twenty is deleted by a deletion vector are rewritten too. `target_size_bytes` None is
         the table's own (`delta.targetFileSize`), or 100 MiB. `partition_filters` name the partitions, as
-        deltalake's do (`[("day", ">=", date(2026, 1, 1))]`, joined by and); all by default.
+        deltalake's do (`[("day", ">=", date(2026, 1, 1))]`, joined by and), by values of the column's type or
+        by their text; all by default.
 
         Raises:
-            InvalidOperation: the target is below 1, or a filter names no partition column or no operator.
+            InvalidOperation: the target is below 1, or a filter names no partition column, no operator or no
+                value of the column.
             UnsupportedTable: the table has a feature that a rewrite can't keep; without dfd-native
                 these are deletion vectors, column mapping and odd paths too.
         """
@@ -333,6 +340,8 @@ class GuardedTable:
         """Add CHECK constraints, name to SQL expression; every row that is there must hold to them.
 
         Raises:
+            InvalidOperation: one isn't one boolean expression over the table's columns.
+            UnsupportedTable: one is over timestamps that deltalake reads wrong.
             deltalake.exceptions.DeltaError: a row violates one, or its name has another expression.
         """
         if not constraints:
@@ -347,6 +356,7 @@ class GuardedTable:
             }
             if not missing:
                 return Done(None, {})
+            check_constraints(self._committer(), existing(attempt), missing)
             return on_handle(
                 attempt,
                 lambda table: table.alter.add_constraint(missing, commit_properties=attempt.commit),
