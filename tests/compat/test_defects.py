@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import dfd_native
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from datafusion import SessionContext
+from datafusion import SessionConfig, SessionContext
 from datafusion.object_store import AmazonS3
 from datafusion.plan import LogicalPlan
 from deltalake import DeltaTable
@@ -54,6 +56,63 @@ def test_functions_of_spark_in_the_bytes_of_a_plan() -> None:
     frame = session.sql("select concat(a, null) as c from (values ('x')) t(a)")
     plan = LogicalPlan.from_bytes(other, frame.logical_plan().to_bytes(session))
     assert other.create_dataframe_from_logical_plan(plan).to_pydict() == {"c": [None]}
+
+
+@pytest.mark.xfail(strict=True, reason="the filter by the highest id so far is the other's too")
+def test_max_beside_another_max(tmp_path: Path) -> None:
+    """The highest ids are read first, and the highest price is where they are lowest."""
+    for n in range(20):
+        ids = range((19 - n) * 100, (20 - n) * 100)
+        price = [10**6 if n == 19 else 1] * 100
+        pq.write_table(pa.table({"id": ids, "price": price}), tmp_path / f"{n:02}.parquet")
+    session = SessionContext(SessionConfig().with_target_partitions(2))
+    session.register_parquet("t", tmp_path)
+    # Each run is a chance of its own: which file is read when is the scheduler's.
+    for _ in range(100):
+        found = session.sql("select max(id) as a, max(price + 1) as b from t").to_pydict()
+        assert found == {"a": [1999], "b": [10**6 + 1]}
+
+
+JOIN = """
+import sys
+import pyarrow as pa
+from datafusion import SessionConfig, SessionContext
+
+session = SessionContext(SessionConfig().with_target_partitions(4))
+for name in ("a", "b"):
+    session.register_parquet(name, f"{sys.argv[1]}/{name}")
+frame = session.sql("select b.k from a join b on a.k = b.k")
+print(frame.count(), flush=True)
+print(pa.table(frame).num_rows)
+"""
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=subprocess.TimeoutExpired,
+    reason="one partition is read after the other, and each waits for the filters of all",
+)
+def test_the_stream_of_a_join(tmp_path: Path) -> None:
+    for name, rows in (("a", 1_000), ("b", 50_000)):
+        (tmp_path / name).mkdir()
+        for n in range(4):
+            keys = pa.table({"k": range(n * rows, (n + 1) * rows)})
+            pq.write_table(keys, tmp_path / name / f"{n}.parquet")
+    # Without its waiting it takes one second; a process that hangs is killed.
+    done = subprocess.run(
+        [sys.executable, "-c", JOIN, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    assert done.stdout.split() == ["4000", "4000"]
+
+
+@pytest.mark.xfail(strict=True, reason="it has the types of the plan before coercion")
+def test_the_types_of_a_dataframes_stream() -> None:
+    frame = SessionContext().sql("select 1 as n union all select 1.5")
+    assert sorted(pa.table(frame)["n"].to_pylist()) == [1.0, 1.5]
 
 
 @pytest.mark.xfail(strict=True, raises=BaseException, reason="a PanicException is no Exception")

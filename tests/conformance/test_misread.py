@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
-from written_by_hand import array, field, struct, write
+from written_by_hand import array, field, mapped, struct, with_id, write
 
 END = datetime(9999, 12, 31, tzinfo=timezone.utc)
 MOMENT = pa.timestamp("us", "UTC")
@@ -63,6 +63,24 @@ def test_names_in_another_case(tmp_path: Path) -> None:
     found = misread(root)
     assert found == {"id": "spelled ID in a file", "s.x": found["s.x"]}
     assert found["s.x"] in ("spelled s.X in a file", "spelled S.X in a file")
+
+
+def test_mapped_columns_have_the_names_that_deltalake_looks_for(tmp_path: Path) -> None:
+    """By name it finds them; by id, where the file has the physical names too."""
+    fields = [mapped("id", "long", 1), mapped("s", struct(mapped("x", "long", 3)), 2)]
+    inside = pa.struct([("col-3", pa.int64())])
+    physical = pa.table({"col-1": [1], "col-2": pa.array([{"col-3": 5}], inside)})
+    for mode in ("name", "id"):
+        assert misread(write(tmp_path / mode, fields, [physical], mode=mode)) == {}
+    named = [
+        with_id("id", pa.int64(), 1),
+        with_id("s", pa.struct([with_id("x", pa.int64(), 3)]), 2),
+    ]
+    logical = pa.table(
+        [pa.array([1]), pa.array([{"x": 5}], named[1].type)], schema=pa.schema(named)
+    )
+    root = write(tmp_path / "logical", fields, [logical], mode="id")
+    assert misread(root) == {"id": "spelled id in a file", "s.x": "spelled s.x in a file"}
 
 
 @pytest.mark.parametrize(

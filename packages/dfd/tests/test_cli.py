@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from dfd.cli import FAILED, INCOMPATIBLE, USAGE, main
 
 Capture = pytest.CaptureFixture[str]
@@ -135,6 +138,79 @@ def test_history_tells_the_ids_of_what_dfd_did(table: Path, capsys: Capture) -> 
 def test_limit(capsys: Capture) -> None:
     query = "select value as n from generate_series(1, 1000)"
     assert len(run_json(capsys, "sql", query, "--limit", "7")) == 7
+    assert len(run_json(capsys, "sql", query)) == 1000
+    for arguments, shown in (((), 100), (("--limit", "7"), 7), (("--limit", "1000"), 1000)):
+        code, out, _ = run(capsys, "sql", query, *arguments)
+        assert (code, out.count("│")) == (0, 2 * shown)
+        assert out.endswith(f"The first {shown} rows; there are more.\n") == (shown < 1000)
+
+
+def test_values_are_shown_as_they_are(capsys: Capture) -> None:
+    query = "select 0.001 as b, 1e-9 as c, 1e300 as d, null as n, '' as e, 1.50::decimal(5, 2) as f"
+    code, out, _ = run(capsys, "sql", query)
+    assert code == 0
+    shown = [text.strip() for text in out.splitlines()[3].strip("│").split("│")]
+    assert shown == ["0.001", "1e-09", "1e+300", "NULL", "", "1.50"]
+    assert run_json(capsys, "sql", query) == [
+        {"b": 0.001, "c": 1e-9, "d": 1e300, "n": None, "e": "", "f": "1.50"}
+    ]
+
+
+def test_two_columns_of_one_name(table: Path, capsys: Capture) -> None:
+    query = ("sql", "select a.id, b.id from t a join t b on a.id = b.id", "-t", f"t={table}")
+    code, out, err = run(capsys, *query, "--json")
+    assert (code, out) == (FAILED, "")
+    assert "'id'" in err
+    assert run(capsys, *query)[1].count("id") == 2
+
+
+def test_a_statement_shows_nothing(capsys: Capture) -> None:
+    assert run(capsys, "sql", "create view v as select 1 as n") == (0, "", "")
+
+
+def test_controls_of_others_are_escaped(table: Path, capsys: Capture) -> None:
+    query = "select chr(27) || '[31mred' as c, 1 as \"\x1b[32mname\""
+    code, out, _ = run(capsys, "sql", query)
+    assert (code, "\x1b" in out) == (0, False)
+    assert r"\x1b[31mred" in out
+    assert r"\x1b[32mname" in out
+    _, out, _ = run(capsys, "sql", query, "--json")
+    assert "\x1b" not in out
+    code, _, err = run(capsys, "sql", 'select "\x1b[31mnope\u202e"')
+    assert code == FAILED
+    assert r"\x1b[31mnope\u202e" in err
+    write_deltalake(
+        table,
+        pa.table({"id": [9], "s": ["z"]}),
+        mode="append",
+        commit_properties=CommitProperties(custom_metadata={"dfd.run_id": "\x1b[2J"}),
+    )
+    for arguments in (("history", table), ("history", table, "--json")):
+        code, out, _ = run(capsys, *arguments)
+        assert (code, "\x1b" in out) == (0, False)
+        assert "[2J" in out
+
+
+def test_who_reads_may_stop(tmp_path: Path) -> None:
+    """A real process and a real pipe: what nobody reads any more is no traceback."""
+    command = (sys.executable, "-m", "dfd", "sql")
+    # An unbuffered stdout loses what a pipe doesn't take, and doesn't tell.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    for arguments in (("--json",), ("--limit", "20000")):
+        process = subprocess.Popen(
+            [*command, "select value as n from generate_series(1, 20000)", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(60) == FAILED
 
 
 def test_doctor_and_report(tmp_path: Path, capsys: Capture) -> None:
@@ -148,16 +224,22 @@ def test_doctor_and_report(tmp_path: Path, capsys: Capture) -> None:
     pq.write_table(pa.table({"id": [1]}), tmp_path / "d.parquet")
     run(capsys, "write", made, tmp_path / "d.parquet")
     none = tmp_path / "none"
-    found = run_json(capsys, "doctor", "--table", made, "--table", none)
+    code, out, _ = run(capsys, "doctor", "--table", made, "--table", none, "--json")
+    found = json.loads(out)
+    assert code == FAILED
     assert found["abandoned_stages"] == {str(made): [], str(none): []}
     assert found["audits"][str(none)] is None
     audit = found["audits"][str(made)]
     assert (audit["violations"], audit["sound_version"]) == ([], 0)
-    code, out, _ = run(capsys, "doctor", "--table", made, "--table", none)
+    code, out, _ = run(capsys, "doctor", "--table", made)
     assert code == 0
     assert f"{made}: no writer left files behind." in out
     assert f"{made}: versions 0 to 0 of the log are sound." in out
-    assert f"{none}: there is no table." in out
+    code, out, err = run(capsys, "doctor", "--table", none)
+    assert (code, err) == (FAILED, "")
+    assert [line for line in out.splitlines() if str(none) in line] == [
+        f"{none}: there is no table."
+    ]
     assert not none.exists()
     assert [Path(p).name for p in run_json(capsys, "report", tmp_path / "r")] == [
         "report.json",
@@ -199,6 +281,23 @@ def test_doctor_finds_what_racing_writers_did(table: Path, capsys: Capture) -> N
         (("sql",), USAGE, "query"),
         (("sql", "select 1", "--limit", "many"), USAGE, "limit"),
         (("sql", "select nope"), FAILED, "nope"),
+        (("sql", "select 1", "--limit", "-1"), USAGE, "limit"),
+        (("sql", "select 1 / 0"), FAILED, "Divide by zero"),
+        (("sql", "select 1 / 0", "--json"), FAILED, "Divide by zero"),
+        (("sql", "select cast('x' as int)"), FAILED, "Cannot cast"),
+        (("sql", "select * from read_delta('/missing/table')"), FAILED, "/missing/table"),
+        (("sql", "-t", "raw.x=/tmp", "select 1"), USAGE, "raw.x"),
+        (("write", "/tmp/x", "--query", "select cast('x' as int) as a"), FAILED, "Cannot cast"),
+        (
+            (
+                "write",
+                "/tmp/x",
+                "--query",
+                "select table_name, 1 / 0 as a from information_schema.tables",
+            ),
+            FAILED,
+            "Divide by zero",
+        ),
         (("sql", "-t", "x", "select 1"), USAGE, "name=uri"),
         (("sql", "-t", "x=/missing/table", "select 1"), FAILED, "/missing/table"),
         (("sql", "select 1", "--profile", "/missing.toml"), USAGE, "missing.toml"),
@@ -230,6 +329,22 @@ def test_failures_are_one_line_and_a_stable_code(
     assert err.startswith("dfd: ")
     assert err.count("\n") == 1
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("name", ["d.parquet", "d.csv", "d.arrow"])
+def test_a_file_that_is_none_is_one_line(tmp_path: Path, capsys: Capture, name: str) -> None:
+    (tmp_path / name).write_bytes(b"a,b\n1\n")
+    code, _, err = run(capsys, "write", tmp_path / "t", tmp_path / name)
+    assert (code, err.count("\n")) == (FAILED, 1)
+    assert name in err
+
+
+@pytest.mark.parametrize("setting", ["datafusion.nope", "datafusion.execution.batch_size"])
+def test_a_setting_that_datafusion_refuses(tmp_path: Path, capsys: Capture, setting: str) -> None:
+    (tmp_path / "dfd.toml").write_text(f'[session]\n"{setting}" = "x"\n')
+    code, _, err = run(capsys, "sql", "select 1", "--profile", tmp_path / "dfd.toml")
+    assert (code, err.count("\n")) == (USAGE, 1)
+    assert setting in err
 
 
 def test_an_incompatible_installation_has_a_code_of_its_own(

@@ -12,7 +12,7 @@ import dfd_native
 import dfd_obs
 import pyarrow as pa
 import pytest
-from dfd.profile import measured_settings
+from dfd.profile import AGGREGATE_FILTERS, measured_settings
 from dfd_cache import CacheConfig
 from dfd_delta_policy import DeltaRetryPolicy, Status
 from dfd_obs import ObservabilityConfig
@@ -193,7 +193,7 @@ def test_settings_are_measured_ones_and_the_users_own() -> None:
     own = {"datafusion.execution.batch_size": "99"}
     runtime = dfd.connect(session=own)
     settings = runtime.profile.settings
-    assert settings == {**measured_settings(), **own}
+    assert settings == {**measured_settings(), **own, AGGREGATE_FILTERS: "false"}
     shown = runtime.session.sql("select name, value from information_schema.df_settings")
     found = {row["name"]: row["value"] for row in shown.to_arrow_table().to_pylist()}
     assert {name: found[name] for name in settings} == settings

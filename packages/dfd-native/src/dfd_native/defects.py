@@ -112,6 +112,34 @@ DEFECTS = (
     ),
     Defect(
         "datafusion",
+        (55,),
+        (55, 0),
+        "MIN or MAX beside another aggregate has a wrong value over Parquet files: the filter that it pushes "
+        "into the scan drops rows that the other one needs",
+        "tests/compat/test_defects.py: test_max_beside_another_max; apache/datafusion#24816",
+        "runtimes and the engine have datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown off, and "
+        "refuse it; a plain session has to be set so",
+    ),
+    Defect(
+        "datafusion",
+        (55,),
+        (55, 0),
+        "the Arrow stream of a DataFrame never gives a batch where the partitions of a join wait for one another: "
+        "it reads one after the other",
+        "tests/compat/test_defects.py: test_the_stream_of_a_join",
+        "wherever dfd takes data, a DataFrame is read by execute_stream()",
+    ),
+    Defect(
+        "datafusion",
+        (55,),
+        (55, 0),
+        "the Arrow stream of a DataFrame has the types of the plan before coercion: in `select 1 union all "
+        "select 1.5` doubles are read as integers",
+        "tests/compat/test_defects.py: test_the_types_of_a_dataframes_stream",
+        "wherever dfd takes data, a DataFrame is read by execute_stream(), under the types of the rows",
+    ),
+    Defect(
+        "datafusion",
         (53,),
         (55, 0),
         "an object store without its secret raises PanicException, which is no Exception",

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from dfd_native import _native
 from dfd_native._native import EngineRun
+from dfd_native.frames import readable
 from dfd_native.handshake import ensure_compatible
 from dfd_native.streams import ArrowStream
 
@@ -179,7 +180,7 @@ def stage(
     native = _native.stage(
         uri,
         dict(options or {}),
-        data,
+        readable(data),
         None if partition_by is None else list(partition_by),
         list(sort_by or ()),
         compression,

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from dfd_native import _native
 from dfd_native._native import AdaptedStream, RecordBatch
+from dfd_native.frames import readable
 
 # How long the end of the process waits for sources that are read ahead: before it interrupts those that
 # are written in Python, and then.
@@ -69,7 +70,7 @@ def adapt_stream(
         TypeError: `stream` is no Arrow stream or array of record batches.
         ValueError: the schemas don't fit, or `batch_rows` is 0.
     """
-    return _native.adapt_stream(stream, schema, batch_rows, prefetch_batches)
+    return _native.adapt_stream(readable(stream), schema, batch_rows, prefetch_batches)
 
 
 def arrow_stream_to_batches(stream: ArrowStream | ArrowArray) -> list[RecordBatch]:
@@ -80,7 +81,7 @@ def arrow_stream_to_batches(stream: ArrowStream | ArrowArray) -> list[RecordBatc
         StreamError: the stream failed; no batch is returned.
         KeyboardInterrupt: Ctrl-C was pressed, here or in a source written in Python.
     """
-    return _native.arrow_stream_to_batches(stream)
+    return _native.arrow_stream_to_batches(readable(stream))
 
 
 def _may_interrupt_again() -> bool:

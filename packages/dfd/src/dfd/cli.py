@@ -6,18 +6,22 @@ installation, 130 interrupted.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import msgspec
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
 from rich.console import Console
 
 from dfd.held import native_stderr_held
+from dfd.messages import without_traceback
+from dfd.printable import one_line, printable
 
 DONE, FAILED, USAGE, INCOMPATIBLE, INTERRUPTED = 0, 1, 2, 3, 130
+ROWS_SHOWN = 100
 
 app = App(
     name="dfd",
@@ -35,13 +39,16 @@ Tables = Annotated[
 ]
 
 
-def _out() -> Console:
-    # Names and values of users are no markup.
-    return Console(markup=False)
+def _out(stderr: bool = False) -> Console:
+    from dfd.console import output
+
+    return output(stderr)
 
 
 def _print_json(value: object) -> None:
-    sys.stdout.write(msgspec.json.encode(value, enc_hook=str).decode() + "\n")
+    from dfd.json_text import json_text
+
+    sys.stdout.write(json_text(value) + "\n")
 
 
 def _connect(profile: Path | None) -> Any:
@@ -72,7 +79,7 @@ def demo(
     if not 1 <= rows <= FLIGHTS:
         sys.stderr.write(f"dfd: --rows is 1 to {FLIGHTS}, not {rows}.\n")
         return USAGE
-    console = Console(stderr=json, markup=False)
+    console = _out(stderr=json)
     try:
         result = run_demo(dir, rows, console)
     except KeyboardInterrupt:
@@ -98,7 +105,7 @@ def doctor(
     ----------
     table
         A table whose log to audit, and in which to look for files that killed writers left; may be given
-        several times. A log that isn't sound is exit code 1.
+        several times. A log that isn't sound, and a table that isn't there, are exit code 1.
     """
     import dfd_native
 
@@ -146,28 +153,31 @@ def sql(
     query: str,
     *,
     table: Tables = None,
-    limit: int = 100,
+    limit: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     profile: Profile = None,
     json: JSON = False,
 ) -> int:
     """Run a query over Delta tables.
+
+    With --json all rows are written, while they come; a table in the terminal has the first 100.
 
     Parameters
     ----------
     query
         The SQL text.
     limit
-        Print at most this many rows.
+        Print at most this many rows, in either form.
     """
     from dfd.console import print_stream
+    from dfd.json_text import json_rows
 
     with _connect(profile) as runtime:
         _register(runtime, table)
         result = runtime.sql(query)
         if json:
-            _print_json(_rows(result, limit))
+            sys.stdout.writelines(json_rows(result, limit))
         else:
-            print_stream(result, limit=limit, console=_out())
+            print_stream(result, limit=ROWS_SHOWN if limit is None else limit, console=_out())
     return DONE
 
 
@@ -183,17 +193,6 @@ def _register(runtime: Any, tables: list[str] | None) -> None:
             runtime.register(name, base, version=int(version))
         else:
             runtime.register(name, uri)
-
-
-def _rows(stream: Any, limit: int) -> list[dict[str, Any]]:
-    import pyarrow as pa
-
-    rows: list[dict[str, Any]] = []
-    for batch in pa.RecordBatchReader.from_stream(stream):
-        rows += batch.slice(0, limit - len(rows)).to_pylist()
-        if len(rows) >= limit:
-            break
-    return rows
 
 
 @app.command
@@ -269,14 +268,14 @@ def _source(file: Path) -> Callable[[], Any]:
 @app.command
 def history(uri: str, *, limit: int = 20, profile: Profile = None, json: JSON = False) -> int:
     """Show the commits of a table, newest first, with the ids of those that dfd made."""
-    from rich.table import Table
+    from dfd.console import table_of
 
     with _connect(profile) as runtime:
         commits = runtime.table(uri).history(limit)
     if json:
         _print_json(commits)
         return DONE
-    table = Table("version", "time (UTC)", "operation", "ids")
+    table = table_of("version", "time (UTC)", "operation", "ids")
     for commit in commits:
         ids = (
             f"{name} {commit[key]}"
@@ -290,8 +289,8 @@ def history(uri: str, *, limit: int = 20, profile: Profile = None, json: JSON = 
         table.add_row(
             str(commit.get("version", "")),
             _utc(commit.get("timestamp")),
-            str(commit.get("dfd.operation") or commit.get("operation", "")),
-            "\n".join(ids),
+            printable(str(commit.get("dfd.operation") or commit.get("operation", ""))),
+            "\n".join(map(printable, ids)),
         )
     _out().print(table)
     return DONE
@@ -366,7 +365,7 @@ def report(path: Path = Path("dfd-report"), *, profile: Profile = None, json: JS
         _print_json(paths)
     else:
         for saved in paths:
-            _out().print(saved, soft_wrap=True)
+            _out().print(printable(saved), soft_wrap=True)
     return DONE
 
 
@@ -379,7 +378,7 @@ def _mutation(profile: Path | None, json: bool, work: Callable[[Any], Any]) -> i
         out = _out()
         listed = outcome.metrics.get("files")
         for path in listed if isinstance(listed, list) else ():
-            out.print(path, soft_wrap=True)
+            out.print(printable(path), soft_wrap=True)
         out.print(
             f"{outcome.status}: version {outcome.version}, {outcome.attempts} attempt(s)"
             f"{_counted(outcome.metrics)}",
@@ -404,8 +403,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code; errors are one line on stderr."""
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
     except CycloptsError as error:
         return _fail(error, USAGE)
+    except BrokenPipeError:
+        # Who reads has seen enough, like `head`; what is still buffered would fail again at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except KeyboardInterrupt:
         sys.stderr.write("dfd: interrupted.\n")
         return INTERRUPTED
@@ -424,6 +428,7 @@ def _code_of(error: Exception) -> int | None:
     import dfd_native
     import dfd_obs
     import dfd_storage
+    import pyarrow as pa
     from deltalake.exceptions import DeltaError
 
     from dfd.errors import ConfigurationError, DfdError
@@ -442,14 +447,15 @@ def _code_of(error: Exception) -> int | None:
         dfd_native.NativeError,
         dfd_obs.ObservabilityError,
         DeltaError,
+        pa.ArrowException,
         OSError,
     )
     return FAILED if isinstance(error, failures) else None
 
 
 def _fail(error: Exception, code: int) -> int:
-    line = " ".join(str(error).split()) or type(error).__name__
-    sys.stderr.write(f"dfd: {line}\n")
+    message = one_line(without_traceback(str(error)))
+    sys.stderr.write(f"dfd: {message or type(error).__name__}\n")
     return code
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from deltalake.exceptions import TableNotFoundError
 from rich.console import Console
-from rich.table import Table
+
+from dfd.console import table_of
+from dfd.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +31,8 @@ class Examined(msgspec.Struct, frozen=True):
 
     @property
     def is_sound(self) -> bool:
-        """Whether the newest version is right."""
-        return self.audit is None or self.audit.is_sound
+        """Whether there is a table, and its newest version is right."""
+        return self.audit is not None and self.audit.is_sound
 
 
 def examine(runtime: Runtime, uri: str) -> Examined:
@@ -44,13 +46,13 @@ def examine(runtime: Runtime, uri: str) -> Examined:
 
 def print_examined(uri: str, found: Examined, out: Console) -> None:
     """Say what was found at a table."""
+    if not found.abandoned and found.audit is not None:
+        out.print(printable(f"{uri}: no writer left files behind."), soft_wrap=True)
     for line in (*_of_stages(found.abandoned), *_of_log(uri, found.audit)):
-        out.print(f"{uri}: {line}", soft_wrap=True)
+        out.print(printable(f"{uri}: {line}"), soft_wrap=True)
 
 
 def _of_stages(stages: list[AbandonedStage]) -> Iterator[str]:
-    if not stages:
-        yield "no writer left files behind."
     for stage in stages:
         yield (
             f"stage {stage.stage_id} of process {stage.pid} on {stage.host}, begun "
@@ -90,10 +92,10 @@ def _of_log(uri: str, audit: Audit | None) -> Iterator[str]:
 def print_capabilities(snapshot: dict[str, Any], out: Console) -> None:
     """Say what is installed, and which defects it has."""
     inside = snapshot["datafusion_inside"]
-    libraries = Table("library", "installed", "DataFusion inside")
+    libraries = table_of("library", "installed", "DataFusion inside")
     for name, found in snapshot["libraries"].items():
         libraries.add_row(name, found or "missing", inside.get(name) or "")
-    rest = Table("what", "value")
+    rest = table_of("what", "value")
     for key, value in snapshot.items():
         if isinstance(value, str):
             rest.add_row(key, value)

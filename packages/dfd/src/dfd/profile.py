@@ -38,6 +38,18 @@ def measured_settings() -> dict[str, str]:
     }
 
 
+AGGREGATE_FILTERS = "datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown"
+"""The setting that is always off: `max(a)` beside `max(b + 1)` would lose rows (apache/datafusion#24816)."""
+
+
+def aggregate_filters_refused(what: str) -> ConfigurationError:
+    """The error of what would switch `AGGREGATE_FILTERS` on."""
+    return ConfigurationError(
+        f"{what} switches {AGGREGATE_FILTERS} on, with which DataFusion gives wrong values for MIN and "
+        "MAX beside another aggregate (apache/datafusion#24816). It stays off: leave it out."
+    )
+
+
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the engine may use.
 
@@ -63,7 +75,7 @@ class DataFusionRuntimeProfile(
     - `engine`: Default: `EngineConfig()`.
     - `session`: DataFusion settings by their full name
       (`datafusion.execution.batch_size`), as text. Default: none beside `measured_settings()`;
-      `settings` has all of them.
+      `settings` has all of them. `AGGREGATE_FILTERS` can't be switched on.
     """
 
     storage: tuple[StorageProfile, ...] = ()
@@ -73,10 +85,20 @@ class DataFusionRuntimeProfile(
     engine: EngineConfig = msgspec.field(default_factory=EngineConfig)
     session: dict[str, str] = {}
 
+    def __post_init__(self) -> None:
+        if self.session.get(AGGREGATE_FILTERS, "false").strip().lower() != "false":
+            raise aggregate_filters_refused("`session`")
+
     @property
     def settings(self) -> dict[str, str]:
-        """The DataFusion settings of the session and the engine: the measured ones, and `session` over them."""
-        return {**measured_settings(), **self.session}
+        """The DataFusion settings of the session and the engine, in the order in which they are set.
+
+        The measured ones, `session` over them, and last what makes results wrong, off:
+        `datafusion.optimizer.enable_dynamic_filter_pushdown` would switch it on with the others.
+        """
+        settings = {**measured_settings(), **self.session}
+        settings.pop(AGGREGATE_FILTERS, None)
+        return {**settings, AGGREGATE_FILTERS: "false"}
 
     @classmethod
     def from_toml(cls, source: str | Path | Mapping[str, Any]) -> DataFusionRuntimeProfile:

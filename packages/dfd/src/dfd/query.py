@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 from datafusion import DataFrame, SessionContext
 from dfd_native import Engine, EngineRefusal, EngineRun, adapt_stream
+from dfd_native.frames import under
 from dfd_obs import Observer, OperatorMetrics, operator_metrics
 
 from dfd.errors import QueryError
@@ -23,15 +24,8 @@ if TYPE_CHECKING:
     from dfd_obs.plan import ExecutedPlan
 
 
-def _under(schema: pa.Schema, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch under a schema of the same names and types, which may differ in NOT NULL and metadata."""
-    if batch.schema.equals(schema, check_metadata=True):
-        return batch
-    if batch.schema.types != schema.types:
-        return pa.RecordBatch.from_arrays(batch.columns, schema=schema)
-    # pyarrow has no array for some types (intervals of months), so the columns stay untouched.
-    _, data = batch.__arrow_c_array__()
-    return pa.RecordBatch._import_from_c_capsule(schema.__arrow_c_schema__(), data)
+def _failed(query_id: str, error: Exception) -> QueryError:
+    return QueryError(f"Query {query_id} failed: {error}", query_id)
 
 
 class Query:
@@ -154,7 +148,7 @@ class Query:
                 scope.routed(self.route, self.route_reason)
                 stream, plan = self._start()
             for batch in stream:
-                out = _under(self.schema, pa.record_batch(batch))
+                out = under(self.schema, pa.record_batch(batch))
                 rows += out.num_rows
                 yield out
         except GeneratorExit:
@@ -162,7 +156,7 @@ class Query:
             raise
         except Exception as error:
             failure = error
-            raise QueryError(f"Query {scope.query_id} failed: {error}", scope.query_id) from error
+            raise _failed(scope.query_id, error) from error
         except BaseException as error:
             failure = error
             raise
@@ -187,13 +181,17 @@ class Query:
         try:
             with scope.activate():
                 scope.routed(self.route, self.route_reason)
-                stream, plan = self._start()
+                try:
+                    stream, plan = self._start()
+                except Exception as error:
+                    raise _failed(scope.query_id, error) from error
                 if not isinstance(stream, EngineRun):
-                    batches = (_under(self.schema, pa.record_batch(batch)) for batch in stream)
+                    batches = (under(self.schema, pa.record_batch(batch)) for batch in stream)
                     stream = pa.RecordBatchReader.from_batches(self.schema, batches)
                 yield stream
         except BaseException as error:
-            failure = error
+            # What is recorded is what failed, as of a run that Python reads.
+            failure = error.__cause__ if isinstance(error, QueryError) else error
             raise
         finally:
             self._metrics = [] if plan is None else operator_metrics(plan)

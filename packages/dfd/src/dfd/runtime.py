@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -21,16 +23,15 @@ from dfd_obs import DiagnosticsReport, Observer
 from dfd_storage import StorageFailure, StorageProfile, StorageResolver, UnsupportedSetting
 
 from dfd.errors import ConfigurationError, QueryError
-from dfd.profile import DataFusionRuntimeProfile
+from dfd.profile import (
+    AGGREGATE_FILTERS,
+    DataFusionRuntimeProfile,
+    aggregate_filters_refused,
+)
 from dfd.query import Query
+from dfd.session_tables import Registered, SessionTables
 
 _logger = logging.getLogger("dfd")
-
-
-class _Registered(msgspec.Struct, frozen=True):
-    uri: str
-    table: dfd_native.DeltaTable
-    pinned: bool
 
 
 def _name(storage: StorageProfile) -> str | None:
@@ -39,10 +40,9 @@ def _name(storage: StorageProfile) -> str | None:
 
 
 def _names(sql: str, table: str) -> bool:
-    """Whether `sql` may name the table; its name may be one of three parts, and quoted."""
-    name = table.rpartition(".")[2].replace('""', '"').strip('"')
+    """Whether `sql` may name the table, which may be quoted there."""
     text = sql.replace('""', '"')
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None
+    return re.search(rf"(?<!\w){re.escape(table)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _said(failure: StorageFailure | None) -> str:
@@ -60,7 +60,12 @@ class Runtime:
         self.profile = profile
         config = SessionConfig().with_information_schema(True)
         for key, value in profile.settings.items():
-            config = config.set(key, value)
+            try:
+                config = config.set(key, value)
+            except Exception as error:
+                raise ConfigurationError(
+                    f"`session` has {key} = {value!r}, which DataFusion refuses: {error}"
+                ) from error
         self._resolver = StorageResolver(profile.storage)
         self.session = SessionContext(config).with_extensions(
             dfd_native.DeltaExtension(self._options)
@@ -73,12 +78,15 @@ class Runtime:
         self.cache = dfd_cache.apply(self.session, profile.cache)
         dfd_native.register_functions(self.session)
         dfd_native.register_table_functions(self.session, self._locate)
-        self._tables: dict[str, _Registered] = {}
+        self._tables = SessionTables(self.session)
         self._generations: dict[str, int] = {}
+        self._renewing = threading.RLock()
         for storage in profile.storage:
             for issue in storage.validate():
                 log = _logger.warning if issue.severity == "error" else _logger.info
                 log("%s: %s %s", storage.uri, issue.message, issue.remedy)
+            # Asked before: what is opened may be of newer credentials, never of older ones.
+            self._generations[storage.uri] = storage.generation
             self._open_store(storage)
         self.observer = Observer(profile.observability)
         self._stack = contextlib.ExitStack()
@@ -99,7 +107,6 @@ class Runtime:
         """Tables of the session that name their files by URL, like Parquet, find them there."""
         if storage.kind == "local":
             return
-        self._generations[storage.uri] = storage.generation
         # Files there are read in the session: the engine knows the web by another scheme.
         if storage.kind != "http":
             options = storage.to_native_options()
@@ -117,21 +124,33 @@ class Runtime:
 
     def _renew(self) -> None:
         """Stores and tables whose credentials are others by now, with those."""
-        for storage in self.profile.storage:
-            if storage.generation == self._generations.get(storage.uri, 0):
-                continue
-            self._open_store(storage)
-            for name, registered in list(self._tables.items()):
-                if self._resolver.resolve(registered.uri) == storage:
-                    location, options, name_in_plans = self._locate(registered.uri)
-                    # The same version with the new credentials; what isn't pinned is refreshed next.
-                    table = dfd_native.delta_table(
-                        location,
-                        options,
-                        version=registered.table.version,
-                        profile=name_in_plans,
-                    )
-                    self._expose(name, msgspec.structs.replace(registered, table=table))
+        if not any(map(self._is_outdated, self.profile.storage)):
+            return
+        # Who comes second waits, rather than read with what the first is about to replace.
+        with self._renewing:
+            for storage in filter(self._is_outdated, self.profile.storage):
+                generation = storage.generation
+                try:
+                    self._open_store(storage)
+                    for registered in self._tables.entries():
+                        self._reopen(registered, storage)
+                finally:
+                    self._generations[storage.uri] = generation
+
+    def _is_outdated(self, storage: StorageProfile) -> bool:
+        return storage.generation != self._generations.get(storage.uri, 0)
+
+    def _reopen(self, registered: Registered, storage: StorageProfile) -> None:
+        """The same version with the storage's new credentials; what isn't pinned is refreshed next."""
+        entry: Registered | None = registered
+        while entry is not None and self._resolver.resolve(entry.uri) == storage:
+            location, options, name_in_plans = self._locate(entry.uri)
+            table = dfd_native.delta_table(
+                location, options, version=entry.table.version, profile=name_in_plans
+            )
+            if self._tables.exchange(entry, table):
+                return
+            entry = self._tables.current(entry)
 
     def __enter__(self) -> Runtime:
         self._stack.enter_context(dfd_obs.run())
@@ -170,6 +189,7 @@ class Runtime:
             raise ConfigurationError("Give `version` or `timestamp`, not both.")
         if timestamp is not None and timestamp.tzinfo is None:
             raise ConfigurationError("`timestamp` needs a time zone.")
+        reference = self._tables.reference(name)
         location, options, name_in_plans = self._locate(str(uri))
         try:
             table = dfd_native.delta_table(
@@ -181,7 +201,7 @@ class Runtime:
                 f"No Delta table could be read at {location}: {_said(failure)}{error}"
             ) from (failure or error)
         pinned = pinned or version is not None or timestamp is not None
-        self._expose(name, _Registered(location, table, pinned))
+        self._tables.put(Registered(name, reference, location, table, pinned))
 
     def _failure(self, uri: str, error: Exception) -> StorageFailure | None:
         """What the store refused, as writes say it too; None where it wasn't the store."""
@@ -190,45 +210,58 @@ class Runtime:
             failure.__cause__ = error
         return failure
 
-    def _expose(self, name: str, registered: _Registered) -> None:
-        self._tables[name] = registered
-        if self.session.table_exist(name):
-            self.session.deregister_table(name)
-        self.session.register_table(name, registered.table)
-
     def _refresh(self, sql: str) -> None:
         """Bring the unpinned tables that `sql` names to their newest version: one look at the logs."""
         self._renew()
-        stale = {
-            name: registered
-            for name, registered in self._tables.items()
-            if not registered.pinned and _names(sql, name)
-        }
+        # Again where another thread was first: what it put there may be older than what is there now.
+        while not self._refreshed(sql):
+            pass
+
+    def _refreshed(self, sql: str) -> bool:
+        stale = [
+            entry
+            for entry in self._tables.entries()
+            if not entry.pinned and _names(sql, entry.reference.table)
+        ]
         try:
-            newest = dfd_native.refreshed(registered.table for registered in stale.values())
+            newest = dfd_native.refreshed(entry.table for entry in stale)
         except dfd_native.TableError as error:
             # The error names the table that it is about.
-            told = (self._failure(r.uri, error) for r in stale.values() if r.uri in str(error))
+            told = (self._failure(e.uri, error) for e in stale if e.uri in str(error))
             failure = next(filter(None, told), None)
             raise QueryError(
                 f"The tables can't be brought up to date: {_said(failure)}{error}"
             ) from (failure or error)
-        for (name, registered), table in zip(stale.items(), newest, strict=True):
-            if table is not None:
-                self._expose(name, msgspec.structs.replace(registered, table=table))
+        exchanged = [
+            self._tables.exchange(entry, table)
+            for entry, table in zip(stale, newest, strict=True)
+            if table is not None
+        ]
+        return all(exchanged)
 
     def sql(self, sql: str, params: Mapping[str, Any] | None = None) -> Query:
         """Plan a query over the registered tables; `$name` takes its value from `params`.
 
         Raises:
+            ConfigurationError: the text switches on a setting with which results are wrong.
             QueryError: the text doesn't parse, or names what isn't there.
         """
         self._refresh(sql)
+        values = dict(params) if params else None
         try:
-            dataframe = self.session.sql(sql, param_values=dict(params) if params else None)
+            dataframe = self._tables.planned(lambda: self.session.sql(sql, param_values=values))
         except Exception as error:
             raise QueryError(f"The query can't be planned: {error}") from error
+        if not dataframe.schema().names:
+            self._keep_filters_off(sql)
         return Query(dataframe, self.observer, sql, self.session, self.engine, is_sql=True)
+
+    def _keep_filters_off(self, sql: str) -> None:
+        """Undo what a SET or RESET, also of all dynamic filters at once, has switched on."""
+        if f"{AGGREGATE_FILTERS} = true" in repr(self.session):
+            self.session.sql(f"set {AGGREGATE_FILTERS} = false")
+            if AGGREGATE_FILTERS in sql.lower():
+                raise aggregate_filters_refused("The statement")
 
     def query(self, dataframe: DataFrame) -> Query:
         """Observe any DataFrame of `session` as a `Query`."""
@@ -237,6 +270,14 @@ class Runtime:
             dataframe = DataFrame(dataframe)
         text = str(dataframe.logical_plan())
         return Query(dataframe, self.observer, text, self.session, self.engine, is_sql=False)
+
+    def _observed(self, data: Any) -> Any:
+        """Data as it is written: a DataFrame of `session` as a `Query`, of a callable too."""
+        if isinstance(data, DataFrame):
+            return self.query(data)
+        if callable(data):
+            return lambda: self._observed(data())
+        return data
 
     def table(self, uri: str | Path, hooks: Iterable[CommitHook] = ()) -> GuardedTable:
         """The table at `uri` under this runtime's policy, its commits with run and query ids.
@@ -280,8 +321,7 @@ class Runtime:
             dfd_native.StageError: the data doesn't fit the table, or its files couldn't be written.
         """
         table = self.table(uri)
-        if isinstance(data, DataFrame):
-            data = self.query(data)
+        data = self._observed(data)
         if mode == "append":
             if predicate is not None:
                 raise ConfigurationError("`predicate` belongs to mode='overwrite'.")
@@ -325,9 +365,15 @@ class Runtime:
         source_alias: str = "s",
         target_alias: str = "t",
     ) -> MergeBuilder:
-        """A MERGE with deltalake's verbs; it runs at `.execute()`."""
+        """A MERGE with deltalake's verbs; it runs at `.execute()`.
+
+        `source` is as the data of `write`; a DataFrame of `session` runs as a `Query`.
+        """
         return self.table(uri).merge(
-            source, predicate, source_alias=source_alias, target_alias=target_alias
+            self._observed(source),
+            predicate,
+            source_alias=source_alias,
+            target_alias=target_alias,
         )
 
     def optimize(self, uri: str | Path, z_order: Sequence[str] | None = None) -> Outcome:
@@ -393,13 +439,8 @@ class Runtime:
                 "counted": dfd_native.cache_stats(),
             },
             tables=[
-                {
-                    "name": name,
-                    "uri": r.uri,
-                    "version": r.table.version,
-                    "pinned": r.pinned,
-                }
-                for name, r in sorted(self._tables.items())
+                {"name": e.name, "uri": e.uri, "version": e.table.version, "pinned": e.pinned}
+                for e in sorted(self._tables.entries(), key=attrgetter("name"))
             ],
         )
 

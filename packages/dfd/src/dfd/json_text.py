@@ -1,0 +1,52 @@
+"""JSON of commands: whole, exact, and safe to show in a terminal."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from dfd.errors import QueryError
+from dfd.printable import HIDDEN
+from dfd.query import Query
+from dfd.values import plain_columns
+
+
+def json_text(value: object) -> str:
+    """A value in one line; what JSON has no kind for is a text."""
+    encoded = msgspec.json.encode(value, enc_hook=str).decode()
+    # Within a text these mean the same, and a terminal doesn't obey them.
+    return HIDDEN.sub(_escape, encoded)
+
+
+def json_rows(query: Query, limit: int | None = None) -> Iterator[str]:
+    """The rows of a query as one JSON array, written while they come: an object each, as `dfd.values` says.
+
+    Raises:
+        QueryError: two columns have one name, or the query fails. What has been given by then is no whole array.
+    """
+    names = query.schema.names
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise QueryError(
+            f"More than one column is called {', '.join(map(repr, twice))}, and a JSON object has one "
+            "value for a name: give each a name of its own with AS."
+        )
+    before = "[\n"
+    for row in itertools.islice(_rows(query, names), limit):
+        yield before + json_text(row)
+        before = ",\n"
+    yield "[]\n" if before == "[\n" else "\n]\n"
+
+
+def _rows(query: Query, names: list[str]) -> Iterator[dict[str, Any]]:
+    for batch in query.reader():
+        for row in zip(*plain_columns(batch), strict=True):
+            yield dict(zip(names, row, strict=True))
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"

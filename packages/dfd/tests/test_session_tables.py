@@ -1,0 +1,242 @@
+"""Tables of the session: one for each resolved name, exchanged unseen by other threads."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import dfd
+import pyarrow as pa
+import pytest
+from datafusion import udf, udtf
+
+ROW = pa.table({"id": [5], "s": ["e"], "p": ["x"]})
+PATIENCE_S = 60
+
+
+def count(runtime: dfd.Runtime, table: str = "t") -> int:
+    counted = runtime.sql(f"select count(*) as n from {table}").to_arrow_table()
+    return int(counted["n"][0].as_py())
+
+
+def of_one_row(runtime: dfd.Runtime, location: Path) -> Path:
+    runtime.write(location, ROW)
+    return location
+
+
+@pytest.mark.parametrize("other", ["T", '"t"', "public.T", "datafusion.public.t", "`t`"])
+def test_two_names_of_one_table_are_one_table(
+    runtime: dfd.Runtime, uri: Path, tmp_path: Path, other: str
+) -> None:
+    runtime.register(other, of_one_row(runtime, tmp_path / "b"))
+    runtime.write(uri, ROW)
+    assert count(runtime) == 1
+    assert [table["uri"] for table in runtime.report().to_dict()["tables"]] == [
+        f"file://{tmp_path / 'b'}"
+    ]
+
+
+def test_quoted_capitals_are_another_table(runtime: dfd.Runtime, uri: Path, tmp_path: Path) -> None:
+    runtime.register('"T"', of_one_row(runtime, tmp_path / "b"))
+    runtime.write(uri, ROW)
+    runtime.write(tmp_path / "b", ROW)
+    assert (count(runtime), count(runtime, '"T"')) == (5, 2)
+
+
+def test_a_table_of_another_schema_stays_fresh(
+    runtime: dfd.Runtime, uri: Path, tmp_path: Path
+) -> None:
+    runtime.sql("create schema other")
+    runtime.register("other.t", of_one_row(runtime, tmp_path / "b"))
+    runtime.write(tmp_path / "b", ROW)
+    assert (count(runtime), count(runtime, "other.t")) == (4, 2)
+    runtime.sql("set datafusion.catalog.default_schema = 'other'")
+    runtime.write(tmp_path / "b", ROW)
+    assert (count(runtime), count(runtime, "public.t")) == (3, 4)
+    runtime.register("t", uri)
+    runtime.write(uri, ROW)
+    assert (count(runtime), count(runtime, "other.t")) == (5, 5)
+    runtime.sql("drop schema other cascade")
+    runtime.write(uri, ROW)
+    assert count(runtime, "public.t") == 5 + 1
+
+
+@pytest.mark.parametrize(
+    "name", ["raw.t", "none.public.t", "a.b.c.t", "", "information_schema.t", '"t']
+)
+def test_a_refused_name_changes_nothing(runtime: dfd.Runtime, uri: Path, name: str) -> None:
+    with pytest.raises(dfd.ConfigurationError, match=r"`catalog\.schema\.table`"):
+        runtime.register(name, uri)
+    runtime.write(uri, ROW)
+    assert count(runtime) == 5
+    assert [table["name"] for table in runtime.report().to_dict()["tables"]] == ["t"]
+
+
+def test_a_table_that_was_dropped_stays_away(runtime: dfd.Runtime, uri: Path) -> None:
+    runtime.sql("drop table t")
+    runtime.write(uri, ROW)
+    with pytest.raises(dfd.QueryError, match="not found"):
+        count(runtime)
+    runtime.register("t", uri)
+    assert count(runtime) == 5
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt()])
+@pytest.mark.parametrize("step", ["deregister_table", "register_table"])
+def test_an_exchange_is_done_whole_or_not_at_all(
+    runtime: dfd.Runtime,
+    uri: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    step: str,
+) -> None:
+    """The session is made to fail: nothing real fails between the steps when it is asked to."""
+    runtime.session.from_pydict({"n": [1, 2]}, name="plain")
+    done = getattr(runtime.session, step)
+
+    def fails_once(*arguments: Any) -> None:
+        monkeypatch.setattr(runtime.session, step, done)
+        if step == "deregister_table":
+            done(*arguments)
+        raise error
+
+    for name in ("t", "plain"):
+        monkeypatch.setattr(runtime.session, step, fails_once)
+        with pytest.raises((dfd.ConfigurationError, KeyboardInterrupt)):
+            runtime.register(name, of_one_row(runtime, tmp_path / f"other_{name}"))
+    assert (count(runtime), count(runtime, "plain")) == (4, 2)
+    runtime.write(uri, ROW)
+    assert (count(runtime), count(runtime, "plain")) == (5, 2)
+
+
+def test_no_query_finds_a_table_missing_that_is_being_exchanged(
+    runtime: dfd.Runtime, uri: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deregister = runtime.session.deregister_table
+    counted: list[Future[int]] = []
+    with ThreadPoolExecutor() as threads:
+
+        def slowly(name: str) -> None:
+            deregister(name)
+            counted.append(threads.submit(count, runtime))
+            # Who doesn't wait has failed by then.
+            threads.submit(counted[0].exception, 1).exception()
+
+        monkeypatch.setattr(runtime.session, "deregister_table", slowly)
+        runtime.write(uri, ROW)
+        assert count(runtime) == 5
+        assert counted[0].result(PATIENCE_S) == 5
+
+
+def test_a_query_whose_planning_met_the_gap_is_planned_again(
+    runtime: dfd.Runtime, uri: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, missing, planned = runtime.session, threading.Event(), threading.Event()
+    deregister, plan = session.deregister_table, session.sql
+
+    def slowly(name: str) -> None:
+        deregister(name)
+        missing.set()
+        assert planned.wait(PATIENCE_S)
+
+    with ThreadPoolExecutor() as threads:
+
+        def late(sql: str, **options: Any) -> Any:
+            monkeypatch.setattr(session, "sql", plan)
+            monkeypatch.setattr(session, "deregister_table", slowly)
+            threads.submit(runtime.register, "t", uri)
+            assert missing.wait(PATIENCE_S)
+            try:
+                return plan(sql, **options)
+            finally:
+                planned.set()
+
+        monkeypatch.setattr(session, "sql", late)
+        assert count(runtime) == 4
+
+
+def test_one_runtime_is_read_and_written_by_many_threads(runtime: dfd.Runtime, uri: Path) -> None:
+    def read() -> list[int]:
+        return [count(runtime) for _ in range(40)]
+
+    def write() -> None:
+        for _ in range(25):
+            runtime.write(uri, ROW)
+
+    with ThreadPoolExecutor() as threads:
+        writer = threads.submit(write)
+        readers = [threads.submit(read) for _ in range(4)]
+        writer.result()
+        for reader in readers:
+            counts = reader.result()
+            assert counts == sorted(counts)
+    assert count(runtime) == 4 + 25
+
+
+def test_a_name_is_given_to_other_tables_while_it_is_read(
+    runtime: dfd.Runtime, uri: Path, tmp_path: Path
+) -> None:
+    locations = [tmp_path / name for name in ("a", "b")]
+    for n, location in enumerate(locations):
+        runtime.write(location, pa.table({"n": [n] * (n + 1)}))
+    runtime.register("u", locations[0])
+    sql = "select min(n) as low, max(n) as high, count(*) % 2 as odd from u join (select 1) on true"
+
+    def read() -> set[tuple[int, ...]]:
+        rows = (runtime.sql(sql).to_arrow_table().to_pylist()[0] for _ in range(30))
+        return {tuple(row.values()) for row in rows}
+
+    def write() -> None:
+        for n in range(20):
+            runtime.register("U" if n % 2 else "public.u", locations[n % 2])
+            runtime.write(locations[n % 2], pa.table({"n": [n % 2] * 2}))
+
+    with ThreadPoolExecutor() as threads:
+        writer = threads.submit(write)
+        readers = [threads.submit(read) for _ in range(4)]
+        writer.result()
+        for reader in readers:
+            assert reader.result() <= {(0, 0, 1), (1, 1, 0)}
+
+
+def test_a_table_function_uses_the_runtime_in_a_thread_of_its_own(
+    runtime: dfd.Runtime, uri: Path
+) -> None:
+    """In the thread that plans a session can't be used: it would start a runtime within a runtime."""
+    with ThreadPoolExecutor() as threads:
+
+        def counted() -> Any:
+            runtime.write(uri, ROW)
+            found = count(runtime)
+            return runtime.session.from_pydict({"n": [found]}).into_view()
+
+        runtime.session.register_udtf(
+            udtf(lambda: threads.submit(counted).result(PATIENCE_S), "counted")
+        )
+        query = threads.submit(runtime.sql, "select n, id from counted(), t").result(PATIENCE_S)
+        assert set(query.to_arrow_table()["n"].to_pylist()) == {5}
+    assert count(runtime) == 5
+
+
+def test_a_statement_that_runs_long_stands_in_nobodys_way(runtime: dfd.Runtime, uri: Path) -> None:
+    running, read = threading.Event(), threading.Event()
+
+    def waits(values: pa.Array) -> pa.Array:
+        running.set()
+        assert read.wait(PATIENCE_S)
+        return values
+
+    runtime.session.register_udf(udf(waits, [pa.int64()], pa.int64(), "volatile", "waits"))
+    with ThreadPoolExecutor() as threads:
+        made = threads.submit(runtime.sql, "create table copy as select waits(id) as id from t")
+        try:
+            assert running.wait(PATIENCE_S)
+            runtime.write(uri, ROW)
+            assert count(runtime) == 5
+        finally:
+            read.set()
+        made.result(PATIENCE_S)
+    assert count(runtime, "copy") == 4
