@@ -46,6 +46,14 @@ impl TableNames {
         with_schema(&footer, Arc::new(schema)).map(Arc::new)
     }
 
+    /// The same columns by the names that deltalake looks for in files: the physical ones.
+    pub fn physical(&self) -> Self {
+        Self {
+            fields: physical_fields(&self.fields, self.mode),
+            mode: self.mode,
+        }
+    }
+
     /// By id, a file without any id and without any known name would be all nulls.
     fn refuse_strangers(&self, root: &Type) -> Result<()> {
         let columns = root.get_fields();
@@ -234,6 +242,32 @@ fn with_id(field: &FieldRef) -> Option<(i32, &FieldRef)> {
 fn physical_name(field: &Field) -> &str {
     let name = field.metadata().get(PHYSICAL_NAME);
     name.unwrap_or_else(|| field.name())
+}
+
+fn physical_fields(fields: &Fields, mode: MappingMode) -> Fields {
+    if mode == MappingMode::None {
+        return fields.clone();
+    }
+    let named = |field: &FieldRef| {
+        let kind = physical_type(field.data_type(), mode);
+        let named = field.as_ref().clone().with_name(physical_name(field));
+        Arc::new(named.with_data_type(kind))
+    };
+    fields.iter().map(named).collect()
+}
+
+fn physical_type(kind: &DataType, mode: MappingMode) -> DataType {
+    let inside = |field: &FieldRef| {
+        let kind = physical_type(field.data_type(), mode);
+        Arc::new(field.as_ref().clone().with_data_type(kind))
+    };
+    match kind {
+        DataType::Struct(fields) => DataType::Struct(physical_fields(fields, mode)),
+        DataType::List(element) => DataType::List(inside(element)),
+        DataType::LargeList(element) => DataType::LargeList(inside(element)),
+        DataType::Map(entries, sorted) => DataType::Map(inside(entries), *sorted),
+        other => other.clone(),
+    }
 }
 
 fn fields_of(node: &Type) -> Vec<TypePtr> {

@@ -80,11 +80,10 @@ impl Readers {
         }
     }
 
-    /// The footer of a file as it is stored, and under the table's names.
-    pub async fn footers(&self, file: PartitionedFile) -> Result<[Arc<ParquetMetaData>; 2]> {
+    /// The footer of a file as it is stored.
+    pub async fn footer(&self, file: PartitionedFile) -> Result<Arc<ParquetMetaData>> {
         let mut reader = self.reader(0, file, None, &ExecutionPlanMetricsSet::new())?;
-        let stored = reader.footer().await?;
-        Ok([stored, reader.named_footer().await?])
+        Ok(reader.footer().await?)
     }
 
     fn reader(

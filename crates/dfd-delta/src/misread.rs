@@ -1,9 +1,11 @@
 //! Columns that deltalake's own writer would carry over wrong into the files that it writes anew.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema};
 use datafusion::common::DFSchema;
+use datafusion::error::DataFusionError;
 use datafusion::parquet::basic::Type;
 use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
@@ -11,6 +13,7 @@ use datafusion::prelude::SessionConfig;
 use futures::{StreamExt, TryStreamExt};
 
 use crate::caches::footer_cache;
+use crate::column_names::TableNames;
 use crate::error::Error;
 use crate::files::DataFile;
 use crate::footers::Readers;
@@ -43,10 +46,14 @@ impl TableSnapshot {
             .unwrap_or_else(|| self.files().iter().collect());
         let metrics = ExecutionPlanMetricsSet::new();
         let names = self.columns().names();
-        let readers = &Readers::new(self.location(), names, footer_cache(), &metrics);
+        let physical = &names.physical();
+        let readers = &Readers::new(self.location(), names.clone(), footer_cache(), &metrics);
         let of_file = async |file: &DataFile| {
-            let [stored, named] = readers.footers(file.scanned.clone()).await?;
-            Ok::<_, Error>(misread(&stored, &named))
+            let stored = readers.footer(file.scanned.clone()).await?;
+            let under = |names: &TableNames| names.given_to(Arc::clone(&stored));
+            let found = [under(&names), under(physical)];
+            let [named, physical] = found.map(|footer| footer.map_err(DataFusionError::from));
+            Ok::<_, Error>(misread(&stored, named?.as_ref(), physical?.as_ref()))
         };
         let found = futures::stream::iter(files.into_iter().map(of_file));
         let found: Vec<_> = found
@@ -72,18 +79,24 @@ impl TableSnapshot {
     }
 }
 
-/// The columns of one file, by the table's names: its footer as it is stored, and under those names.
-fn misread(stored: &ParquetMetaData, named: &ParquetMetaData) -> Vec<(String, String)> {
+/// The misread columns of one file, by the table's names: from its footer as it is stored, under those names,
+/// and under those that deltalake looks for.
+fn misread(
+    stored: &ParquetMetaData,
+    named: &ParquetMetaData,
+    physical: &ParquetMetaData,
+) -> Vec<(String, String)> {
     let columns = |footer: &ParquetMetaData| {
         let columns = footer.file_metadata().schema_descr().columns().iter();
         let columns = columns.map(|column| (column.path().string(), column.physical_type()));
         columns.collect::<Vec<_>>()
     };
-    let pairs = columns(stored).into_iter().zip(columns(named));
-    let reasons = pairs.filter_map(|((stored, physical), (name, _))| {
-        if physical == Type::INT96 {
+    let names = columns(named).into_iter().zip(columns(physical));
+    let all = columns(stored).into_iter().zip(names);
+    let reasons = all.filter_map(|((stored, kind), ((name, _), (physical, _)))| {
+        if kind == Type::INT96 {
             Some((name, "an INT96 timestamp".to_owned()))
-        } else if stored != name {
+        } else if stored != physical {
             Some((name, format!("spelled {stored} in a file")))
         } else {
             None
