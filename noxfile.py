@@ -56,6 +56,11 @@ def _test_group(name: str) -> tuple[str, ...]:
     return nox.project.dependency_groups(_project(name), "test")
 
 
+def _extras(name: str) -> dict[str, list[str]]:
+    extras: dict[str, list[str]] = _project(name)["project"].get("optional-dependencies", {})
+    return extras
+
+
 def _cargo(session: nox.Session, *arguments: str) -> None:
     if shutil.which("cargo") is None:
         session.error("A Rust toolchain (cargo) is needed.")
@@ -292,6 +297,32 @@ def docs(session: nox.Session) -> None:
         *(str(source.relative_to(ROOT)) for source in SOURCES),
         PYTHONPATH=str(ROOT / "tools"),
     )  # fmt: skip
+
+
+@nox.session(venv_backend="none")
+def msrv(session: nox.Session) -> None:
+    """The crates on the oldest Rust that Cargo.toml names. Compiles everything once more."""
+    oldest = nox.project.load_toml(ROOT / "Cargo.toml")["workspace"]["package"]["rust-version"]
+    session.run("rustup", "toolchain", "install", oldest, "--profile", "minimal", external=True)
+    _cargo(session, f"+{oldest}", "check", "--target", TRIPLE, "--workspace", "--locked")
+
+
+@nox.session(python=OLDEST)
+def lowest(session: nox.Session) -> None:
+    """The packages' tests with every dependency at the lowest version that its bound takes."""
+    names = sorted(source.parent.name for source in SOURCES)
+    # Named one by one: uv takes the lowest of what it is asked for itself.
+    bounded = {
+        requirement
+        for name in names
+        for requirement in (
+            *_project(name)["project"]["dependencies"],
+            *(one for extra in _extras(name).values() for one in extra),
+            *_test_group(name),
+        )
+    }
+    _install(session, "--resolution", "lowest-direct", *names, *sorted(bounded))
+    _pytest(session, *(f"packages/{name}/tests" for name in names))
 
 
 @nox.session(python=CURRENT)
