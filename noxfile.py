@@ -61,9 +61,13 @@ def _extras(name: str) -> dict[str, list[str]]:
     return extras
 
 
-def _cargo(session: nox.Session, *arguments: str) -> None:
+def _need_cargo(session: nox.Session) -> None:
     if shutil.which("cargo") is None:
-        session.error("A Rust toolchain (cargo) is needed.")
+        session.error("A Rust toolchain (cargo) is needed")
+
+
+def _cargo(session: nox.Session, *arguments: str) -> None:
+    _need_cargo(session)
     session.run("cargo", *arguments, env=_zig(), external=True)
 
 
@@ -122,8 +126,7 @@ def _pytest(session: nox.Session, *paths: str, **variables: str) -> None:
 @nox.session(venv_backend="none")
 def wheels(session: nox.Session) -> None:
     """Build the six wheels into dist/, and the source distributions into dist/source/."""
-    if shutil.which("cargo") is None:
-        session.error("A Rust toolchain (cargo) is needed.")
+    _need_cargo(session)
     shutil.rmtree(DIST, ignore_errors=True)
     for package in ("storage", "delta-policy", "cache", "obs", None):
         name = f"dfd-{package}" if package else "dfd"
@@ -232,7 +235,7 @@ def integration(session: nox.Session) -> None:
     claimed = {path for part in INTEGRATION.values() for path in part.paths} | APART
     there = {f"tests/{path.parent.name}" for path in ROOT.glob("tests/*/test_*.py")}
     if there - claimed:
-        session.error(f"No session runs {', '.join(sorted(there - claimed))}.")
+        session.error(f"No session runs {', '.join(sorted(there - claimed))}")
     for name in INTEGRATION:
         session.notify(name, session.posargs)
 
