@@ -1,17 +1,20 @@
-"""The sessions of the workspace; `./dev test` runs the default ones.
+"""The sessions of the workspace; `./dev test` runs the default ones, and says what each took.
 
-The wheels are built once, by `wheels`; every other session installs those, so that a
-file or a dependency that the wheel lacks shows.
+`lint`, `types` and `docs` read the sources, and need neither Rust nor wheels. The wheels are built
+once, by `wheels`; every session of tests installs those, so that a file or a dependency that a
+wheel lacks shows.
 """
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import nox
 
@@ -19,7 +22,7 @@ nox.options.default_venv_backend = "uv"
 nox.options.error_on_missing_interpreters = True
 nox.options.stop_on_first_error = False
 nox.options.sessions = [
-    "wheels", "lint", "types", "rust", "tests", "integration", "docs", "compat",
+    "lint", "types", "docs", "wheels", "lint-rust", "rust", "tests", "integration", "compat",
 ]  # fmt: skip
 
 ROOT = Path(__file__).parent
@@ -29,7 +32,7 @@ DUCKDB = ("duckdb==1.5.5", "duckdb-extension-delta==1.5.5")
 # Every release of deltalake that dfd-delta-policy takes.
 DELTALAKES = ("1.6.4", "1.6.5", "1.6.6")
 PACKAGES = ("storage", "delta-policy", "cache", "obs", "native")
-PURE = tuple(package for package in PACKAGES if package != "native")
+SOURCES = sorted(ROOT.glob("packages/*/src"))
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -42,6 +45,30 @@ def _is_installed(python: str) -> bool:
 OLDEST = next(filter(_is_installed, PYTHONS), CURRENT)
 TRIPLE = f"{platform.machine()}-unknown-linux-gnu"
 CARGO = ("--release", "--target", TRIPLE)
+
+
+def _project(name: str) -> dict[str, Any]:
+    return nox.project.load_toml(ROOT / "packages" / name / "pyproject.toml")
+
+
+def _test_group(name: str) -> tuple[str, ...]:
+    """What the tests of a distribution need beside it."""
+    return nox.project.dependency_groups(_project(name), "test")
+
+
+def _extras(name: str) -> dict[str, list[str]]:
+    extras: dict[str, list[str]] = _project(name)["project"].get("optional-dependencies", {})
+    return extras
+
+
+def _need_cargo(session: nox.Session) -> None:
+    if shutil.which("cargo") is None:
+        session.error("A Rust toolchain (cargo) is needed")
+
+
+def _cargo(session: nox.Session, *arguments: str) -> None:
+    _need_cargo(session)
+    session.run("cargo", *arguments, env=_zig(), external=True)
 
 
 def _install(session: nox.Session, *requirements: str) -> None:
@@ -77,6 +104,10 @@ def _zig() -> dict[str, str]:
     return found
 
 
+def _joined(paths: list[Path]) -> str:
+    return os.pathsep.join(map(str, paths))
+
+
 def _pytest(session: nox.Session, *paths: str, **variables: str) -> None:
     session.chdir(session.create_tmp())
     session.run(
@@ -94,19 +125,21 @@ def _pytest(session: nox.Session, *paths: str, **variables: str) -> None:
 
 @nox.session(venv_backend="none")
 def wheels(session: nox.Session) -> None:
-    """Build the six wheels into dist/."""
+    """Build the six wheels into dist/, and the source distributions into dist/source/."""
+    _need_cargo(session)
     shutil.rmtree(DIST, ignore_errors=True)
     for package in ("storage", "delta-policy", "cache", "obs", None):
         name = f"dfd-{package}" if package else "dfd"
-        session.run("uv", "build", "--quiet", "--wheel", "--package", name, "-o", str(DIST))
+        for kind, directory in (("--wheel", DIST), ("--sdist", DIST / "source")):
+            session.run("uv", "build", "--quiet", kind, "--package", name, "-o", str(directory))
     session.log("Compiling dfd-native: about 40 minutes from cold, seconds when warm.")
     session.chdir(ROOT / "packages/dfd-native")
+    session.run("maturin", "sdist", "--out", str(DIST / "source"))
     session.run(
         "maturin", "build", *CARGO, "--compatibility", "manylinux2014", "--out", str(DIST),
         env=_zig(),
     )  # fmt: skip
     session.chdir(ROOT)
-    session.run("python", "tools/check_bounds.py")
     session.run("python", "tools/check_wheels.py", str(DIST))
     session.run("python", "tools/build_index.py", str(DIST))
 
@@ -114,7 +147,7 @@ def wheels(session: nox.Session) -> None:
 def _package_session(package: str) -> None:
     @nox.session(name=f"tests-{package}", python=OLDEST, tags=["tests"])
     def tests(session: nox.Session) -> None:
-        _install(session, f"dfd-{package}[test]")
+        _install(session, f"dfd-{package}", *_test_group(f"dfd-{package}"))
         _pytest(session, f"packages/dfd-{package}/tests")
 
 
@@ -125,7 +158,7 @@ for _package in PACKAGES:
 @nox.session(name="tests-dfd", python=OLDEST, tags=["tests"])
 def tests_dfd(session: nox.Session) -> None:
     """The meta-package's own tests."""
-    _install(session, "dfd[test]")
+    _install(session, "dfd", *_test_group("dfd"))
     _pytest(session, "packages/dfd/tests")
 
 
@@ -136,21 +169,81 @@ def tests(session: nox.Session) -> None:
         session.notify(f"tests-{package}", session.posargs)
 
 
-@nox.session(python=CURRENT)
+class Integration(NamedTuple):
+    """A session of what crosses packages: what it proves, and what it takes."""
+
+    proves: str
+    paths: tuple[str, ...]
+    requirements: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+
+
+INTEGRATION = {
+    "conformance": Integration("Reference tables read as others do.", ("tests/conformance",)),
+    "routes": Integration(
+        "Statements in the engine, beside a plain session and DataFusion's own test files.",
+        ("tests/routes", "tests/sqllogictest"),
+        DUCKDB,
+    ),
+    "streams-stage": Integration(
+        "Arrow streams of every library in and out, and staged files.",
+        ("tests/streams", "tests/stage"),
+        ("nanoarrow", "arro3-core", *DUCKDB),
+    ),
+    "policy": Integration(
+        "Races, faults and kills; and the policy's own tests again, now that writes are staged.",
+        ("tests/policy", "packages/dfd-delta-policy/tests"),
+        DUCKDB,
+        ("versitygw",),
+    ),
+    "remote": Integration(
+        "Object stores and web servers on loopback.",
+        ("tests/remote",),
+        DUCKDB,
+        ("versitygw", "fake-gcs", "azurite", "s3rver", "moto"),
+    ),
+    "examples": Integration("The demonstration and the examples.", ("tests/integration",), DUCKDB),
+    "wheels-compat": Integration(
+        "The wheels in empty environments, and beside other releases of their dependencies.",
+        ("tests/compat",),
+    ),
+}
+# Long sessions of their own.
+APART = {"tests/spark"}
+
+
+def _integration_session(name: str, part: Integration) -> None:
+    def tests(session: nox.Session) -> None:
+        _install(session, "dfd", *_test_group("dfd"), *part.requirements)
+        if part.servers:
+            session.run("python", "tools/servers.py", "install", *part.servers)
+        if "tests/sqllogictest" in part.paths:
+            session.run("python", "tests/sqllogictest/upstream.py")
+        _pytest(session, *part.paths)
+
+    tests.__doc__ = part.proves
+    nox.session(tests, name=name, python=CURRENT, tags=["integration"])
+
+
+for _name, _part in INTEGRATION.items():
+    _integration_session(_name, _part)
+
+
+@nox.session(venv_backend="none")
 def integration(session: nox.Session) -> None:
-    """What crosses packages: reference tables, both routes, real servers, wheels in empty environments."""
-    _install(session, "dfd[demo,test]", "nanoarrow", "arro3-core", *DUCKDB)
-    session.run("python", "tools/servers.py", "install")
-    session.run("python", "tests/sqllogictest/upstream.py")
-    # The policy's own tests again: with dfd-native its writes are staged.
-    ignored = f"--ignore={ROOT / 'tests/spark'}"
-    _pytest(session, ignored, "tests", "packages/dfd-delta-policy/tests")
+    """What crosses packages: every session of INTEGRATION."""
+    claimed = {path for part in INTEGRATION.values() for path in part.paths} | APART
+    there = {f"tests/{path.parent.name}" for path in ROOT.glob("tests/*/test_*.py")}
+    if there - claimed:
+        session.error(f"No session runs {', '.join(sorted(there - claimed))}")
+    for name in INTEGRATION:
+        session.notify(name, session.posargs)
 
 
 @nox.session(python=[python for python in PYTHONS if _is_installed(python)])
 def compat(session: nox.Session) -> None:
     """The installed wheels on every supported Python that is there."""
-    _install(session, "dfd[test]")
+    _install(session, "dfd", *_test_group("dfd"))
     session.run("python", "-m", "dfd", "doctor")
     _pytest(
         session, "packages/dfd/tests/test_runtime.py", "packages/dfd-native/tests/test_handshake.py"
@@ -159,48 +252,86 @@ def compat(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
-    """ruff, import-linter, rustfmt and clippy."""
+    """ruff, import-linter, zizmor, and the workspace's own rules. Needs no Rust."""
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
-    paths = ":".join(str(path) for path in sorted(ROOT.glob("packages/*/src")))
+    session.run("python", "tools/check_bounds.py")
     session.run("python", "tools/check_storage.py")
-    session.run("lint-imports", "--no-cache", env={"PYTHONPATH": paths})
-    session.run("cargo", "fmt", "--all", "--check", external=True)
-    session.run(
-        "cargo", "clippy", *CARGO, "--workspace", "--all-targets", "--", "-D", "warnings",
-        env=_zig(), external=True,
-    )  # fmt: skip
+    session.run("lint-imports", "--no-cache", env={"PYTHONPATH": _joined(SOURCES)})
+    session.run("zizmor", "--offline", "--quiet", "--persona", "pedantic", ".github")
 
 
-@nox.session(python=CURRENT)
-def types(session: nox.Session) -> None:
-    """Mypy (strict) and pyright over the sources and the typing tests."""
-    _install(
-        session, "dfd[test]", "mypy", "pyright[nodejs]", "pandas-stubs", "polars", "hypothesis"
+@nox.session(name="lint-rust", venv_backend="none")
+def lint_rust(session: nox.Session) -> None:
+    """Rustfmt and clippy."""
+    _cargo(session, "fmt", "--all", "--check")
+    _cargo(
+        session,
+        *("clippy", *CARGO, "--workspace", "--all-targets", "--", "-D", "warnings"),
     )
-    for package in sorted(path.parent for path in ROOT.glob("packages/*/src")):
-        session.run("mypy", str(package / "src"), str(package / "tests/typing"))
-    session.run("pyright", "--pythonpath", str(Path(session.bin) / "python"))
+
+
+@nox.session(venv_backend="none")
+def types(session: nox.Session) -> None:
+    """Mypy (strict) over the sources and the typing tests, pyright over the latter. Needs no wheel."""
+    for source in SOURCES:
+        session.run(
+            "mypy", str(source), str(source.parent / "tests/typing"),
+            env={"MYPYPATH": _joined(SOURCES)},
+        )  # fmt: skip
+    # By name: of a pattern that matches nothing pyright checks nothing, and succeeds.
+    typing_tests = [str(source.parent / "tests/typing") for source in SOURCES]
+    session.run("pyright", "--pythonpath", sys.executable, *typing_tests)
 
 
 @nox.session(venv_backend="none")
 def rust(session: nox.Session) -> None:
     """The crates' own tests."""
-    session.run("cargo", "test", *CARGO, "--workspace", env=_zig(), external=True)
+    _cargo(session, "test", *CARGO, "--workspace")
 
 
-@nox.session(python=CURRENT)
+@nox.session(venv_backend="none")
 def docs(session: nox.Session) -> None:
-    """Doctests, and the links between the documents."""
-    _install(session, "dfd[test]")
+    """The links and lines of the documents, the API reference (into site/), and doctests. Needs no wheel."""
     session.run("python", "tools/check_docs.py")
-    _pytest(session, "--doctest-modules", *(f"packages/dfd-{name}/src" for name in PURE))
+    session.run("python", "tools/build_reference.py", "site")
+    _pytest(
+        session, "-puncompiled", "--doctest-modules",
+        *(str(source.relative_to(ROOT)) for source in SOURCES),
+        PYTHONPATH=str(ROOT / "tools"),
+    )  # fmt: skip
+
+
+@nox.session(venv_backend="none")
+def msrv(session: nox.Session) -> None:
+    """The crates on the oldest Rust that Cargo.toml names. Compiles everything once more."""
+    oldest = nox.project.load_toml(ROOT / "Cargo.toml")["workspace"]["package"]["rust-version"]
+    session.run("rustup", "toolchain", "install", oldest, "--profile", "minimal", external=True)
+    _cargo(session, f"+{oldest}", "check", "--target", TRIPLE, "--workspace", "--locked")
+
+
+@nox.session(python=OLDEST)
+def lowest(session: nox.Session) -> None:
+    """The packages' tests with every dependency at the lowest version that its bound takes."""
+    names = sorted(source.parent.name for source in SOURCES)
+    # Named one by one: uv takes the lowest of what it is asked for itself.
+    bounded = {
+        requirement
+        for name in names
+        for requirement in (
+            *_project(name)["project"]["dependencies"],
+            *(one for extra in _extras(name).values() for one in extra),
+            *_test_group(name),
+        )
+    }
+    _install(session, "--resolution", "lowest-direct", *names, *sorted(bounded))
+    _pytest(session, *(f"packages/{name}/tests" for name in names))
 
 
 @nox.session(python=CURRENT)
 def spark(session: nox.Session) -> None:
     """Spark reads what dfd writes, and the other way round. Needs Java 17, and Maven Central once; minutes long."""
-    _install(session, "dfd[demo,test]", "pyspark>=4,<4.1", "delta-spark>=4,<4.1")
+    _install(session, "dfd", *_test_group("dfd"), "pyspark>=4,<4.1", "delta-spark>=4,<4.1")
     _pytest(session, "tests/spark")
 
 
@@ -217,7 +348,7 @@ def spark_tables(session: nox.Session) -> None:
 @nox.parametrize("deltalake", DELTALAKES, ids=DELTALAKES)
 def matrix(session: nox.Session, deltalake: str) -> None:
     """The policy on each release of deltalake: its own tests, every race, and what bare deltalake gets wrong."""
-    _install(session, "dfd[demo,test]", f"deltalake=={deltalake}")
+    _install(session, "dfd", *_test_group("dfd"), f"deltalake=={deltalake}")
     session.run("python", "tools/servers.py", "install", "versitygw")
     _pytest(session, "tests/policy/matrix", "packages/dfd-delta-policy/tests")
 
@@ -225,14 +356,14 @@ def matrix(session: nox.Session, deltalake: str) -> None:
 @nox.session(python=CURRENT)
 def histories(session: nox.Session) -> None:
     """1,000 random histories of several writers, against plain Python. The tests run 100."""
-    _install(session, "dfd[test]")
+    _install(session, "dfd", *_test_group("dfd"))
     _pytest(session, "tests/policy/matrix/test_histories.py", DFD_LONG="1")
 
 
 @nox.session(python=CURRENT)
 def faults(session: nox.Session) -> None:
     """The policy under faults, kills and mixes of processes, in full. Half an hour; the tests run a selection."""
-    _install(session, "dfd[demo,test]")
+    _install(session, "dfd", *_test_group("dfd"))
     session.run("python", "tools/servers.py", "install", "versitygw")
     paths = ("faults", "kills", "test_processes_mixed.py")
     _pytest(session, *(f"tests/policy/{path}" for path in paths), DFD_LONG="1")
@@ -269,7 +400,7 @@ def bench_commits(session: nox.Session) -> None:
 @nox.session(python=CURRENT)
 def sqllogictest(session: nox.Session) -> None:
     """All of DataFusion's own test files on both routes. The tests run a selection of them."""
-    _install(session, "dfd[test]")
+    _install(session, "dfd", *_test_group("dfd"))
     session.run("python", "tests/sqllogictest/suite.py", *session.posargs)
 
 
