@@ -39,8 +39,8 @@ from dfd_storage import (
     StorageProfile,
     UnsupportedSetting,
     WebIdentityCredentials,
-    aws,
 )
+from dfd_storage.credentials import aws
 from dfd_storage.support import LIBRARIES, SUPPORT, table
 
 DOCUMENT = Path(__file__).parents[3] / "docs/architecture/storage.md"

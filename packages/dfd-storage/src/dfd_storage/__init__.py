@@ -2,6 +2,7 @@
 
 import logging
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING
 
 from dfd_storage.azure import AzureProfile
 from dfd_storage.commits import CommitSafety, DynamoDBLock, LockUnsupported
@@ -13,14 +14,18 @@ from dfd_storage.credentials import (
     AzureCliCredentials,
     BearerTokenCredentials,
     ClientSecretCredentials,
+    CredentialCache,
     ManagedIdentityCredentials,
     ProfileCredentials,
     ProviderCredentials,
+    ProxyAuth,
     SasCredentials,
+    Secret,
     ServiceAccountCredentials,
     StaticCredentials,
     WebIdentityCredentials,
 )
+from dfd_storage.deprecation import renamed as _renamed
 from dfd_storage.errors import (
     AccessRefused,
     BucketNotFound,
@@ -53,11 +58,8 @@ from dfd_storage.issue import StorageIssue
 from dfd_storage.kinds import AnyStorageProfile
 from dfd_storage.local import LocalProfile, MemoryProfile
 from dfd_storage.profile import StorageProfile
-from dfd_storage.refresh import Refreshing
-from dfd_storage.remote import ProxyAuth
 from dfd_storage.resolver import StorageResolver
 from dfd_storage.s3 import Encryption, S3Profile
-from dfd_storage.secret import Secret
 from dfd_storage.uri import canonical_uri, local_path
 
 __all__ = [
@@ -76,6 +78,7 @@ __all__ = [
     "CommitSafety",
     "ConnectionRefused",
     "ConnectionStalled",
+    "CredentialCache",
     "CredentialsUnavailable",
     "DirectoryRefused",
     "DuplicateOption",
@@ -96,7 +99,6 @@ __all__ = [
     "ProfileCredentials",
     "ProviderCredentials",
     "ProxyAuth",
-    "Refreshing",
     "S3Profile",
     "SasCredentials",
     "Secret",
@@ -120,5 +122,10 @@ __all__ = [
     "local_path",
 ]
 __version__ = _version("dfd-storage")
+
+if TYPE_CHECKING:
+    Refreshing = CredentialCache
+else:
+    __getattr__ = _renamed(__name__, {"Refreshing": "CredentialCache"})
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from datetime import datetime, timezone
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from dfd_storage import aws
 from dfd_storage.commits import Mechanism
 from dfd_storage.credentials import (
     AccountKeyCredentials,
@@ -22,24 +20,25 @@ from dfd_storage.credentials import (
     ManagedIdentityCredentials,
     ProviderCredentials,
     SasCredentials,
-    Text,
+    Secret,
     WebIdentityCredentials,
 )
+from dfd_storage.credentials.azure import Explicit, resolve, signature_has_ended
+from dfd_storage.credentials.cache import CredentialCache, provider_cache
 from dfd_storage.environment import contradictions
 from dfd_storage.errors import (
     AccessRefused,
-    CredentialsUnavailable,
     EnvironmentContradiction,
     ExpiredCredentials,
     InvalidProfile,
     StorageFailure,
     WrongSecret,
 )
+from dfd_storage.fields import Text, check_url
 from dfd_storage.issue import StorageIssue
 from dfd_storage.options import AZURE, Keys
 from dfd_storage.profile import no_panic
-from dfd_storage.remote import EMULATOR_VARIABLE, RemoteProfile, check_url, is_address
-from dfd_storage.secret import Secret
+from dfd_storage.remote import EMULATOR_VARIABLE, RemoteProfile, is_address
 from dfd_storage.uri import Location, parse
 
 EMULATOR_ENDPOINT = "http://127.0.0.1:10000"
@@ -74,17 +73,6 @@ _AMBIENT = {
     "AZURE_AUTHORITY_HOST": "azure_storage_authority_host",
     "IDENTITY_ENDPOINT": "azure_msi_endpoint",
 }
-
-Explicit = (
-    AccountKeyCredentials
-    | SasCredentials
-    | BearerTokenCredentials
-    | ClientSecretCredentials
-    | WebIdentityCredentials
-    | ManagedIdentityCredentials
-    | AzureCliCredentials
-    | AnonymousCredentials
-)
 
 
 class AzureProfile(RemoteProfile, frozen=True, kw_only=True, tag="azure", tag_field="kind"):
@@ -147,33 +135,12 @@ class AzureProfile(RemoteProfile, frozen=True, kw_only=True, tag="azure", tag_fi
         return parse(self.uri).container
 
     def _explicit(self) -> Explicit | None:
-        """None for what the machine has."""
-        match self.credentials:
-            case AmbientCredentials():
-                return None
-            case ProviderCredentials() as provider:
-                found = aws.shared(provider).current()
-                if not isinstance(
-                    found,
-                    (
-                        AccountKeyCredentials,
-                        SasCredentials,
-                        BearerTokenCredentials,
-                        ClientSecretCredentials,
-                    ),
-                ):
-                    raise CredentialsUnavailable(
-                        "The callback of an AzureProfile gives AccountKey-, Sas-, BearerToken- or "
-                        "ClientSecretCredentials."
-                    )
-                return found
-            case explicit:
-                return explicit
+        return resolve(self.credentials)
 
-    def _source(self, credentials: Any) -> Any:
-        if isinstance(credentials, WebIdentityCredentials):
-            return _Unchanging  # object_store reads the file anew by itself
-        return aws.shared(credentials)
+    def _credential_cache(self) -> CredentialCache | None:
+        # A web identity's file object_store reads anew by itself.
+        provider = self.credentials
+        return provider_cache(provider) if isinstance(provider, ProviderCredentials) else None
 
     def _own_options(self) -> dict[str, str]:
         assert self.account is not None
@@ -297,21 +264,9 @@ class AzureProfile(RemoteProfile, frozen=True, kw_only=True, tag="azure", tag_fi
     ) -> StorageFailure | None:
         """As for every kind; a signature that ended is told by its own text, because the store may not."""
         found = RemoteProfile.failure_of(self, error, uri, library)
-        if type(found) in (WrongSecret, AccessRefused) and self._has_ended():
+        if type(found) in (WrongSecret, AccessRefused) and signature_has_ended(self._explicit()):
             return ExpiredCredentials(self.canonical_uri(uri), library)
         return found
-
-    def _has_ended(self) -> bool:
-        """Whether the credentials are a signature whose end, `se`, has passed."""
-        credentials = self._explicit()
-        if not isinstance(credentials, SasCredentials):
-            return False
-        ends = dict(parse_qsl(credentials.token.reveal().lstrip("?"))).get("se", "")
-        try:
-            end = datetime.fromisoformat(ends.replace("Z", "+00:00"))
-        except ValueError:
-            return False
-        return end.replace(tzinfo=end.tzinfo or timezone.utc) < datetime.now(timezone.utc)
 
     def store_uris(self) -> tuple[str, ...]:
         """The container as a host, for `az` and its like; and under the account's host for `abfss` and `abfs`.
@@ -365,7 +320,7 @@ class AzureProfile(RemoteProfile, frozen=True, kw_only=True, tag="azure", tag_fi
                     remedy=f"Set emulator = true, and {EMULATOR_VARIABLE} to the endpoint.",
                 )
             )
-        if isinstance(self.credentials, SasCredentials) and self._has_ended():
+        if isinstance(self.credentials, SasCredentials) and signature_has_ended(self.credentials):
             issues.append(
                 StorageIssue(
                     code="sas_ended",
@@ -384,7 +339,3 @@ class AzureProfile(RemoteProfile, frozen=True, kw_only=True, tag="azure", tag_fi
                 )
             )
         return issues
-
-
-class _Unchanging:
-    generation = 0

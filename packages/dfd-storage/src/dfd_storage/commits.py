@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from dfd_storage.credentials import Text
 from dfd_storage.errors import UnsupportedSetting
+from dfd_storage.fields import Text
 from dfd_storage.support import installed
 
 Mechanism = Literal["conditional_put", "emulator", "local_link", "dynamodb", "unsafe", "none"]

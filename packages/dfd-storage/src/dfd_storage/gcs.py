@@ -7,19 +7,20 @@ from collections.abc import Collection
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from dfd_storage import aws
 from dfd_storage.credentials import (
     AmbientCredentials,
     AnonymousCredentials,
     ProviderCredentials,
     ServiceAccountCredentials,
-    Text,
 )
+from dfd_storage.credentials.cache import CredentialCache, provider_cache
+from dfd_storage.credentials.google import Explicit, resolve
 from dfd_storage.environment import contradictions
-from dfd_storage.errors import CredentialsUnavailable, UnsupportedSetting
+from dfd_storage.errors import UnsupportedSetting
+from dfd_storage.fields import Text, check_url
 from dfd_storage.issue import StorageIssue
 from dfd_storage.options import GCS, Keys
-from dfd_storage.remote import RemoteProfile, check_url
+from dfd_storage.remote import RemoteProfile
 from dfd_storage.support import installed
 
 _GOOGLE = (".googleapis.com",)
@@ -50,20 +51,12 @@ class GCSProfile(RemoteProfile, frozen=True, kw_only=True, tag="gcs", tag_field=
         """The bucket's name."""
         return self.uri.removeprefix("gs://").partition("/")[0]
 
-    def _explicit(self) -> ServiceAccountCredentials | AnonymousCredentials | None:
-        match self.credentials:
-            case ServiceAccountCredentials() | AnonymousCredentials() as given:
-                return given
-            case ProviderCredentials() as provider:
-                found = aws.shared(provider).current()
-                if not isinstance(found, ServiceAccountCredentials):
-                    raise CredentialsUnavailable(
-                        "The callback of a GCSProfile gives ServiceAccountCredentials: no library below "
-                        "takes a token of Google."
-                    )
-                return found
-        path = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
-        return None if not path else ServiceAccountCredentials(path=path)
+    def _explicit(self) -> Explicit | None:
+        return resolve(self.credentials)
+
+    def _credential_cache(self) -> CredentialCache | None:
+        provider = self.credentials
+        return provider_cache(provider) if isinstance(provider, ProviderCredentials) else None
 
     def _own_options(self) -> dict[str, str]:
         options = {}

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
+from dfd_storage.credentials import Secret
 from dfd_storage.errors import InvalidProfile, InvalidUri, SecretExposed, UnknownOption
 from dfd_storage.kinds import KINDS
 from dfd_storage.profile import StorageProfile
-from dfd_storage.secret import Secret
 from dfd_storage.uri import canonical_uri, parse
 
 if sys.version_info >= (3, 11):

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from dfd_storage.commits import CommitSafety, Mechanism
-from dfd_storage.credentials import check_fields
 from dfd_storage.errors import AccessRefused, InvalidProfile, LibraryPanic, StorageFailure
 from dfd_storage.failure import bodiless, chain, explain
+from dfd_storage.fields import check_fields
 from dfd_storage.issue import StorageIssue
 from dfd_storage.support import installed, require
 from dfd_storage.uri import Location, parse

@@ -11,36 +11,18 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from dfd_storage import aws
 from dfd_storage.commits import Mechanism
-from dfd_storage.credentials import (
-    AssumeRoleCredentials,
-    ProviderCredentials,
-    Text,
-    WebIdentityCredentials,
-    check_fields,
-)
+from dfd_storage.credentials import CredentialCache, ProxyAuth
 from dfd_storage.environment import Environment, contradictions, settle
 from dfd_storage.errors import InvalidProfile
+from dfd_storage.fields import Seconds, Text, check_url
 from dfd_storage.issue import StorageIssue
 from dfd_storage.options import Keys, canonical_options
 from dfd_storage.profile import StorageProfile
-from dfd_storage.secret import Secret
 from dfd_storage.support import require
 
-Seconds = Annotated[float, msgspec.Meta(gt=0, lt=1e9)]
 EMULATOR_VARIABLE = "AZURITE_BLOB_STORAGE_URL"
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-
-
-class ProxyAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who asks the proxy."""
-
-    user: Text
-    password: Secret
-
-    def __post_init__(self) -> None:
-        check_fields(self)
 
 
 class RemoteProfile(StorageProfile, frozen=True, kw_only=True):
@@ -99,16 +81,13 @@ class RemoteProfile(StorageProfile, frozen=True, kw_only=True):
 
     @property
     def generation(self) -> int:
-        """Which credentials these are; 0 for those that don't change."""
-        credentials = getattr(self, "credentials", None)
-        if isinstance(
-            credentials, (ProviderCredentials, AssumeRoleCredentials, WebIdentityCredentials)
-        ):
-            return int(self._source(credentials).generation)
-        return 0
+        """The number of the credentials that hold now; 0 for those that don't change."""
+        cache = self._credential_cache()
+        return 0 if cache is None else cache.generation
 
-    def _source(self, credentials: Any) -> Any:
-        return aws.shared(credentials, timeout_s=self.timeout_s, ca_file=self.ca_file)
+    def _credential_cache(self) -> CredentialCache | None:
+        """The cache of credentials that end; None where they don't."""
+        return None
 
     @property
     def mechanism(self) -> Mechanism:
@@ -204,25 +183,6 @@ class RemoteProfile(StorageProfile, frozen=True, kw_only=True):
                 remedy="Use https, or set allow_http = true for a trusted network.",
             )
         ]
-
-
-def check_url(url: str, field: str) -> None:
-    """Refuse what is no URL of a server.
-
-    Raises:
-        InvalidProfile: it has another scheme, credentials, a query, or no host.
-    """
-    refused = f"`{field}` is a URL like https://host[:port], without credentials or query."
-    try:
-        parts = urlsplit(url)
-        bad = parts.username is not None or parts.password is not None or not parts.hostname
-        _ = parts.port
-    except ValueError:
-        raise InvalidProfile(refused) from None
-    if bad or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
-        raise InvalidProfile(refused)
-    if any(ord(c) < 33 or ord(c) > 126 for c in url):
-        raise InvalidProfile(refused)
 
 
 def is_address(host: str) -> bool:

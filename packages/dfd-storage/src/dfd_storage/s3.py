@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from dfd_storage import aws
 from dfd_storage.commits import DynamoDBLock, Mechanism, require_lock
 from dfd_storage.credentials import (
     AmbientCredentials,
@@ -17,18 +16,19 @@ from dfd_storage.credentials import (
     AssumeRoleCredentials,
     ProfileCredentials,
     ProviderCredentials,
+    Secret,
     StaticCredentials,
-    Text,
     WebIdentityCredentials,
-    check_fields,
-    require_base64,
+    aws,
 )
+from dfd_storage.credentials.cache import CredentialCache, provider_cache
+from dfd_storage.credentials.secret import require_base64
 from dfd_storage.environment import OF_DELTALAKE_S3, contradictions
 from dfd_storage.errors import InvalidProfile, UnsupportedSetting
+from dfd_storage.fields import Text, check_fields, check_url
 from dfd_storage.issue import StorageIssue
 from dfd_storage.options import S3, Keys
-from dfd_storage.remote import RemoteProfile, check_url, is_address
-from dfd_storage.secret import Secret
+from dfd_storage.remote import RemoteProfile, is_address
 from dfd_storage.support import installed
 
 _AWS = (".amazonaws.com", ".amazonaws.com.cn")
@@ -97,13 +97,16 @@ class S3Profile(RemoteProfile, frozen=True, kw_only=True, tag="s3", tag_field="k
         """The bucket's name."""
         return self.uri.removeprefix("s3://").partition("/")[0]
 
-    def _source(self, credentials: Any) -> Any:
-        if isinstance(credentials, ProviderCredentials):
-            return aws.shared(credentials)
-        return aws.shared(credentials, self.region, self.timeout_s, self.ca_file)
+    def _credential_cache(self) -> CredentialCache | None:
+        match self.credentials:
+            case ProviderCredentials() as provider:
+                return provider_cache(provider)
+            case AssumeRoleCredentials() | WebIdentityCredentials() as role:
+                return aws.role_cache(role, self.region, self.timeout_s, self.ca_file)
+        return None
 
     def _explicit(self) -> StaticCredentials | AnonymousCredentials | dict[str, str]:
-        return aws.explicit(self.credentials, self.region, self.timeout_s, self.ca_file)
+        return aws.resolve(self.credentials, self.region, self.timeout_s, self.ca_file)
 
     def static_credentials(self) -> StaticCredentials | None:
         """The key that signs now; None for nobody's, and for the machine's own that a library finds."""

@@ -1,13 +1,14 @@
-"""Credentials that end, asked for once and renewed ahead of their end."""
+"""A cache of credentials that end: asked for once, renewed ahead of their end."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from datetime import datetime, timezone
 from typing import Any
 
+from dfd_storage.credentials.variants import ProviderCredentials
 from dfd_storage.errors import CredentialsUnavailable, StorageError
 
 _logger = logging.getLogger(__name__)
@@ -17,11 +18,11 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-class Refreshing:
-    """The newest answer of a callback, shared by all threads.
+class CredentialCache:
+    """The newest answer of a callback for credentials, shared by all threads.
 
-    `generation` counts the answers: who keeps something made of one compares it. While a renewal fails and
-    the last answer hasn't ended, that one goes on.
+    `generation` counts the answers: who keeps something made of one compares it. While a renewal
+    fails and the last answer hasn't ended, that one goes on.
 
     - `provider`: gives `(credentials, expires_at)`; `expires_at` has a time zone, or is None: never.
     - `refresh_ahead_s`: renewed that long before the end.
@@ -43,12 +44,12 @@ class Refreshing:
 
     @property
     def generation(self) -> int:
-        """How many answers there were, after a look at the clock; 1 with the first."""
+        """The number of different answers so far, after a look at the clock; 1 with the first."""
         self.current()
         return self._generation
 
     def current(self) -> Any:
-        """The credentials; the callback runs in the thread that finds them missing, others wait.
+        """The credentials that hold now; the callback runs in the thread that finds none, others wait.
 
         Raises:
             CredentialsUnavailable: the callback failed, and there is nothing that still holds.
@@ -99,3 +100,27 @@ def _checked(answer: object) -> tuple[Any, datetime | None]:
     raise CredentialsUnavailable(
         "The callback gives (credentials, expires_at); expires_at has a time zone, or is None."
     )
+
+
+_lock = threading.Lock()
+_caches: dict[Hashable, CredentialCache] = {}
+
+
+def shared_cache(
+    key: Hashable,
+    provider: Callable[[], tuple[Any, datetime | None]],
+    refresh_ahead_s: float = 300.0,
+) -> CredentialCache:
+    """The one cache of equal credentials in this process: whoever asks shares its answers.
+
+    - `key`: equal for equal credentials.
+    """
+    with _lock:
+        if key not in _caches:
+            _caches[key] = CredentialCache(provider, refresh_ahead_s)
+        return _caches[key]
+
+
+def provider_cache(credentials: ProviderCredentials) -> CredentialCache:
+    """The cache of a callback's answers."""
+    return shared_cache(credentials, credentials.provider, credentials.refresh_ahead_s)

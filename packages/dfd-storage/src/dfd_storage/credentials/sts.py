@@ -1,7 +1,7 @@
 """AWS's token service, and the requests that are signed for it.
 
-Credentials of a role are had here and not by the libraries below, so that every library gets the same
-explicit ones: deltalake asks for roles only where no endpoint is set, the others not at all.
+Credentials of a role are had here and not by the libraries below, so that every library gets the
+same explicit ones: deltalake asks for roles only where no endpoint is set, the others not at all.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from datetime import datetime, timezone
 from urllib.parse import quote, urlencode, urlsplit
 from xml.etree import ElementTree
 
-from dfd_storage.credentials import StaticCredentials
+from dfd_storage.credentials.secret import Secret
+from dfd_storage.credentials.variants import StaticCredentials
 from dfd_storage.errors import CredentialsUnavailable
-from dfd_storage.secret import Secret
 
 TIMEOUT_S = 10.0
 
 
-def ask(
+def request_credentials(
     endpoint: str,
     region: str,
     parameters: dict[str, str],
@@ -68,7 +68,7 @@ def ask(
 def signature(
     endpoint: str, region: str, body: bytes, key: StaticCredentials, now: datetime
 ) -> dict[str, str]:
-    """Headers that sign a POST to the root of `endpoint` (AWS Signature Version 4)."""
+    """The headers that sign a POST to the root of `endpoint` (AWS Signature Version 4)."""
     moment, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
     signed = {"host": urlsplit(endpoint).netloc, "x-amz-date": moment}
     if key.session_token is not None:

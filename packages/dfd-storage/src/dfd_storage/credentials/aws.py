@@ -1,17 +1,17 @@
-"""From a variant of credentials to the explicit ones of S3."""
+"""Explicit credentials of S3: what a variant of credentials stands for now."""
 
 from __future__ import annotations
 
 import configparser
 import os
-import threading
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from dfd_storage import sts
-from dfd_storage.credentials import (
+from dfd_storage.credentials import sts
+from dfd_storage.credentials.cache import CredentialCache, provider_cache, shared_cache
+from dfd_storage.credentials.secret import Secret
+from dfd_storage.credentials.variants import (
     AmbientCredentials,
     AnonymousCredentials,
     AssumeRoleCredentials,
@@ -21,8 +21,6 @@ from dfd_storage.credentials import (
     WebIdentityCredentials,
 )
 from dfd_storage.errors import CredentialsUnavailable, InvalidProfile
-from dfd_storage.refresh import Refreshing
-from dfd_storage.secret import Secret
 
 Credentials = (
     StaticCredentials
@@ -39,38 +37,29 @@ _CONTAINER = {
     "AWS_CONTAINER_CREDENTIALS_FULL_URI": "aws_container_credentials_full_uri",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "aws_container_authorization_token_file",
 }
-_lock = threading.Lock()
-_shared: dict[Any, Refreshing] = {}
 
 
-def shared(
-    credentials: ProviderCredentials | AssumeRoleCredentials | WebIdentityCredentials,
-    region: str = "",
-    timeout_s: float | None = None,
-    ca_file: str | None = None,
-) -> Refreshing:
-    """The one source of equal credentials in this process: whoever asks shares its answers."""
-    key = (credentials, region, ca_file)
-    with _lock:
-        if key not in _shared:
-            match credentials:
-                case ProviderCredentials(provider=provider, refresh_ahead_s=ahead):
-                    _shared[key] = Refreshing(provider, ahead)
-                case _:
-                    _shared[key] = Refreshing(
-                        lambda: _exchange(credentials, region, timeout_s, ca_file)
-                    )
-        return _shared[key]
+def role_cache(
+    credentials: AssumeRoleCredentials | WebIdentityCredentials,
+    region: str,
+    timeout_s: float | None,
+    ca_file: str | None,
+) -> CredentialCache:
+    """The cache of a role's temporary keys."""
+    return shared_cache(
+        (credentials, region, ca_file),
+        lambda: _exchange(credentials, region, timeout_s, ca_file),
+    )
 
 
-def explicit(
+def resolve(
     credentials: Credentials,
     region: str,
     timeout_s: float | None,
     ca_file: str | None,
     environ: Mapping[str, str] | None = None,
 ) -> StaticCredentials | AnonymousCredentials | dict[str, str]:
-    """A key, nobody, or the options by which a library asks the machine's metadata service.
+    """Resolve credentials to a key, to nobody, or to a library's options for the metadata service.
 
     Raises:
         CredentialsUnavailable: there are none where they should be.
@@ -79,23 +68,23 @@ def explicit(
         case StaticCredentials() | AnonymousCredentials():
             return credentials
         case ProfileCredentials():
-            return from_files(credentials)
+            return read_named_profile(credentials)
         case AmbientCredentials():
             return _ambient(region, timeout_s, ca_file, os.environ if environ is None else environ)
         case ProviderCredentials():
-            found = shared(credentials).current()
+            found = provider_cache(credentials).current()
             if not isinstance(found, StaticCredentials):
                 raise CredentialsUnavailable(
                     "The callback of an S3Profile gives StaticCredentials."
                 )
             return found
         case _:
-            current = shared(credentials, region, timeout_s, ca_file).current()
+            current = role_cache(credentials, region, timeout_s, ca_file).current()
             assert isinstance(current, StaticCredentials)
             return current
 
 
-def from_files(profile: ProfileCredentials) -> StaticCredentials:
+def read_named_profile(named: ProfileCredentials) -> StaticCredentials:
     """The key of a named profile of the AWS command line.
 
     Raises:
@@ -103,8 +92,8 @@ def from_files(profile: ProfileCredentials) -> StaticCredentials:
     """
     section = dict[str, str]()
     files = [
-        (profile.config_file or "~/.aws/config", f"profile {profile.name}"),
-        (profile.credentials_file or "~/.aws/credentials", profile.name),
+        (named.config_file or "~/.aws/config", f"profile {named.name}"),
+        (named.credentials_file or "~/.aws/credentials", named.name),
     ]
     for path, name in files:
         parser = configparser.RawConfigParser()
@@ -113,16 +102,16 @@ def from_files(profile: ProfileCredentials) -> StaticCredentials:
         except (configparser.Error, UnicodeDecodeError, RuntimeError):
             # The parser's message quotes the line, which may be the secret.
             raise CredentialsUnavailable(f"{path} can't be read as a file of profiles.") from None
-        for candidate in (profile.name, name):
+        for candidate in (named.name, name):
             if parser.has_section(candidate):
                 section |= dict(parser.items(candidate))
     if not section:
-        raise CredentialsUnavailable(f"There is no AWS profile {profile.name!r} in the files.")
+        raise CredentialsUnavailable(f"There is no AWS profile {named.name!r} in the files.")
     key, secret = section.get("aws_access_key_id"), section.get("aws_secret_access_key")
     if not (key and secret):
         raise CredentialsUnavailable(
-            f"The AWS profile {profile.name!r} has no key of its own. Roles, single sign-on and programs "
-            "are reached by AssumeRoleCredentials or ProviderCredentials."
+            f"The AWS profile {named.name!r} has no key of its own. Roles, single sign-on and "
+            "programs are reached by AssumeRoleCredentials or ProviderCredentials."
         )
     token = section.get("aws_session_token")
     return StaticCredentials(key, Secret(secret), Secret(token) if token else None)
@@ -137,7 +126,7 @@ def _exchange(
     default = f"https://sts.{region}.amazonaws.com"
     if isinstance(credentials, AssumeRoleCredentials):
         source = credentials.source
-        key = from_files(source) if isinstance(source, ProfileCredentials) else source
+        key = read_named_profile(source) if isinstance(source, ProfileCredentials) else source
         parameters = {
             "Action": "AssumeRole",
             "RoleArn": credentials.role_arn,
@@ -146,7 +135,7 @@ def _exchange(
         }
         if credentials.external_id is not None:
             parameters["ExternalId"] = credentials.external_id
-        return sts.ask(
+        return sts.request_credentials(
             credentials.sts_endpoint or default, region, parameters, key, timeout_s, ca_file
         )
     if credentials.role_arn is None:
@@ -164,13 +153,16 @@ def _exchange(
         "WebIdentityToken": token,
     }
     endpoint = credentials.token_service or default
-    return sts.ask(endpoint, region, parameters, None, timeout_s, ca_file)
+    return sts.request_credentials(endpoint, region, parameters, None, timeout_s, ca_file)
 
 
 def _ambient(
     region: str, timeout_s: float | None, ca_file: str | None, environ: Mapping[str, str]
 ) -> StaticCredentials | dict[str, str]:
-    """The order of AWS's own tools: variables, a web identity, files, the container, the machine."""
+    """Look for the machine's credentials in the order of AWS's own tools.
+
+    Variables, a web identity, files, the container, the machine.
+    """
     key, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
     if key and secret:
         token = environ.get("AWS_SESSION_TOKEN")
@@ -183,20 +175,22 @@ def _ambient(
             session_name=environ.get("AWS_ROLE_SESSION_NAME") or "dfd",
             token_service=environ.get("AWS_ENDPOINT_URL_STS"),
         )
-        current = shared(identity, region, timeout_s, ca_file).current()
+        current = role_cache(identity, region, timeout_s, ca_file).current()
         assert isinstance(current, StaticCredentials)
         return current
-    named = environ.get("AWS_PROFILE")
-    profile = ProfileCredentials(
-        named or "default",
+    name = environ.get("AWS_PROFILE")
+    named = ProfileCredentials(
+        name or "default",
         environ.get("AWS_SHARED_CREDENTIALS_FILE"),
         environ.get("AWS_CONFIG_FILE"),
     )
     try:
-        return from_files(profile)
+        return read_named_profile(named)
     except CredentialsUnavailable:
-        if named:
+        if name:
             raise
     return {
-        name: environ[variable] for variable, name in _CONTAINER.items() if environ.get(variable)
+        option: environ[variable]
+        for variable, option in _CONTAINER.items()
+        if environ.get(variable)
     }

@@ -1,7 +1,9 @@
-"""Values that never show."""
+"""Secret values: text that never shows."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 import os
 from collections.abc import Mapping
@@ -80,3 +82,15 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise SecretExposed("A secret isn't pickled; send a reference to it instead.")
+
+
+def require_base64(secret: Secret, field: str) -> None:
+    """Refuse a key that is no base64: the libraries below would panic over it.
+
+    Raises:
+        InvalidProfile: it isn't.
+    """
+    try:
+        base64.b64decode(secret.reveal(), validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidProfile(f"`{field}` is no base64.") from None

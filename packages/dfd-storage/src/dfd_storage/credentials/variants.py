@@ -1,4 +1,4 @@
-"""Who asks the store: one variant of these in every profile."""
+"""Variants of credentials: one of them in every profile of a store that asks for any."""
 
 from __future__ import annotations
 
@@ -8,43 +8,19 @@ from typing import Annotated, Any
 
 import msgspec
 
+from dfd_storage.credentials.secret import Secret, require_base64
 from dfd_storage.errors import InvalidProfile
-from dfd_storage.secret import Secret
-
-Text = Annotated[str, msgspec.Meta(min_length=1)]
+from dfd_storage.fields import Text, check_fields
 
 
-def refuse_plain(kind: type, value: object) -> Any:
-    """The hook of msgspec for types of our own: an instance, or an error that shows nothing."""
-    if isinstance(value, kind):
-        return value
-    raise ValueError(f"is a {kind.__name__}: write {kind.__name__}(...)")
-
-
-class _Checked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
+class _Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
     """A variant whose fields are checked when it is built."""
 
     def __post_init__(self) -> None:
         check_fields(self)
 
 
-def check_fields(struct: msgspec.Struct) -> None:
-    """Hold each field against its type, and keep it in the type's own form.
-
-    Raises:
-        InvalidProfile: one doesn't fit; the message names it and what it takes, never a secret.
-    """
-    for field in msgspec.structs.fields(struct):
-        try:
-            value = msgspec.convert(
-                getattr(struct, field.name), field.type, dec_hook=refuse_plain, str_keys=True
-            )
-        except msgspec.ValidationError as error:
-            raise InvalidProfile(f"`{field.name}`: {error}") from None
-        msgspec.structs.force_setattr(struct, field.name, value)
-
-
-class StaticCredentials(_Checked, frozen=True, tag="static"):
+class StaticCredentials(_Credentials, frozen=True, tag="static"):
     """An access key of S3: its id, its secret, and the token of a temporary one."""
 
     access_key_id: Text
@@ -52,7 +28,7 @@ class StaticCredentials(_Checked, frozen=True, tag="static"):
     session_token: Secret | None = None
 
 
-class ProfileCredentials(_Checked, frozen=True, tag="profile"):
+class ProfileCredentials(_Credentials, frozen=True, tag="profile"):
     """A named profile of the AWS command line, with a key in it.
 
     - `name`: of the profile.
@@ -64,7 +40,7 @@ class ProfileCredentials(_Checked, frozen=True, tag="profile"):
     config_file: Text | None = None
 
 
-class AssumeRoleCredentials(_Checked, frozen=True, tag="assume_role", kw_only=True):
+class AssumeRoleCredentials(_Credentials, frozen=True, tag="assume_role", kw_only=True):
     """A role that the key in `source` may assume. Renewed ahead of its end.
 
     - `sts_endpoint`: URL of the token service; default: that of the region, of AWS.
@@ -79,11 +55,12 @@ class AssumeRoleCredentials(_Checked, frozen=True, tag="assume_role", kw_only=Tr
     duration_s: Annotated[int, msgspec.Meta(ge=900, le=43200)] = 3600
 
 
-class WebIdentityCredentials(_Checked, frozen=True, tag="web_identity", kw_only=True):
+class WebIdentityCredentials(_Credentials, frozen=True, tag="web_identity", kw_only=True):
     """A token in a file that is exchanged for credentials. Renewed ahead of their end.
 
-    S3: `role_arn` is the role, `token_service` the URL of the service (default: that of the region, of AWS).
-    Azure: `client_id` and `tenant_id` name the application, `token_service` the authority's host.
+    S3: `role_arn` is the role, `token_service` the URL of the service (default: that of the
+    region, of AWS). Azure: `client_id` and `tenant_id` name the application, `token_service` the
+    authority's host.
     """
 
     token_file: Text
@@ -94,7 +71,7 @@ class WebIdentityCredentials(_Checked, frozen=True, tag="web_identity", kw_only=
     token_service: Text | None = None
 
 
-class AccountKeyCredentials(_Checked, frozen=True, tag="account_key"):
+class AccountKeyCredentials(_Credentials, frozen=True, tag="account_key"):
     """The key of an Azure storage account, in base64."""
 
     account_key: Secret
@@ -104,19 +81,19 @@ class AccountKeyCredentials(_Checked, frozen=True, tag="account_key"):
         require_base64(self.account_key, "account_key")
 
 
-class SasCredentials(_Checked, frozen=True, tag="sas"):
+class SasCredentials(_Credentials, frozen=True, tag="sas"):
     """A shared access signature of Azure: `sv=...&sig=...`, with or without the question mark."""
 
     token: Secret
 
 
-class BearerTokenCredentials(_Checked, frozen=True, tag="bearer_token"):
+class BearerTokenCredentials(_Credentials, frozen=True, tag="bearer_token"):
     """An access token of Azure that somebody else renews."""
 
     token: Secret
 
 
-class ClientSecretCredentials(_Checked, frozen=True, tag="client_secret", kw_only=True):
+class ClientSecretCredentials(_Credentials, frozen=True, tag="client_secret", kw_only=True):
     """An application of Azure with its secret."""
 
     tenant_id: Text
@@ -125,7 +102,7 @@ class ClientSecretCredentials(_Checked, frozen=True, tag="client_secret", kw_onl
     authority_host: Text | None = None
 
 
-class ManagedIdentityCredentials(_Checked, frozen=True, tag="managed_identity", kw_only=True):
+class ManagedIdentityCredentials(_Credentials, frozen=True, tag="managed_identity", kw_only=True):
     """The identity of the machine in Azure; the three names choose one of several."""
 
     client_id: Text | None = None
@@ -134,11 +111,11 @@ class ManagedIdentityCredentials(_Checked, frozen=True, tag="managed_identity", 
     endpoint: Text | None = None
 
 
-class AzureCliCredentials(_Checked, frozen=True, tag="azure_cli"):
-    """Whoever `az login` logged in."""
+class AzureCliCredentials(_Credentials, frozen=True, tag="azure_cli"):
+    """The user that `az login` logged in."""
 
 
-class ServiceAccountCredentials(_Checked, frozen=True, tag="service_account", kw_only=True):
+class ServiceAccountCredentials(_Credentials, frozen=True, tag="service_account", kw_only=True):
     """A service account of Google: the path of its JSON file, or the JSON itself."""
 
     path: Text | None = None
@@ -150,23 +127,23 @@ class ServiceAccountCredentials(_Checked, frozen=True, tag="service_account", kw
             raise InvalidProfile("A service account has `path` or `key`: one of them.")
 
 
-class AnonymousCredentials(_Checked, frozen=True, tag="anonymous"):
+class AnonymousCredentials(_Credentials, frozen=True, tag="anonymous"):
     """Requests without a signature, for public buckets."""
 
 
-class AmbientCredentials(_Checked, frozen=True, tag="ambient"):
-    """What this machine has: the cloud's own variables, its files, its metadata service.
+class AmbientCredentials(_Credentials, frozen=True, tag="ambient"):
+    """The machine's own credentials: the cloud's variables, its files, its metadata service.
 
-    Variables and files are looked at when options are rendered, and stand in them; only the metadata
-    service is left to the library.
+    Variables and files are looked at when options are rendered, and stand in them; only the
+    metadata service is left to the library.
     """
 
 
-class ProviderCredentials(_Checked, frozen=True, tag="provider", kw_only=True):
+class ProviderCredentials(_Credentials, frozen=True, tag="provider", kw_only=True):
     """A callback that gives credentials and when they end (with a time zone; None: never).
 
-    It is called once for many threads, and again `refresh_ahead_s` seconds before the end. Every new answer
-    is a new `generation` of the profile.
+    It is called once for many threads, and again `refresh_ahead_s` seconds before the end. Every
+    new answer is a new `generation` of the profile.
     """
 
     provider: Callable[[], tuple[Any, datetime | None]]
@@ -180,16 +157,11 @@ class ProviderCredentials(_Checked, frozen=True, tag="provider", kw_only=True):
             raise InvalidProfile("`refresh_ahead_s` is a number of seconds from 0.")
 
 
-def require_base64(secret: Secret, field: str) -> None:
-    """The library below would panic where a key is no base64.
+class ProxyAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """User and password for the proxy."""
 
-    Raises:
-        InvalidProfile: it isn't.
-    """
-    import base64
-    import binascii
+    user: Text
+    password: Secret
 
-    try:
-        base64.b64decode(secret.reveal(), validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidProfile(f"`{field}` is no base64.") from None
+    def __post_init__(self) -> None:
+        check_fields(self)

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from dfd_storage import (
     AzureProfile,
+    CredentialCache,
     CredentialsUnavailable,
     GCSProfile,
     InvalidProfile,
     ProviderCredentials,
-    Refreshing,
     S3Profile,
     SasCredentials,
     Secret,
@@ -62,7 +62,7 @@ def test_asked_once_for_many_threads() -> None:
         assert release.wait(30)
         return key(1), None
 
-    source = Refreshing(provide)
+    source = CredentialCache(provide)
     with ThreadPoolExecutor(16) as pool:
         asked = [pool.submit(source.current) for _ in range(16)]
         assert entered.wait(30)
@@ -74,7 +74,7 @@ def test_asked_once_for_many_threads() -> None:
 def test_renewed_ahead_of_the_end() -> None:
     clock = Clock()
     provide, calls = counting(clock)
-    source = Refreshing(provide, 300, clock)
+    source = CredentialCache(provide, 300, clock)
     assert source.current() == key(1)
     clock.pass_s(3299)
     assert (source.current(), source.generation, len(calls)) == (key(1), 1, 1)
@@ -84,7 +84,7 @@ def test_renewed_ahead_of_the_end() -> None:
 
 def test_the_same_answer_is_no_new_generation() -> None:
     clock = Clock()
-    source = Refreshing(lambda: (key(1), clock() + timedelta(hours=1)), 300, clock)
+    source = CredentialCache(lambda: (key(1), clock() + timedelta(hours=1)), 300, clock)
     source.current()
     clock.pass_s(3500)
     assert (source.current(), source.generation) == (key(1), 1)
@@ -99,7 +99,7 @@ def test_a_failed_renewal_leaves_what_still_holds(caplog: pytest.LogCaptureFixtu
             raise RuntimeError("hunter2-in-an-error")
         return answers.pop()
 
-    source = Refreshing(provide, 300, clock)
+    source = CredentialCache(provide, 300, clock)
     source.current()
     clock.pass_s(3400)
     assert source.current() == key(1)
@@ -124,7 +124,7 @@ def test_a_failed_renewal_leaves_what_still_holds(caplog: pytest.LogCaptureFixtu
 )
 def test_refuses_what_is_no_answer(answer: Any) -> None:
     with pytest.raises(CredentialsUnavailable):
-        Refreshing(lambda: answer, now=Clock()).current()
+        CredentialCache(lambda: answer, now=Clock()).current()
 
 
 def test_profiles_take_the_newest_answer() -> None:

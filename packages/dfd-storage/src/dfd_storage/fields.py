@@ -1,0 +1,55 @@
+"""Fields of this package's structures: their types, and the check when a structure is built."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from dfd_storage.errors import InvalidProfile
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, lt=1e9)]
+
+
+def check_fields(struct: msgspec.Struct) -> None:
+    """Hold each field against its type, and keep it in the type's own form.
+
+    Raises:
+        InvalidProfile: one doesn't fit; the message names it and what it takes, never a secret.
+    """
+    for field in msgspec.structs.fields(struct):
+        try:
+            value = msgspec.convert(
+                getattr(struct, field.name), field.type, dec_hook=_refuse_plain, str_keys=True
+            )
+        except msgspec.ValidationError as error:
+            raise InvalidProfile(f"`{field.name}`: {error}") from None
+        msgspec.structs.force_setattr(struct, field.name, value)
+
+
+def check_url(url: str, field: str) -> None:
+    """Refuse what is no URL of a server.
+
+    Raises:
+        InvalidProfile: it has another scheme, credentials, a query, or no host.
+    """
+    refused = f"`{field}` is a URL like https://host[:port], without credentials or query."
+    try:
+        parts = urlsplit(url)
+        bad = parts.username is not None or parts.password is not None or not parts.hostname
+        _ = parts.port
+    except ValueError:
+        raise InvalidProfile(refused) from None
+    if bad or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+        raise InvalidProfile(refused)
+    if any(ord(c) < 33 or ord(c) > 126 for c in url):
+        raise InvalidProfile(refused)
+
+
+def _refuse_plain(kind: type, value: object) -> Any:
+    """msgspec's hook for types of our own: an instance passes, an error shows nothing of the value."""
+    if isinstance(value, kind):
+        return value
+    raise ValueError(f"is a {kind.__name__}: write {kind.__name__}(...)")
