@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import importlib
+
 import dfd_storage
 import pytest
+from dfd_storage import capabilities
 
-RENAMED = {"Refreshing": "CredentialCache"}
+RENAMED = [
+    ("dfd_storage.Refreshing", "dfd_storage.CredentialCache"),
+    ("dfd_storage.support.LIBRARIES", "dfd_storage.capabilities.LIBRARIES"),
+    ("dfd_storage.support.SUPPORT", "dfd_storage.capabilities.CAPABILITIES"),
+    ("dfd_storage.support.installed", "dfd_storage.capabilities.installed_version"),
+    ("dfd_storage.support.require", "dfd_storage.capabilities.require"),
+    ("dfd_storage.support.table", "dfd_storage.capabilities.table"),
+]
 
 
-@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+@pytest.mark.parametrize(("old", "new"), RENAMED)
 def test_an_old_name_works_and_warns(old: str, new: str) -> None:
-    with pytest.warns(DeprecationWarning, match=f"dfd_storage.{old}.*dfd_storage.{new}") as caught:
-        found = getattr(dfd_storage, old)
-    assert found is getattr(dfd_storage, new)
+    (old_module, _, old_name), (new_module, _, new_name) = old.rpartition("."), new.rpartition(".")
+    module = importlib.import_module(old_module)
+    with pytest.warns(DeprecationWarning, match=f"`{old}` is called `{new}` now") as caught:
+        found = getattr(module, old_name)
+    assert found is getattr(importlib.import_module(new_module), new_name)
     assert caught[0].filename == __file__
-    assert old not in dfd_storage.__all__
+
+
+def test_a_star_import_has_no_old_name() -> None:
+    assert not {old.rpartition(".")[2] for old, _ in RENAMED} & set(dfd_storage.__all__)
 
 
 def test_any_other_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="nonsense"):
         _ = dfd_storage.nonsense  # type: ignore[attr-defined]
+
+
+def test_an_old_name_can_be_imported() -> None:
+    with pytest.warns(DeprecationWarning, match="support.SUPPORT"):
+        from dfd_storage.support import SUPPORT
+    with pytest.warns(DeprecationWarning, match="Refreshing"):
+        from dfd_storage import Refreshing
+    assert (SUPPORT, Refreshing) == (capabilities.CAPABILITIES, dfd_storage.CredentialCache)

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from dfd_storage.capabilities import installed_version
 from dfd_storage.errors import UnsupportedSetting
 from dfd_storage.fields import Text
-from dfd_storage.support import installed
 
 Mechanism = Literal["conditional_put", "emulator", "local_link", "dynamodb", "unsafe", "none"]
 
@@ -76,7 +76,7 @@ def require_lock(lock: DynamoDBLock) -> dict[str, str]:
     Raises:
         LockUnsupported: the installed deltalake has none.
     """
-    release = installed("deltalake")
+    release = installed_version("deltalake")
     parts = tuple(int(part) for part in release.split(".")[:3] if part.isdigit())
     if parts > LAST_WITH_LOCK:
         raise LockUnsupported("commits", "deltalake", release)

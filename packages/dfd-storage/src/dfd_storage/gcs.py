@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+from dfd_storage.capabilities import installed_version
 from dfd_storage.credentials import (
     AmbientCredentials,
     AnonymousCredentials,
@@ -21,7 +22,6 @@ from dfd_storage.fields import Text, check_url
 from dfd_storage.issue import StorageIssue
 from dfd_storage.options import GCS, Keys
 from dfd_storage.remote import RemoteProfile
-from dfd_storage.support import installed
 
 _GOOGLE = (".googleapis.com",)
 
@@ -90,7 +90,7 @@ class GCSProfile(RemoteProfile, frozen=True, kw_only=True, tag="gcs", tag_field=
                 return stores.GoogleCloud(bucket_name=self.bucket, service_account_path=path)
             case None | ServiceAccountCredentials(path=str()):
                 return stores.GoogleCloud(bucket_name=self.bucket)
-        raise UnsupportedSetting("credentials", "datafusion", installed("datafusion"))
+        raise UnsupportedSetting("credentials", "datafusion", installed_version("datafusion"))
 
     def store_uris(self) -> tuple[str, ...]:
         """`gs://`."""

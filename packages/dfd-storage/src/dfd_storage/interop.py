@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dfd_storage.azure import EMULATOR_ENDPOINT, AzureProfile
+from dfd_storage.capabilities import installed_version, require
 from dfd_storage.credentials import (
     AccountKeyCredentials,
     AnonymousCredentials,
@@ -22,7 +23,6 @@ from dfd_storage.options import RETRIES
 from dfd_storage.profile import StorageProfile, no_panic
 from dfd_storage.remote import RemoteProfile
 from dfd_storage.s3 import S3Profile
-from dfd_storage.support import installed, require
 from dfd_storage.uri import local_path, parse
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _memories: dict[str, MemoryStore] = {}
 
 def to_obstore(profile: StorageProfile) -> ObjectStore:
     """A store of obstore, of the location itself; a location in memory is one store in the process."""
-    installed("obstore")
+    installed_version("obstore")
     require(profile.kind, profile.settings(), "obstore")
     from obstore import store
 
@@ -102,7 +102,7 @@ def _obstore_retries(profile: RemoteProfile) -> dict[str, Any]:
 
 def to_pyarrow(profile: StorageProfile) -> FileSystem:
     """A file system of pyarrow, rooted at the location."""
-    installed("pyarrow")
+    installed_version("pyarrow")
     require(profile.kind, profile.settings(), "pyarrow")
     from pyarrow import fs
 
@@ -118,7 +118,7 @@ def to_pyarrow(profile: StorageProfile) -> FileSystem:
         case AzureProfile():
             base = fs.AzureFileSystem(**_pyarrow_azure(profile))
         case _:
-            raise UnsupportedSetting("kind", "pyarrow", installed("pyarrow"))
+            raise UnsupportedSetting("kind", "pyarrow", installed_version("pyarrow"))
     return fs.SubTreeFileSystem(f"{location.container}{location.path}", base)
 
 
@@ -187,7 +187,7 @@ def _pyarrow_azure(profile: AzureProfile) -> dict[str, Any]:
                 "client_secret": client.client_secret.reveal(),
             }
         case _:
-            raise UnsupportedSetting("credentials", "pyarrow", installed("pyarrow"))
+            raise UnsupportedSetting("credentials", "pyarrow", installed_version("pyarrow"))
     endpoint = profile.endpoint or (EMULATOR_ENDPOINT if profile.emulator else None)
     if endpoint is not None:
         parts = urlsplit(endpoint)
@@ -219,7 +219,7 @@ def to_duckdb(profile: StorageProfile, name: str) -> str:
         case AzureProfile():
             pairs = _duckdb_azure(profile)
         case _:
-            raise UnsupportedSetting("kind", "duckdb", installed("duckdb"))
+            raise UnsupportedSetting("kind", "duckdb", installed_version("duckdb"))
     listed = ", ".join(f"{key} {_literal(value)}" for key, value in pairs.items())
     quoted = '"' + _plain(name).replace('"', '""') + '"'
     return f"CREATE OR REPLACE SECRET {quoted} ({listed})"
@@ -238,7 +238,7 @@ def _duckdb_s3(profile: S3Profile) -> dict[str, str | bool]:
     if profile.endpoint is not None:
         parts = urlsplit(profile.endpoint)
         if parts.path.strip("/"):
-            raise UnsupportedSetting("endpoint", "duckdb", installed("duckdb"))
+            raise UnsupportedSetting("endpoint", "duckdb", installed_version("duckdb"))
         pairs["ENDPOINT"] = parts.netloc
         pairs["USE_SSL"] = _scheme(profile, parts.scheme) == "https"
     return pairs
@@ -262,7 +262,7 @@ def _duckdb_azure(profile: AzureProfile) -> dict[str, str | bool]:
                 "CLIENT_SECRET": client.client_secret.reveal(),
             }
         case _:
-            raise UnsupportedSetting("credentials", "duckdb", installed("duckdb"))
+            raise UnsupportedSetting("credentials", "duckdb", installed_version("duckdb"))
     return pairs
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
+from dfd_storage.capabilities import installed_version, require
 from dfd_storage.commits import CommitSafety, Mechanism
 from dfd_storage.errors import AccessRefused, InvalidProfile, LibraryPanic, StorageFailure
 from dfd_storage.failure import bodiless, chain, explain
 from dfd_storage.fields import check_fields
 from dfd_storage.issue import StorageIssue
-from dfd_storage.support import installed, require
 from dfd_storage.uri import Location, parse
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return 0
 
     def settings(self) -> list[str]:
-        """The names of what is set here and not by default, as `support.SUPPORT` has them."""
+        """The names of what is set here and not by default, as `capabilities.CAPABILITIES` has them."""
         return ["uri"]
 
     def to_deltalake_options(self) -> dict[str, str]:
@@ -160,7 +160,7 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             MissingDependency: datafusion isn't installed.
             LibraryPanic: datafusion panics over the values.
         """
-        installed("datafusion")
+        installed_version("datafusion")
         require(self.kind, self.settings(), "datafusion")
         from datafusion import object_store
 
@@ -326,6 +326,6 @@ def no_panic(library: str) -> Iterator[None]:
         if type(error).__name__ != "PanicException":
             raise
         raise LibraryPanic(
-            f"{library} {installed(library)} panics over the values of this profile; nothing was made. "
+            f"{library} {installed_version(library)} panics over the values of this profile; nothing was made. "
             "Look at the endpoint, the location and the form of the keys."
         ) from None

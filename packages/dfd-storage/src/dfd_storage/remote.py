@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from dfd_storage.capabilities import require
 from dfd_storage.commits import Mechanism
 from dfd_storage.credentials import CredentialCache, ProxyAuth
 from dfd_storage.environment import Environment, contradictions, settle
@@ -19,7 +20,6 @@ from dfd_storage.fields import Seconds, Text, check_url
 from dfd_storage.issue import StorageIssue
 from dfd_storage.options import Keys, canonical_options
 from dfd_storage.profile import StorageProfile
-from dfd_storage.support import require
 
 EMULATOR_VARIABLE = "AZURITE_BLOB_STORAGE_URL"
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")

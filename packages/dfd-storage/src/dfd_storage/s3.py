@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from dfd_storage.capabilities import installed_version
 from dfd_storage.commits import DynamoDBLock, Mechanism, require_lock
 from dfd_storage.credentials import (
     AmbientCredentials,
@@ -29,7 +30,6 @@ from dfd_storage.fields import Text, check_fields, check_url
 from dfd_storage.issue import StorageIssue
 from dfd_storage.options import S3, Keys
 from dfd_storage.remote import RemoteProfile, is_address
-from dfd_storage.support import installed
 
 _AWS = (".amazonaws.com", ".amazonaws.com.cn")
 
@@ -177,7 +177,7 @@ class S3Profile(RemoteProfile, frozen=True, kw_only=True, tag="s3", tag_field="k
         """DataFusion's `AmazonS3`; timeouts, retries, `extra` and anonymity can't be said to it."""
         found = self._explicit()
         if isinstance(found, AnonymousCredentials):
-            raise UnsupportedSetting("credentials", "datafusion", installed("datafusion"))
+            raise UnsupportedSetting("credentials", "datafusion", installed_version("datafusion"))
         key = found if isinstance(found, StaticCredentials) else None
         token = None if key is None else key.session_token
         return stores.AmazonS3(

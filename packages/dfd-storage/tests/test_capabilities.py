@@ -40,8 +40,8 @@ from dfd_storage import (
     UnsupportedSetting,
     WebIdentityCredentials,
 )
+from dfd_storage.capabilities import CAPABILITIES, LIBRARIES, table
 from dfd_storage.credentials import aws
-from dfd_storage.support import LIBRARIES, SUPPORT, table
 
 DOCUMENT = Path(__file__).parents[3] / "docs/architecture/storage.md"
 CERTIFICATE = Path(__file__).parent / "root.pem"
@@ -61,7 +61,7 @@ RENDER: dict[str, Callable[[StorageProfile], Any]] = {
 OPTIONS = ("deltalake", "dfd-native")
 CELLS = [
     (kind, setting, library)
-    for kind, settings in SUPPORT.items()
+    for kind, settings in CAPABILITIES.items()
     for setting in settings
     for library in LIBRARIES
 ]
@@ -180,7 +180,7 @@ def test_each_cell_is_what_happens(
     try:
         version(library)
     except Exception:  # noqa: BLE001
-        if library in OPTIONS and library in SUPPORT[kind][setting]:
+        if library in OPTIONS and library in CAPABILITIES[kind][setting]:
             assert RENDER[library](given(kind, setting)) is not None
         else:
             with pytest.raises(MissingDependency):
@@ -192,7 +192,7 @@ def test_each_cell_is_what_happens(
     if setting == "commits: dynamodb" and library == "deltalake":
         with pytest.raises(LockUnsupported, match=r"1\.6\.1 dropped"):
             RENDER[library](profile)
-    elif library in SUPPORT[kind][setting] and not needs_other:
+    elif library in CAPABILITIES[kind][setting] and not needs_other:
         assert RENDER[library](profile) is not None
     else:
         with pytest.raises(UnsupportedSetting) as caught:
@@ -204,7 +204,7 @@ def test_every_field_of_every_kind_is_in_the_table() -> None:
     kinds = {"s3": S3Profile, "gcs": GCSProfile, "azure": AzureProfile, "http": HTTPProfile}
     for kind, cls in kinds.items():
         fields = set(cls.__struct_fields__) - {"environment", "credentials", "commits"}
-        assert fields <= set(SUPPORT[kind]), kind
+        assert fields <= set(CAPABILITIES[kind]), kind
 
 
 def test_the_document_has_the_table() -> None:
