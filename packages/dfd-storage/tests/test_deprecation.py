@@ -10,6 +10,7 @@ from dfd_storage import capabilities
 
 RENAMED = [
     ("dfd_storage.Refreshing", "dfd_storage.CredentialCache"),
+    ("dfd_storage.explain", "dfd_storage.classify_failure"),
     ("dfd_storage.support.LIBRARIES", "dfd_storage.capabilities.LIBRARIES"),
     ("dfd_storage.support.SUPPORT", "dfd_storage.capabilities.CAPABILITIES"),
     ("dfd_storage.support.installed", "dfd_storage.capabilities.installed_version"),

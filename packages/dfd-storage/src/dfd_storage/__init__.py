@@ -26,6 +26,7 @@ from dfd_storage.credentials import (
     WebIdentityCredentials,
 )
 from dfd_storage.deprecation import renamed as _renamed
+from dfd_storage.error_mapping import classify_failure
 from dfd_storage.errors import (
     AccessRefused,
     BucketNotFound,
@@ -51,7 +52,6 @@ from dfd_storage.errors import (
     UnsupportedSetting,
     WrongSecret,
 )
-from dfd_storage.failure import explain
 from dfd_storage.gcs import GCSProfile
 from dfd_storage.http import HTTPProfile
 from dfd_storage.issue import StorageIssue
@@ -118,14 +118,17 @@ __all__ = [
     "WebIdentityCredentials",
     "WrongSecret",
     "canonical_uri",
-    "explain",
+    "classify_failure",
     "local_path",
 ]
 __version__ = _version("dfd-storage")
 
 if TYPE_CHECKING:
     Refreshing = CredentialCache
+    explain = classify_failure
 else:
-    __getattr__ = _renamed(__name__, {"Refreshing": "CredentialCache"})
+    __getattr__ = _renamed(
+        __name__, {"Refreshing": "CredentialCache", "explain": "classify_failure"}
+    )
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

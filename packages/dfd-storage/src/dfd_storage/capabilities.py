@@ -102,13 +102,12 @@ def installed_version(library: str) -> str:
     """The installed version of a library, read once per process.
 
     Raises:
-        MissingDependency: it isn't installed; the message has the command.
+        MissingDependency: it isn't installed; the message has the command that installs it.
     """
     try:
         return version(library)
     except PackageNotFoundError:
-        package = library if library == "dfd-native" else f"'dfd-storage[{library}]'"
-        raise MissingDependency(f"{library} isn't installed: pip install {package}.") from None
+        raise MissingDependency(library) from None
 
 
 def require(kind: str, settings: Iterable[str], library: str) -> None:

@@ -38,9 +38,10 @@ class LockUnsupported(UnsupportedSetting):
     def __init__(self, field: str, library: str, version: str) -> None:
         super().__init__(field, library, version)
         self.args = (
-            f"{library} {version} has no DynamoDB lock: {FIRST_WITHOUT_LOCK} dropped it (delta-rs#4464). Its "
-            "commits would not be coordinated with those of writers that use the lock, and each could "
-            "overwrite the other's. Move all writers to conditional puts, or all to deltalake 1.6.0 or older.",
+            f"{library} {version} has no DynamoDB lock: {FIRST_WITHOUT_LOCK} dropped it "
+            "(delta-rs#4464). Its commits would not be coordinated with those of writers that use "
+            "the lock, and each could overwrite the other's. Move all writers to conditional puts, "
+            "or all to deltalake 1.6.0 or older.",
         )
 
 

@@ -25,7 +25,9 @@ def check_fields(struct: msgspec.Struct) -> None:
                 getattr(struct, field.name), field.type, dec_hook=_refuse_plain, str_keys=True
             )
         except msgspec.ValidationError as error:
-            raise InvalidProfile(f"`{field.name}`: {error}") from None
+            if isinstance(error.__cause__, InvalidProfile):
+                raise error.__cause__ from None
+            raise InvalidProfile(f"`{field.name}`: {error}.", field=field.name) from None
         msgspec.structs.force_setattr(struct, field.name, value)
 
 
@@ -35,21 +37,33 @@ def check_url(url: str, field: str) -> None:
     Raises:
         InvalidProfile: it has another scheme, credentials, a query, or no host.
     """
-    refused = f"`{field}` is a URL like https://host[:port], without credentials or query."
+    if not _is_url_of_server(url):
+        raise InvalidProfile(
+            f"`{field}` is no URL of a server.",
+            "Write https://host[:port], without credentials or query.",
+            field=field,
+        )
+
+
+def _is_url_of_server(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        bad = parts.username is not None or parts.password is not None or not parts.hostname
         _ = parts.port
     except ValueError:
-        raise InvalidProfile(refused) from None
-    if bad or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
-        raise InvalidProfile(refused)
-    if any(ord(c) < 33 or ord(c) > 126 for c in url):
-        raise InvalidProfile(refused)
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and parts.username is None
+        and parts.password is None
+        and not parts.query
+        and not parts.fragment
+        and all(33 <= ord(character) <= 126 for character in url)
+    )
 
 
 def _refuse_plain(kind: type, value: object) -> Any:
     """msgspec's hook for types of our own: an instance passes, an error shows nothing of the value."""
     if isinstance(value, kind):
         return value
-    raise ValueError(f"is a {kind.__name__}: write {kind.__name__}(...)")
+    raise ValueError(f"Expected a {kind.__name__}: write {kind.__name__}(...)")

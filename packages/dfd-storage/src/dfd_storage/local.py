@@ -6,8 +6,8 @@ import os
 from typing import Any, ClassVar
 
 from dfd_storage.commits import Mechanism
+from dfd_storage.error_mapping import is_system_refusal
 from dfd_storage.errors import AccessRefused, DirectoryRefused, StorageFailure
-from dfd_storage.failure import is_of_system
 from dfd_storage.profile import StorageProfile
 from dfd_storage.uri import local_path
 
@@ -33,7 +33,7 @@ class LocalProfile(StorageProfile, frozen=True, kw_only=True, tag="local", tag_f
             return found
         # Sources of rows fail over files of their own; obstore names none.
         named = "" if library == "obstore" else str(local_path(self.canonical_uri(uri)))
-        if is_of_system(error, named.lstrip("/")):
+        if is_system_refusal(error, named.lstrip("/")):
             return DirectoryRefused(self.canonical_uri(uri), library)
         return None
 

@@ -263,10 +263,20 @@ def canonical_options(keys: Keys, extra: Mapping[str, str]) -> dict[str, str]:
         name = keys.known(key)
         if name is None:
             near = difflib.get_close_matches(key.lower(), keys.names(), n=1, cutoff=0.6)
-            raise UnknownOption(key, near[0] if near else None)
+            raise UnknownOption(key, near[0] if near else None, field="extra")
         if name in keys.typed:
-            raise DuplicateOption(f"`extra` has {key!r}; the field `{keys.typed[name]}` sets that.")
+            raise DuplicateOption(
+                f"`extra` has {key!r}, which the field `{keys.typed[name]}` sets.",
+                "Set the field alone.",
+                key=key,
+                field="extra",
+            )
         if name in options:
-            raise DuplicateOption(f"{key!r} sets {name!r}, which another key of `extra` sets too.")
+            raise DuplicateOption(
+                f"{key!r} sets {name!r}, which another key of `extra` sets too.",
+                "Leave one of them out.",
+                key=key,
+                field="extra",
+            )
         options[name] = value
     return options

@@ -13,8 +13,8 @@ import msgspec
 
 from dfd_storage.capabilities import installed_version, require
 from dfd_storage.commits import CommitSafety, Mechanism
+from dfd_storage.error_mapping import causal_chain, classify_failure, has_no_body
 from dfd_storage.errors import AccessRefused, InvalidProfile, LibraryPanic, StorageFailure
-from dfd_storage.failure import bodiless, chain, explain
 from dfd_storage.fields import check_fields
 from dfd_storage.issue import StorageIssue
 from dfd_storage.uri import Location, parse
@@ -293,7 +293,7 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             raise
         except Exception as error:
             found = self.failure_of(error, uri, library)
-            if found is None or found in chain(error):
+            if found is None or found in causal_chain(error):
                 raise
             raise found from error
 
@@ -305,15 +305,15 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ) -> StorageFailure | None:
         """The failure of storage that an error tells of, or None where it tells of something else."""
         location = self.canonical_uri(uri)
-        found = explain(error, location, library)
-        if type(found) in (AccessRefused, type(None)) and bodiless(error):
+        found = classify_failure(error, location, library)
+        if type(found) in (AccessRefused, type(None)) and has_no_body(error):
             # The answer to HEAD has no body that says why: a listing's has.
             from dfd_storage import interop
 
             try:
                 interop.first_of(self)
             except Exception as told:  # noqa: BLE001 - whatever it is, the refusal stands
-                return explain(told, location, library) or found
+                return classify_failure(told, location, library) or found
         return found
 
 
@@ -325,7 +325,4 @@ def no_panic(library: str) -> Iterator[None]:
     except BaseException as error:
         if type(error).__name__ != "PanicException":
             raise
-        raise LibraryPanic(
-            f"{library} {installed_version(library)} panics over the values of this profile; nothing was made. "
-            "Look at the endpoint, the location and the form of the keys."
-        ) from None
+        raise LibraryPanic(library, installed_version(library)) from None

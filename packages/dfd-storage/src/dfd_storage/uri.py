@@ -91,7 +91,11 @@ def local_path(uri: str | os.PathLike[str]) -> Path:
     """
     parts = parse(uri)
     if parts.scheme != "file":
-        raise InvalidUri(f"A local location is needed, not one of {parts.scheme}://.")
+        raise InvalidUri(
+            f"A local location is needed, not one of {parts.scheme}://.",
+            "Give a path or a file URI.",
+            part="scheme",
+        )
     return Path(parts.path)
 
 
@@ -99,9 +103,9 @@ def parse(uri: str | os.PathLike[str]) -> Location:
     """The parts of the canonical form."""
     text = os.fspath(uri)
     if not isinstance(text, str) or not text.strip():
-        raise InvalidUri("The location is empty.")
+        raise InvalidUri("The location is empty.", "Give a path or a URI.")
     if any(ord(c) < 32 or ord(c) == 127 for c in text):
-        raise InvalidUri("The location has a control character in it.")
+        raise InvalidUri("The location has a control character in it.", "Take it out.")
     found = _SCHEME.match(text)
     if found is None:
         return _local(text)
@@ -111,18 +115,24 @@ def parse(uri: str | os.PathLike[str]) -> Location:
     if not found[2] or len(scheme) == 1:
         return _local(text)
     if scheme not in _KNOWN:
-        raise InvalidUri(f"The scheme {scheme!r} is none of {', '.join(_KNOWN)}.")
+        raise InvalidUri(
+            f"The scheme {scheme!r} is none of {', '.join(_KNOWN)}.",
+            "Use one of them.",
+            part="scheme",
+        )
     authority, _, key = rest.partition("/")
     _refuse_query(rest)
     if not authority.isascii():
-        raise InvalidUri("The host or bucket isn't ASCII.")
+        raise InvalidUri("The host or bucket isn't ASCII.", "Write its name in ASCII.", part="host")
     if scheme in _BUCKETS:
         return _bucket(scheme, authority, key)
     if scheme in _AZURE:
         return _azure(scheme, authority, key)
     if scheme == "memory":
         if authority:
-            raise InvalidUri("A location in memory is memory:///name.")
+            raise InvalidUri(
+                "A location in memory has no host.", "Write memory:///name.", part="host"
+            )
         return Location("memory", "", _key(key))
     return _web(_WEB[scheme], authority, key)
 
@@ -131,7 +141,9 @@ def _bucket(scheme: str, authority: str, key: str) -> Location:
     _refuse_userinfo(authority)
     bucket = authority.lower()
     if not _BUCKET.fullmatch(bucket):
-        raise InvalidUri(f"{scheme}://... names no valid bucket.")
+        raise InvalidUri(
+            f"{scheme}://... names no valid bucket.", f"Write {scheme}://bucket/path.", part="host"
+        )
     return Location(_BUCKETS[scheme], bucket, _key(key))
 
 
@@ -143,15 +155,21 @@ def _azure(scheme: str, authority: str, key: str) -> Location:
     account = _ACCOUNT_HOST.fullmatch(host)
     if account is None or ":" in container or "@" in container:
         raise InvalidUri(
-            f"{scheme}://... is container@account.dfs.core.windows.net or a container alone; credentials "
-            "don't belong into a URI, put them into a profile."
+            f"{scheme}://... names no container of an account.",
+            "Write container@account.dfs.core.windows.net or a container alone; credentials don't "
+            "belong into a URI, put them into a profile.",
+            part="host",
         )
     return _container(container, account, key)
 
 
 def _container(container: str, account: re.Match[str] | None, key: str) -> Location:
     if not _CONTAINER.fullmatch(container):
-        raise InvalidUri("The location names no valid container.")
+        raise InvalidUri(
+            "The location names no valid container.",
+            "Write az://container/path or abfss://container@account.dfs.core.windows.net/path.",
+            part="host",
+        )
     if account is None:
         return Location("az", container, _key(key))
     return Location("abfss", f"{container}@{account[1]}.dfs.{account[2]}", _key(key))
@@ -161,7 +179,11 @@ def _web(scheme: str, authority: str, key: str) -> Location:
     _refuse_userinfo(authority)
     found = _HOST.fullmatch(authority.lower())
     if found is None or int(found[2] or 1) not in range(1, 65536):
-        raise InvalidUri(f"{scheme}://... names no valid host.")
+        raise InvalidUri(
+            f"{scheme}://... names no valid host.",
+            f"Write {scheme}://host[:port]/path.",
+            part="host",
+        )
     account = _ACCOUNT_HOST.fullmatch(found[1])
     if account is not None and found[2] in (None, "443") and scheme == "https":
         container, _, path = key.partition("/")
@@ -174,10 +196,14 @@ def _web(scheme: str, authority: str, key: str) -> Location:
 
 def _file(rest: str | None) -> Location:
     if rest is None:
-        raise InvalidUri("A file URI starts with file://.")
+        raise InvalidUri("A file URI starts with file://.", "Write file:///absolute/path.")
     host, slash, path = rest.partition("/")
     if host.lower() not in ("", "localhost") or not slash:
-        raise InvalidUri("A file URI is file:///absolute/path; other hosts can't be reached.")
+        raise InvalidUri(
+            "The files of other hosts can't be reached.",
+            "Write file:///absolute/path.",
+            part="host",
+        )
     _refuse_query(rest)
     return _local("/" + _decode(path))
 
@@ -187,7 +213,11 @@ def _local(text: str) -> Location:
         text.encode("utf-8")
         absolute = os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111
     except (OSError, UnicodeEncodeError, ValueError, RuntimeError) as error:
-        raise InvalidUri("The path can't be resolved, or written as UTF-8.") from error
+        raise InvalidUri(
+            "The path can't be resolved, or written as UTF-8.",
+            "Give an absolute path.",
+            part="path",
+        ) from error
     # POSIX lets two leading slashes mean something else; nobody here does.
     return Location("file", "", "/" + absolute.lstrip("/"))
 
@@ -195,25 +225,33 @@ def _local(text: str) -> Location:
 def _key(key: str) -> str:
     steps = [step for step in _decode(key).split("/") if step]
     if any(step in (".", "..") for step in steps):
-        raise InvalidUri("'.' and '..' are no steps in an object store.")
+        raise InvalidUri(
+            "'.' and '..' are no steps in an object store.", "Write the path whole.", part="path"
+        )
     return "".join(f"/{step}" for step in steps)
 
 
 def _refuse_userinfo(authority: str) -> None:
     if "@" in authority:
-        raise InvalidUri("Credentials don't belong into a URI; put them into a profile.")
+        raise InvalidUri(
+            "Credentials don't belong into a URI.", "Put them into a profile.", part="credentials"
+        )
 
 
 def _refuse_query(text: str) -> None:
     if "?" in text or "#" in text:
-        raise InvalidUri("A location has no query and no fragment; write %3F and %23 in a name.")
+        raise InvalidUri(
+            "A location has no query and no fragment.", "Write %3F and %23 in a name.", part="query"
+        )
 
 
 def _decode(text: str) -> str:
     try:
         decoded = unquote_to_bytes(text).decode("utf-8")
     except (UnicodeDecodeError, UnicodeEncodeError) as error:
-        raise InvalidUri("The percent escapes are no UTF-8.") from error
+        raise InvalidUri(
+            "The percent escapes are no UTF-8.", "Escape the name's UTF-8 bytes.", part="path"
+        ) from error
     if any(ord(c) < 32 or ord(c) == 127 for c in decoded):
-        raise InvalidUri("The location has a control character in it.")
+        raise InvalidUri("The location has a control character in it.", "Take it out.")
     return decoded

@@ -25,7 +25,7 @@ from dfd_storage import (
     StorageResolver,
     UnsafeStorage,
     UnsupportedSetting,
-    explain,
+    classify_failure,
 )
 
 
@@ -72,7 +72,7 @@ def more(kinds: list[AnyStorageProfile]) -> None:
             continue
         except StorageFailure as failure:
             location: str = failure.location
-            again: StorageFailure | None = explain(failure, location)
+            again: StorageFailure | None = classify_failure(failure, location)
             print(again)
             continue
         files: pyarrow.fs.FileSystem = profile.to_pyarrow_fs()

@@ -75,7 +75,9 @@ def resolve(
             found = provider_cache(credentials).current()
             if not isinstance(found, StaticCredentials):
                 raise CredentialsUnavailable(
-                    "The callback of an S3Profile gives StaticCredentials."
+                    f"The callback of an S3Profile gave a {type(found).__name__}.",
+                    "Give StaticCredentials.",
+                    source="callback",
                 )
             return found
         case _:
@@ -101,17 +103,27 @@ def read_named_profile(named: ProfileCredentials) -> StaticCredentials:
             parser.read(Path(path).expanduser(), encoding="utf-8")
         except (configparser.Error, UnicodeDecodeError, RuntimeError):
             # The parser's message quotes the line, which may be the secret.
-            raise CredentialsUnavailable(f"{path} can't be read as a file of profiles.") from None
+            raise CredentialsUnavailable(
+                f"{path} can't be read as a file of profiles.",
+                "Correct the file.",
+                source="named_profile",
+            ) from None
         for candidate in (named.name, name):
             if parser.has_section(candidate):
                 section |= dict(parser.items(candidate))
     if not section:
-        raise CredentialsUnavailable(f"There is no AWS profile {named.name!r} in the files.")
+        raise CredentialsUnavailable(
+            f"There is no AWS profile {named.name!r} in the files.",
+            "Add it, or name another.",
+            source="named_profile",
+        )
     key, secret = section.get("aws_access_key_id"), section.get("aws_secret_access_key")
     if not (key and secret):
         raise CredentialsUnavailable(
-            f"The AWS profile {named.name!r} has no key of its own. Roles, single sign-on and "
-            "programs are reached by AssumeRoleCredentials or ProviderCredentials."
+            f"The AWS profile {named.name!r} has no key of its own.",
+            "Roles, single sign-on and programs are reached by AssumeRoleCredentials or "
+            "ProviderCredentials.",
+            source="named_profile",
         )
     token = section.get("aws_session_token")
     return StaticCredentials(key, Secret(secret), Secret(token) if token else None)
@@ -139,12 +151,16 @@ def _exchange(
             credentials.sts_endpoint or default, region, parameters, key, timeout_s, ca_file
         )
     if credentials.role_arn is None:
-        raise InvalidProfile("WebIdentityCredentials of an S3Profile need `role_arn`.")
+        raise InvalidProfile(
+            "WebIdentityCredentials of an S3Profile need `role_arn`.", "Give it.", field="role_arn"
+        )
     try:
         token = Path(credentials.token_file).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError, RuntimeError) as error:
         raise CredentialsUnavailable(
-            f"The token file {credentials.token_file} can't be read."
+            f"The token file {credentials.token_file} can't be read.",
+            "Correct its path, or its permissions.",
+            source="token_file",
         ) from error
     parameters = {
         "Action": "AssumeRoleWithWebIdentity",

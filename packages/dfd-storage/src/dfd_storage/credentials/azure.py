@@ -54,8 +54,9 @@ def resolve(credentials: Explicit | AmbientCredentials | ProviderCredentials) ->
                 ),
             ):
                 raise CredentialsUnavailable(
-                    "The callback of an AzureProfile gives AccountKey-, Sas-, BearerToken- or "
-                    "ClientSecretCredentials."
+                    f"The callback of an AzureProfile gave a {type(found).__name__}.",
+                    "Give AccountKey-, Sas-, BearerToken- or ClientSecretCredentials.",
+                    source="callback",
                 )
             return found
         case explicit:

@@ -69,7 +69,11 @@ class CredentialCache:
         try:
             answer = _checked(self._provider())
             if self._left_s(answer) <= 0:
-                raise CredentialsUnavailable("The callback gave credentials that have ended.")
+                raise CredentialsUnavailable(
+                    "The callback gave credentials that have ended.",
+                    "Let it give new ones.",
+                    source="callback",
+                )
         except Exception as error:
             held = self._answer
             if held is not None and self._left_s(held) > 0:
@@ -83,7 +87,9 @@ class CredentialCache:
             if isinstance(error, StorageError):
                 raise
             raise CredentialsUnavailable(
-                f"The callback for credentials failed with {type(error).__name__}."
+                f"The callback for credentials failed with {type(error).__name__}.",
+                "Call it by itself to see why.",
+                source="callback",
             ) from None
         if self._answer is None or answer[0] != self._answer[0]:
             self._generation += 1
@@ -98,7 +104,9 @@ def _checked(answer: object) -> tuple[Any, datetime | None]:
         case (credentials, datetime() as end) if end.tzinfo is not None:
             return credentials, end
     raise CredentialsUnavailable(
-        "The callback gives (credentials, expires_at); expires_at has a time zone, or is None."
+        "The callback's answer is no pair of credentials and their end.",
+        "Give (credentials, expires_at); expires_at has a time zone, or is None.",
+        source="callback",
     )
 
 

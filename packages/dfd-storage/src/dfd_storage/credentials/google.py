@@ -29,8 +29,9 @@ def resolve(credentials: Explicit | AmbientCredentials | ProviderCredentials) ->
             found = provider_cache(provider).current()
             if not isinstance(found, ServiceAccountCredentials):
                 raise CredentialsUnavailable(
-                    "The callback of a GCSProfile gives ServiceAccountCredentials: no library "
-                    "below takes a token of Google."
+                    f"The callback of a GCSProfile gave a {type(found).__name__}.",
+                    "Give ServiceAccountCredentials: no library below takes a token of Google.",
+                    source="callback",
                 )
             return found
     path = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")

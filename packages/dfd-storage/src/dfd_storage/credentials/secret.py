@@ -26,7 +26,7 @@ class Secret:
 
     def __init__(self, value: str, reference: Mapping[str, str] | None = None) -> None:
         if not isinstance(value, str) or not value:
-            raise InvalidProfile("A secret is a text that isn't empty.")
+            raise InvalidProfile("A secret is a text that isn't empty.", "Give one.")
         self._value = value
         self.reference = reference
 
@@ -49,14 +49,21 @@ class Secret:
                 try:
                     value = Path(path).expanduser().read_text(encoding="utf-8").strip()
                 except (OSError, UnicodeDecodeError) as error:
-                    raise InvalidProfile(f"`{field}`: {where} can't be read.") from error
+                    raise InvalidProfile(
+                        f"`{field}`: {where} can't be read.",
+                        "Correct the path, or the file's permissions.",
+                        field=field,
+                    ) from error
             case _:
                 raise InvalidProfile(
-                    f"`{field}` takes a reference, {{env = NAME}} or {{file = PATH}}, "
-                    "never the secret itself."
+                    f"`{field}` takes a reference, never the secret itself.",
+                    "Write {env = NAME} or {file = PATH}.",
+                    field=field,
                 )
         if not value:
-            raise InvalidProfile(f"`{field}`: {where} is empty or not there.")
+            raise InvalidProfile(
+                f"`{field}`: {where} is empty or not there.", "Set it.", field=field
+            )
         return cls(value, cast("Mapping[str, str]", reference))
 
     def reveal(self) -> str:
@@ -81,7 +88,9 @@ class Secret:
         return hash((Secret, self._value))
 
     def __reduce__(self) -> NoReturn:
-        raise SecretExposed("A secret isn't pickled; send a reference to it instead.")
+        raise SecretExposed(
+            "A secret isn't pickled.", "Send a reference to it instead.", target="pickle"
+        )
 
 
 def require_base64(secret: Secret, field: str) -> None:
@@ -93,4 +102,6 @@ def require_base64(secret: Secret, field: str) -> None:
     try:
         base64.b64decode(secret.reveal(), validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidProfile(f"`{field}` is no base64.") from None
+        raise InvalidProfile(
+            f"`{field}` is no base64.", "Copy the key whole, as the cloud shows it.", field=field
+        ) from None

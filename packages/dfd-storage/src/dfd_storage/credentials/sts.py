@@ -46,7 +46,11 @@ def request_credentials(
         headers |= signature(endpoint, region, body, key, now())
     request = urllib.request.Request(endpoint, body, headers, method="POST")  # noqa: S310 - checked below
     if urlsplit(endpoint).scheme not in ("http", "https"):
-        raise CredentialsUnavailable("The endpoint of the token service is no http(s) URL.")
+        raise CredentialsUnavailable(
+            "The endpoint of the token service is no http(s) URL.",
+            "Correct it in the credentials.",
+            source="token_service",
+        )
     context = ssl.create_default_context(cafile=ca_file) if ca_file else None
     try:
         with urllib.request.urlopen(  # noqa: S310
@@ -57,11 +61,15 @@ def request_credentials(
         with error:
             code = _text(error.read(), "Code") or "no code"
         raise CredentialsUnavailable(
-            f"The token service at {endpoint} refused {parameters['Action']}: {error.code} {code}."
+            f"The token service at {endpoint} refused {parameters['Action']}: {error.code} {code}.",
+            "Look at the role, and at who may take it.",
+            source="token_service",
         ) from None
     except (OSError, ValueError) as error:
         raise CredentialsUnavailable(
-            f"The token service at {endpoint} gave no credentials: {type(error).__name__}."
+            f"The token service at {endpoint} gave no credentials: {type(error).__name__}.",
+            "Look at the endpoint, and whether it is up.",
+            source="token_service",
         ) from None
 
 
@@ -97,7 +105,11 @@ def _credentials(answer: bytes) -> tuple[StaticCredentials, datetime]:
         for name in ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
     }
     if not all(found.values()):
-        raise CredentialsUnavailable("The token service's answer has no credentials in it.")
+        raise CredentialsUnavailable(
+            "The token service's answer has no credentials in it.",
+            "Look at the endpoint: something else may answer there.",
+            source="token_service",
+        )
     end = datetime.fromisoformat(str(found["Expiration"]).replace("Z", "+00:00"))
     return StaticCredentials(
         str(found["AccessKeyId"]),

@@ -124,7 +124,7 @@ class ServiceAccountCredentials(_Credentials, frozen=True, tag="service_account"
     def __post_init__(self) -> None:
         check_fields(self)
         if (self.path is None) == (self.key is None):
-            raise InvalidProfile("A service account has `path` or `key`: one of them.")
+            raise InvalidProfile("A service account has `path` or `key`: one of them.", "Give one.")
 
 
 class AnonymousCredentials(_Credentials, frozen=True, tag="anonymous"):
@@ -151,10 +151,18 @@ class ProviderCredentials(_Credentials, frozen=True, tag="provider", kw_only=Tru
 
     def __post_init__(self) -> None:
         if not callable(self.provider):
-            raise InvalidProfile("`provider` is a function that gives (credentials, expires_at).")
+            raise InvalidProfile(
+                "`provider` is no function.",
+                "Give one that gives (credentials, expires_at).",
+                field="provider",
+            )
         ahead = self.refresh_ahead_s
         if isinstance(ahead, bool) or not isinstance(ahead, (int, float)) or not ahead >= 0:
-            raise InvalidProfile("`refresh_ahead_s` is a number of seconds from 0.")
+            raise InvalidProfile(
+                "`refresh_ahead_s` is no number of seconds from 0.",
+                "Leave it out for 300.",
+                field="refresh_ahead_s",
+            )
 
 
 class ProxyAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""What an error of a library means: the same class, whichever library asked."""
+"""Mapping of the errors of libraries: the same class, whichever library asked."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from dfd_storage.errors import (
     WrongSecret,
 )
 
-# In this order: a refusal for one reason often names another in passing. The codes are those of S3, Azure
-# and GCS; the rest is what object_store, hyper and pyarrow say.
+# In this order: a refusal for one reason often names another in passing. The codes are those of S3,
+# Azure and GCS; the rest is what object_store, hyper and pyarrow say.
 _PATTERNS: tuple[tuple[type[StorageFailure], re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern, re.IGNORECASE | re.DOTALL))
     for kind, pattern in (
@@ -63,26 +63,30 @@ _PATTERNS: tuple[tuple[type[StorageFailure], re.Pattern[str]], ...] = tuple(
 
 
 # An error of another origin may quote any text of its user's.
-_OF_A_STORE = re.compile(
+_NAMES_A_STORE = re.compile(
     r"Error performing|Generic [A-Za-z0-9]+ error|object store|AWS Error|error sending request",
     re.IGNORECASE,
 )
 
 
-def explain(
+def classify_failure(
     error: BaseException, location: str, library: str | None = None
 ) -> StorageFailure | None:
-    """The failure of storage that an error tells of, or None where it tells of something else."""
+    """The failure of storage that an error tells of, or None where it tells of something else.
+
+    - `location`: canonical URI of the location that was asked for.
+    - `library`: the one that asked, where it is known.
+    """
     if isinstance(error, StorageError) and not isinstance(error, StorageFailure):
         return None
-    seen = chain(error)
+    seen = causal_chain(error)
     for found in seen:
         if isinstance(found, StorageFailure):
             return found
-    if any(map(_is_of_data, seen)):
+    if any(map(_quotes_rows, seen)):
         return None
     text = "\n".join(f"{type(found).__name__}: {found}" for found in seen)
-    if not (_OF_A_STORE.search(text) or any(isinstance(found, OSError) for found in seen)):
+    if not (_NAMES_A_STORE.search(text) or any(isinstance(found, OSError) for found in seen)):
         return None
     for kind, pattern in _PATTERNS:
         if pattern.search(text):
@@ -91,28 +95,30 @@ def explain(
 
 
 # Not permitted, permission denied, not a directory, no space left, read-only.
-_REFUSED = re.compile(r"\b(?:os error|Errno) (?:1|13|20|28|30)\b|Unable to create (?:dir|file)")
+_SYSTEM_REFUSALS = re.compile(
+    r"\b(?:os error|Errno) (?:1|13|20|28|30)\b|Unable to create (?:dir|file)"
+)
 
 
-def is_of_system(error: BaseException, named: str) -> bool:
+def is_system_refusal(error: BaseException, named: str) -> bool:
     """Whether an error tells that the operating system refuses a path with `named` in it."""
-    seen = chain(error)
-    if any(map(_is_of_data, seen)):
+    seen = causal_chain(error)
+    if any(map(_quotes_rows, seen)):
         return False
     text = "\n".join(str(found) for found in seen)
-    return named in text and _REFUSED.search(text) is not None
+    return named in text and _SYSTEM_REFUSALS.search(text) is not None
 
 
-def _is_of_data(error: BaseException) -> bool:
-    """Whether dfd-native says that the rows are the cause, or what they come from: it quotes them."""
+def _quotes_rows(error: BaseException) -> bool:
+    """Whether dfd-native says that the rows are the cause, or their source: it quotes them."""
     code = getattr(error, "code", None)
     return code == "rule_violation" or (
         code == "stage" and str(error).startswith("the stream failed")
     )
 
 
-def chain(error: BaseException) -> list[BaseException]:
-    """An error and its causes, the error first."""
+def causal_chain(error: BaseException) -> list[BaseException]:
+    """The chain of an error and its causes, the error first."""
     seen: list[BaseException] = []
     current: BaseException | None = error
     while current is not None and current not in seen:
@@ -121,6 +127,6 @@ def chain(error: BaseException) -> list[BaseException]:
     return seen
 
 
-def bodiless(error: BaseException) -> bool:
-    """Whether the store's refusal came without a word why, as answers to HEAD do."""
+def has_no_body(error: BaseException) -> bool:
+    """Whether the store's answer had no body that says why, as answers to HEAD have none."""
     return re.search(r"performing HEAD .* status code: 40[013]\b", str(error)) is not None
