@@ -5,7 +5,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 
 from dfd_storage.azure import AzureProfile
-from dfd_storage.commits import CommitSafety, DynamoDBLock, LockUnsupported
+from dfd_storage.commit_safety import CommitSafety, DynamoDBLock, LockUnsupported
 from dfd_storage.credentials import (
     AccountKeyCredentials,
     AmbientCredentials,

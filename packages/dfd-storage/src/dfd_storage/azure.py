@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from dfd_storage.commits import Mechanism
+from dfd_storage.commit_safety import Mechanism
 from dfd_storage.credentials import (
     AccountKeyCredentials,
     AmbientCredentials,

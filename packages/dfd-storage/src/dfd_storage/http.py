@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, ClassVar
 
-from dfd_storage.commits import Mechanism
+from dfd_storage.commit_safety import Mechanism
 from dfd_storage.issue import StorageIssue
 from dfd_storage.options import HTTP, Keys
 from dfd_storage.remote import RemoteProfile

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, ClassVar
 
-from dfd_storage.commits import Mechanism
+from dfd_storage.commit_safety import Mechanism
 from dfd_storage.error_mapping import is_system_refusal
 from dfd_storage.errors import AccessRefused, DirectoryRefused, StorageFailure
 from dfd_storage.profile import StorageProfile

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from dfd_storage.capabilities import installed_version, require
-from dfd_storage.commits import CommitSafety, Mechanism
+from dfd_storage.commit_safety import CommitSafety, Mechanism
+from dfd_storage.commit_safety.probe import prove
+from dfd_storage.commit_safety.requirement import (
+    Store,
+    refuse_read_only,
+    remember,
+    require_safe_commits,
+)
 from dfd_storage.error_mapping import causal_chain, classify_failure, has_no_body
 from dfd_storage.errors import AccessRefused, InvalidProfile, LibraryPanic, StorageFailure
 from dfd_storage.fields import check_fields
@@ -259,9 +266,11 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             StorageFailure: the store refuses, or can't be reached.
             MissingDependency: obstore isn't installed.
         """
-        from dfd_storage import probe
-
-        return probe.prove(self)
+        refuse_read_only(self.uri, self.mechanism)
+        with self.failures(library="obstore"):
+            verdict = prove(self.uri, self.mechanism, self.to_obstore())
+        remember(self._store, verdict)
+        return verdict
 
     def require_safe_commits(self, uri: str | os.PathLike[str]) -> None:
         """For writers, before their first commit to the table at `uri`.
@@ -272,9 +281,17 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             UnsafeStorage: its commits overwrite one another; or they are asked for as unsafe, and
                 another process of this machine writes to the table.
         """
-        from dfd_storage import probe
+        require_safe_commits(
+            self.canonical_uri(uri),
+            self.uri,
+            self.mechanism,
+            self._store,
+            self.probe if self.needs_proof else None,
+        )
 
-        probe.require_safe(self, self.canonical_uri(uri))
+    @property
+    def _store(self) -> Store:
+        return Store.of(self.uri, getattr(self, "endpoint", None))
 
     @contextlib.contextmanager
     def failures(

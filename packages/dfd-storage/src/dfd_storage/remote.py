@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from dfd_storage.capabilities import require
-from dfd_storage.commits import Mechanism
+from dfd_storage.commit_safety import Mechanism
 from dfd_storage.credentials import CredentialCache, ProxyAuth
 from dfd_storage.environment import Environment, contradictions, settle
 from dfd_storage.errors import InvalidProfile

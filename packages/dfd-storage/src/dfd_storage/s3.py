@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dfd_storage.capabilities import installed_version
-from dfd_storage.commits import DynamoDBLock, Mechanism, require_lock
+from dfd_storage.commit_safety import DynamoDBLock, Mechanism
+from dfd_storage.commit_safety.dynamodb_lock import lock_options
 from dfd_storage.credentials import (
     AmbientCredentials,
     AnonymousCredentials,
@@ -155,7 +156,7 @@ class S3Profile(RemoteProfile, frozen=True, kw_only=True, tag="s3", tag_field="k
                 deltalake would take beside these.
             LockUnsupported: the profile has a lock that this deltalake hasn't.
         """
-        lock = require_lock(self.commits) if isinstance(self.commits, DynamoDBLock) else {}
+        lock = lock_options(self.commits) if isinstance(self.commits, DynamoDBLock) else {}
         return RemoteProfile.to_deltalake_options(self) | lock
 
     def _contradictions(self, options: Collection[str], library: str) -> list[str]:

@@ -1,16 +1,14 @@
-"""How concurrent commits on a store are kept apart."""
+"""The lock of deltalake in DynamoDB, as releases up to 1.6.0 have it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
 from dfd_storage.capabilities import installed_version
 from dfd_storage.errors import UnsupportedSetting
 from dfd_storage.fields import Text
-
-Mechanism = Literal["conditional_put", "emulator", "local_link", "dynamodb", "unsafe", "none"]
 
 LAST_WITH_LOCK = (1, 6, 0)
 FIRST_WITHOUT_LOCK = "1.6.1"
@@ -19,7 +17,8 @@ FIRST_WITHOUT_LOCK = "1.6.1"
 class DynamoDBLock(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table of DynamoDB in which writers agree on the next version.
 
-    Only deltalake up to 1.6.0 has it. Writers with the lock and writers without don't see each other.
+    Only deltalake up to 1.6.0 has it. Writers with the lock and writers without don't see each
+    other.
 
     - `table`: its name; deltalake's default is `delta_log`.
     - `endpoint`, `region`: of DynamoDB; default: those of the store.
@@ -31,7 +30,7 @@ class DynamoDBLock(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class LockUnsupported(UnsupportedSetting):
-    """This deltalake has no lock any more: its commits wouldn't be coordinated with those that use it."""
+    """The installed deltalake has no lock any more, and would commit beside those that use it."""
 
     code = "lock_unsupported"
 
@@ -45,33 +44,7 @@ class LockUnsupported(UnsupportedSetting):
         )
 
 
-class CommitSafety(msgspec.Struct, frozen=True, kw_only=True):
-    """What a probe saw.
-
-    - `safe`: concurrent commits don't overwrite one another.
-    - `mechanism`: what keeps them apart.
-    - `second_put_refused`: of two puts of one name, one after the other, the second failed.
-    - `winners`: how many of `racers` concurrent puts of one name were told that theirs stands.
-    """
-
-    location: str
-    safe: bool
-    mechanism: Mechanism
-    second_put_refused: bool
-    winners: int
-    racers: int
-
-    @property
-    def reason(self) -> str:
-        """Why, in a sentence."""
-        if self.safe:
-            return "A name was given once only, in turn and in a race."
-        if not self.second_put_refused:
-            return "The store took a second object under a name that was to be new: it ignores If-None-Match."
-        return f"{self.winners} of {self.racers} concurrent puts of one new name were told that theirs stands."
-
-
-def require_lock(lock: DynamoDBLock) -> dict[str, str]:
+def lock_options(lock: DynamoDBLock) -> dict[str, str]:
     """The options of deltalake's lock.
 
     Raises:
