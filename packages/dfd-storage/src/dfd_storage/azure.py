@@ -37,9 +37,9 @@ from dfd_storage.errors import (
 from dfd_storage.fields import Text, check_url
 from dfd_storage.issue import StorageIssue
 from dfd_storage.options import AZURE, Keys
-from dfd_storage.profile import no_panic
+from dfd_storage.profile import no_panic, register_kind
 from dfd_storage.remote import EMULATOR_VARIABLE, RemoteProfile, is_address
-from dfd_storage.uri import Location, parse
+from dfd_storage.uri import Location, parse_uri
 
 EMULATOR_ENDPOINT = "http://127.0.0.1:10000"
 EMULATOR_ACCOUNT = "devstoreaccount1"
@@ -75,6 +75,7 @@ _AMBIENT = {
 }
 
 
+@register_kind
 class AzureProfile(RemoteProfile, frozen=True, kw_only=True, tag="azure", tag_field="kind"):
     """A container, or a directory in one.
 
@@ -104,7 +105,7 @@ class AzureProfile(RemoteProfile, frozen=True, kw_only=True, tag="azure", tag_fi
     emulator: bool = False
 
     def __post_init__(self) -> None:
-        in_uri = parse(self.uri).account if isinstance(self.uri, str) else None
+        in_uri = parse_uri(self.uri).account if isinstance(self.uri, str) else None
         if self.account is None:
             account = in_uri or (EMULATOR_ACCOUNT if self.emulator else None)
             msgspec.structs.force_setattr(self, "account", account)
@@ -132,7 +133,7 @@ class AzureProfile(RemoteProfile, frozen=True, kw_only=True, tag="azure", tag_fi
     @property
     def container(self) -> str:
         """The container's name."""
-        return parse(self.uri).container
+        return parse_uri(self.uri).container
 
     def _explicit(self) -> Explicit | None:
         return resolve(self.credentials)
@@ -274,7 +275,7 @@ class AzureProfile(RemoteProfile, frozen=True, kw_only=True, tag="azure", tag_fi
         Of two containers of one account, a session sees under `abfss` the one registered last: DataFusion
         knows the account's host alone.
         """
-        location = parse(self.uri)
+        location = parse_uri(self.uri)
         found = [
             f"{scheme}://{self.container}" for scheme in ("az", "azure", "adl", "abfs", "abfss")
         ]

@@ -21,11 +21,13 @@ from dfd_storage.errors import UnsupportedSetting
 from dfd_storage.fields import Text, check_url
 from dfd_storage.issue import StorageIssue
 from dfd_storage.options import GCS, Keys
+from dfd_storage.profile import register_kind
 from dfd_storage.remote import RemoteProfile
 
 _GOOGLE = (".googleapis.com",)
 
 
+@register_kind
 class GCSProfile(RemoteProfile, frozen=True, kw_only=True, tag="gcs", tag_field="kind"):
     """A bucket, or a prefix of one, of Google Cloud Storage.
 

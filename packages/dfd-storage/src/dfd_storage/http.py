@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 from dfd_storage.commit_safety import Mechanism
 from dfd_storage.issue import StorageIssue
 from dfd_storage.options import HTTP, Keys
+from dfd_storage.profile import register_kind
 from dfd_storage.remote import RemoteProfile
-from dfd_storage.uri import parse
+from dfd_storage.uri import parse_uri
 
 
+@register_kind
 class HTTPProfile(RemoteProfile, frozen=True, kw_only=True, tag="http", tag_field="kind"):
     """A directory of a web server, whose files are read by name.
 
@@ -39,7 +41,7 @@ class HTTPProfile(RemoteProfile, frozen=True, kw_only=True, tag="http", tag_fiel
 
     def store_uris(self) -> tuple[str, ...]:
         """The server."""
-        location = parse(self.uri)
+        location = parse_uri(self.uri)
         return (f"{location.scheme}://{location.host}",)
 
     @property

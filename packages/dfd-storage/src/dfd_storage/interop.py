@@ -23,7 +23,7 @@ from dfd_storage.options import RETRIES
 from dfd_storage.profile import StorageProfile, no_panic
 from dfd_storage.remote import RemoteProfile
 from dfd_storage.s3 import S3Profile
-from dfd_storage.uri import local_path, parse
+from dfd_storage.uri import local_path, parse_uri
 
 if TYPE_CHECKING:
     from obstore.store import MemoryStore, ObjectStore
@@ -38,7 +38,7 @@ def to_obstore(profile: StorageProfile) -> ObjectStore:
     require(profile.kind, profile.settings(), "obstore")
     from obstore import store
 
-    path = parse(profile.uri).path.strip("/")
+    path = parse_uri(profile.uri).path.strip("/")
     if isinstance(profile, MemoryProfile):
         return _memories.setdefault(profile.uri, store.MemoryStore())
     if isinstance(profile, LocalProfile):
@@ -106,7 +106,7 @@ def to_pyarrow(profile: StorageProfile) -> FileSystem:
     require(profile.kind, profile.settings(), "pyarrow")
     from pyarrow import fs
 
-    location = parse(profile.uri)
+    location = parse_uri(profile.uri)
     base: fs.FileSystem
     match profile:
         case LocalProfile():

@@ -11,12 +11,3 @@ from dfd_storage.s3 import S3Profile
 AnyStorageProfile = (
     S3Profile | GCSProfile | AzureProfile | HTTPProfile | LocalProfile | MemoryProfile
 )
-KINDS: tuple[
-    type[S3Profile]
-    | type[GCSProfile]
-    | type[AzureProfile]
-    | type[HTTPProfile]
-    | type[LocalProfile]
-    | type[MemoryProfile],
-    ...,
-] = (S3Profile, GCSProfile, AzureProfile, HTTPProfile, LocalProfile, MemoryProfile)

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 from dfd_storage.commit_safety import Mechanism
 from dfd_storage.error_mapping import is_system_refusal
 from dfd_storage.errors import AccessRefused, DirectoryRefused, StorageFailure
-from dfd_storage.profile import StorageProfile
+from dfd_storage.profile import StorageProfile, register_kind
 from dfd_storage.uri import local_path
 
 
+@register_kind
 class LocalProfile(StorageProfile, frozen=True, kw_only=True, tag="local", tag_field="kind"):
     """A directory of this machine."""
 
@@ -47,6 +48,7 @@ class LocalProfile(StorageProfile, frozen=True, kw_only=True, tag="local", tag_f
         return "local_link"
 
 
+@register_kind
 class MemoryProfile(StorageProfile, frozen=True, kw_only=True, tag="memory", tag_field="kind"):
     """A directory in this process's memory, for tests with obstore.
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -21,10 +21,20 @@ from dfd_storage.commit_safety.requirement import (
     require_safe_commits,
 )
 from dfd_storage.error_mapping import causal_chain, classify_failure, has_no_body
-from dfd_storage.errors import AccessRefused, InvalidProfile, LibraryPanic, StorageFailure
+from dfd_storage.errors import (
+    AccessRefused,
+    InvalidProfile,
+    InvalidUri,
+    LibraryPanic,
+    StorageFailure,
+)
 from dfd_storage.fields import check_fields
 from dfd_storage.issue import StorageIssue
-from dfd_storage.uri import Location, parse
+from dfd_storage.parse.settings import from_settings
+from dfd_storage.parse.toml import from_toml
+from dfd_storage.parse.variables import from_variables
+from dfd_storage.render.toml import to_toml
+from dfd_storage.uri import Location, canonical_uri, parse_uri
 
 if TYPE_CHECKING:
     import pyarrow.fs
@@ -44,9 +54,13 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     def __post_init__(self) -> None:
         check_fields(self)
-        location = parse(self.uri)
+        location = parse_uri(self.uri)
         if location.scheme not in self.schemes:
-            raise InvalidProfile(f"{type(self).__name__} takes a URI of {self.schemes}.")
+            raise InvalidProfile(
+                f"`uri` is a {location.scheme}:// location, which {type(self).__name__} has not.",
+                f"Write one of {', '.join(self.schemes)}.",
+                field="uri",
+            )
         msgspec.structs.force_setattr(self, "uri", self._located(location).uri)
 
     @staticmethod
@@ -57,30 +71,30 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             InvalidUri: the URI is refused.
             InvalidProfile: a setting is none of the kind's, or has a wrong value.
         """
-        from dfd_storage import loading
-
-        return loading.from_uri(uri, settings)
+        location = canonical_uri(uri)
+        return from_settings(kind_of(location), location, settings)
 
     @staticmethod
     def from_env(
         uri: str | os.PathLike[str], environ: Mapping[str, str] | None = None
     ) -> StorageProfile:
-        """A profile from the variables `DFD_<KIND>_<FIELD>`, read once; no other variable is looked at.
+        """The profile in the variables `DFD_<KIND>_<FIELD>`, read once; no other is looked at.
 
         `DFD_S3_REGION`, `DFD_AZURE_ACCOUNT`; the fields of the credentials stand beside them
-        (`DFD_S3_ACCESS_KEY_ID`), and `DFD_S3_CREDENTIALS` names the variant where they leave a choice;
-        `DFD_S3_EXTRA_<KEY>` is a further option.
+        (`DFD_S3_ACCESS_KEY_ID`), and `DFD_S3_CREDENTIALS` names the variant where they leave a
+        choice; `DFD_S3_EXTRA_<KEY>` is a further option.
 
         Raises:
             UnknownOption: a variable with that prefix names no setting.
         """
-        from dfd_storage import loading
-
-        return loading.from_env(uri, os.environ if environ is None else environ)
+        location = canonical_uri(uri)
+        return from_variables(
+            kind_of(location), location, os.environ if environ is None else environ
+        )
 
     @staticmethod
     def from_toml(source: str | Path | Mapping[str, Any]) -> StorageProfile:
-        """A profile from a TOML file or mapping: `kind`, `uri` and the kind's fields.
+        """The profile in a TOML file or mapping: `kind`, `uri` and the kind's fields.
 
         Credentials are a table `{kind = "static", access_key_id = "...",
         secret_access_key = {env = "NAME"}}` or another variant; secrets are references.
@@ -88,9 +102,7 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Raises:
             InvalidProfile: it can't be read, or a field is refused.
         """
-        from dfd_storage import loading
-
-        return loading.from_toml(source)
+        return from_toml(source, kind_of)
 
     def to_toml(self) -> str:
         """The profile as `from_toml` reads it: secrets as the references that they came from.
@@ -98,9 +110,7 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Raises:
             SecretExposed: a secret came from no reference, or credentials from a callback.
         """
-        from dfd_storage import loading
-
-        return loading.to_toml(self)
+        return to_toml(self)
 
     @property
     def kind(self) -> str:
@@ -109,7 +119,7 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     def canonical_uri(self, uri: str | os.PathLike[str] | None = None) -> str:
         """The canonical form of `uri`, or the profile's own location."""
-        return self.uri if uri is None else self._located(parse(uri)).uri
+        return self.uri if uri is None else self._located(parse_uri(uri)).uri
 
     def _located(self, location: Location) -> Location:
         """The location, with what the profile knows of it."""
@@ -332,6 +342,33 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             except Exception as told:  # noqa: BLE001 - whatever it is, the refusal stands
                 return classify_failure(told, location, library) or found
         return found
+
+
+K = TypeVar("K", bound="type[StorageProfile]")
+_kinds: dict[str, type[StorageProfile]] = {}
+
+
+def register_kind(kind: K) -> K:
+    """Register a kind of profile for the locations of its schemes; a decorator of its class."""
+    for scheme in kind.schemes:
+        _kinds[scheme] = kind
+    return kind
+
+
+def kind_of(location: str) -> type[StorageProfile]:
+    """The registered kind of profile for a canonical URI.
+
+    Raises:
+        InvalidUri: there is none.
+    """
+    scheme = parse_uri(location).scheme
+    if scheme not in _kinds:
+        raise InvalidUri(
+            f"There is no profile for {scheme}:// locations.",
+            f"Use one of {', '.join(sorted(_kinds))}.",
+            part="scheme",
+        )
+    return _kinds[scheme]
 
 
 @contextlib.contextmanager

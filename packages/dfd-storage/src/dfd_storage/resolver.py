@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dfd_storage.errors import InvalidProfile, UnresolvedStorage
 from dfd_storage.local import LocalProfile
 from dfd_storage.profile import StorageProfile
-from dfd_storage.uri import canonical_uri, parse
+from dfd_storage.uri import canonical_uri, parse_uri
 
 
 class StorageResolver:
@@ -28,7 +28,7 @@ class StorageResolver:
         for profile in profiles:
             if by_uri.setdefault(profile.uri, profile) != profile:
                 raise InvalidProfile(f"Two different profiles have the location {profile.uri}.")
-            location = parse(profile.uri)
+            location = parse_uri(profile.uri)
             endpoint = getattr(profile, "endpoint", None)
             known = endpoints.setdefault((location.scheme, location.host), endpoint)
             if (known or "").rstrip("/") != (endpoint or "").rstrip("/"):

@@ -30,6 +30,7 @@ from dfd_storage.errors import InvalidProfile, UnsupportedSetting
 from dfd_storage.fields import Text, check_fields, check_url
 from dfd_storage.issue import StorageIssue
 from dfd_storage.options import S3, Keys
+from dfd_storage.profile import register_kind
 from dfd_storage.remote import RemoteProfile, is_address
 
 _AWS = (".amazonaws.com", ".amazonaws.com.cn")
@@ -59,6 +60,7 @@ class Encryption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise InvalidProfile("`kms_key_id` and `bucket_key` belong to encryption with KMS.")
 
 
+@register_kind
 class S3Profile(RemoteProfile, frozen=True, kw_only=True, tag="s3", tag_field="kind"):
     """A bucket, or a prefix of one, behind the S3 protocol.
 

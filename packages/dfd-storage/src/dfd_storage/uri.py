@@ -80,7 +80,7 @@ def canonical_uri(uri: str | os.PathLike[str]) -> str:
     >>> canonical_uri("https://acc.blob.core.windows.net/lake/t")
     'abfss://lake@acc.dfs.core.windows.net/t'
     """
-    return parse(uri).uri
+    return parse_uri(uri).uri
 
 
 def local_path(uri: str | os.PathLike[str]) -> Path:
@@ -89,7 +89,7 @@ def local_path(uri: str | os.PathLike[str]) -> Path:
     Raises:
         InvalidUri: the URI isn't local.
     """
-    parts = parse(uri)
+    parts = parse_uri(uri)
     if parts.scheme != "file":
         raise InvalidUri(
             f"A local location is needed, not one of {parts.scheme}://.",
@@ -99,7 +99,7 @@ def local_path(uri: str | os.PathLike[str]) -> Path:
     return Path(parts.path)
 
 
-def parse(uri: str | os.PathLike[str]) -> Location:
+def parse_uri(uri: str | os.PathLike[str]) -> Location:
     """The parts of the canonical form."""
     text = os.fspath(uri)
     if not isinstance(text, str) or not text.strip():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dfd_storage.commit_safety.verdict import CommitSafety, Mechanism
 from dfd_storage.errors import UnsafeStorage
-from dfd_storage.uri import local_path, parse
+from dfd_storage.uri import local_path, parse_uri
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -80,7 +80,7 @@ def _race(store: ObjectStore, path: str) -> int:
 
 def _remove_directories(location: str, prefix: str) -> None:
     """Remove the two directories of a prefix on a disk; another probe may still be in the outer."""
-    if parse(location).scheme != "file":
+    if parse_uri(location).scheme != "file":
         return
     root = local_path(location)
     for directory in (root / prefix, root / SCRATCH):
