@@ -192,7 +192,7 @@ def test_a_role_is_assumed_once_and_works_in_every_library(cloud: Server) -> Non
     assert options["aws_access_key_id"].startswith("ASIA")
     assert options["aws_session_token"]
     assert assumed.to_native_options() == options
-    assert assumed.generation == 1
+    assert assumed.credentials_generation == 1
     assumed.to_datafusion_object_store()
     assert assumed.to_pyarrow_fs() is not None
 

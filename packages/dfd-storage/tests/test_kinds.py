@@ -13,6 +13,7 @@ from dfd_storage import (
     AccountKeyCredentials,
     AmbientCredentials,
     AnonymousCredentials,
+    AnyStorageProfile,
     AssumeRoleCredentials,
     AzureProfile,
     ClientSecretCredentials,
@@ -42,7 +43,6 @@ from dfd_storage import (
     UnsafeStorage,
     WebIdentityCredentials,
 )
-from dfd_storage.kinds import AnyStorageProfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

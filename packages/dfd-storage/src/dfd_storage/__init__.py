@@ -4,7 +4,6 @@ import logging
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 
-from dfd_storage.azure import AzureProfile
 from dfd_storage.commit_safety import CommitSafety, DynamoDBLock, LockUnsupported
 from dfd_storage.credentials import (
     AccountKeyCredentials,
@@ -52,14 +51,19 @@ from dfd_storage.errors import (
     UnsupportedSetting,
     WrongSecret,
 )
-from dfd_storage.gcs import GCSProfile
-from dfd_storage.http import HTTPProfile
-from dfd_storage.issue import StorageIssue
-from dfd_storage.kinds import AnyStorageProfile
-from dfd_storage.local import LocalProfile, MemoryProfile
-from dfd_storage.profile import StorageProfile
+from dfd_storage.profile import (
+    AnyStorageProfile,
+    AzureProfile,
+    Encryption,
+    GCSProfile,
+    HTTPProfile,
+    LocalProfile,
+    MemoryProfile,
+    S3Profile,
+    StorageIssue,
+    StorageProfile,
+)
 from dfd_storage.resolver import StorageResolver
-from dfd_storage.s3 import Encryption, S3Profile
 from dfd_storage.uri import canonical_uri, local_path
 
 __all__ = [

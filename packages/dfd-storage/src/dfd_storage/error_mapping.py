@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 
+from dfd_storage.capabilities import installed_version
 from dfd_storage.errors import (
     AccessRefused,
     BucketNotFound,
@@ -11,6 +14,7 @@ from dfd_storage.errors import (
     ConnectionRefused,
     ConnectionStalled,
     ExpiredCredentials,
+    LibraryPanic,
     StorageError,
     StorageFailure,
     UnknownKey,
@@ -130,3 +134,18 @@ def causal_chain(error: BaseException) -> list[BaseException]:
 def has_no_body(error: BaseException) -> bool:
     """Whether the store's answer had no body that says why, as answers to HEAD have none."""
     return re.search(r"performing HEAD .* status code: 40[013]\b", str(error)) is not None
+
+
+@contextlib.contextmanager
+def panics_as_errors(library: str) -> Iterator[None]:
+    """A block in which a panic of a library in Rust, which is no `Exception`, becomes an error.
+
+    Raises:
+        LibraryPanic: the library panicked; its text, which may hold a secret, is left out.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise LibraryPanic(library, installed_version(library)) from None

@@ -132,10 +132,10 @@ def test_profiles_take_the_newest_answer() -> None:
     profile = S3Profile(
         uri="s3://b", credentials=ProviderCredentials(provider=lambda: answers.pop())
     )
-    assert profile.generation == 1
+    assert profile.credentials_generation == 1
     # 200 s are fewer than the 300 s ahead: the next look renews.
     assert profile.to_deltalake_options()["aws_access_key_id"] == "AK2"
-    assert profile.generation == 2
+    assert profile.credentials_generation == 2
     assert profile.to_deltalake_options()["aws_secret_access_key"] == "hunter2-2"
     assert "hunter2" not in repr(profile) + profile.fingerprint
 

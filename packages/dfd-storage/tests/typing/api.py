@@ -48,7 +48,14 @@ def use(context: SessionContext) -> None:
         parts: tuple[str, str, str] = (error.field, error.library, error.version)
         print(parts)
     resolved: StorageProfile = StorageResolver([profile]).resolve("s3://bucket/prefix/t")
-    print(options, uri, issues, resolved.fingerprint, resolved.generation, resolved.to_toml())
+    print(
+        options,
+        uri,
+        issues,
+        resolved.fingerprint,
+        resolved.credentials_generation,
+        resolved.to_toml(),
+    )
 
 
 def more(kinds: list[AnyStorageProfile]) -> None:

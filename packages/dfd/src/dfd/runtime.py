@@ -99,7 +99,7 @@ class Runtime:
         """Tables of the session that name their files by URL, like Parquet, find them there."""
         if storage.kind == "local":
             return
-        self._generations[storage.uri] = storage.generation
+        self._generations[storage.uri] = storage.credentials_generation
         # Files there are read in the session: the engine knows the web by another scheme.
         if storage.kind != "http":
             options = storage.to_native_options()
@@ -118,7 +118,7 @@ class Runtime:
     def _renew(self) -> None:
         """Stores and tables whose credentials are others by now, with those."""
         for storage in self.profile.storage:
-            if storage.generation == self._generations.get(storage.uri, 0):
+            if storage.credentials_generation == self._generations.get(storage.uri, 0):
                 continue
             self._open_store(storage)
             for name, registered in list(self._tables.items()):

@@ -1,4 +1,4 @@
-"""What `validate()` finds."""
+"""Issues of a profile, as `validate()` finds them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class StorageIssue(msgspec.Struct, frozen=True, kw_only=True):
-    """One finding: a stable `code`, how bad it is, what it is, and what to do."""
+    """An issue of a profile: a stable `code`, how bad it is, what it is, and what to do."""
 
     code: str
     severity: Literal["error", "warning"]

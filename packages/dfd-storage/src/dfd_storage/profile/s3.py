@@ -2,62 +2,44 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-import msgspec
-
-from dfd_storage.capabilities import installed_version
 from dfd_storage.commit_safety import DynamoDBLock, Mechanism
 from dfd_storage.commit_safety.dynamodb_lock import lock_options
 from dfd_storage.credentials import (
     AmbientCredentials,
     AnonymousCredentials,
     AssumeRoleCredentials,
+    CredentialCache,
     ProfileCredentials,
     ProviderCredentials,
-    Secret,
     StaticCredentials,
     WebIdentityCredentials,
     aws,
 )
-from dfd_storage.credentials.cache import CredentialCache, provider_cache
-from dfd_storage.credentials.secret import require_base64
-from dfd_storage.environment import OF_DELTALAKE_S3, contradictions
-from dfd_storage.errors import InvalidProfile, UnsupportedSetting
-from dfd_storage.fields import Text, check_fields, check_url
-from dfd_storage.issue import StorageIssue
+from dfd_storage.credentials.cache import provider_cache
+from dfd_storage.environment import s3_contradictions
+from dfd_storage.fields import Text, check_url
 from dfd_storage.options import S3, Keys
-from dfd_storage.profile import register_kind
-from dfd_storage.remote import RemoteProfile, is_address
+from dfd_storage.profile.base import register_kind
+from dfd_storage.profile.encryption import Encryption
+from dfd_storage.profile.issue import StorageIssue
+from dfd_storage.profile.remote import RemoteProfile, is_address
+from dfd_storage.render import (
+    datafusion_store,
+    duckdb_secret,
+    obstore_store,
+    pyarrow_filesystem,
+)
+from dfd_storage.render.object_store_options import s3_credentials
+
+if TYPE_CHECKING:
+    import pyarrow.fs
+    from obstore.store import ObjectStore
 
 _AWS = (".amazonaws.com", ".amazonaws.com.cn")
-
-
-class Encryption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Encryption by the server.
-
-    - `type`: `AES256`, `aws:kms`, `aws:kms:dsse`, or `sse-c` with a `customer_key` in base64.
-    - `kms_key_id`, `bucket_key`: of the two with KMS.
-    """
-
-    type: Literal["AES256", "aws:kms", "aws:kms:dsse", "sse-c"]
-    kms_key_id: Text | None = None
-    bucket_key: bool | None = None
-    customer_key: Secret | None = None
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        if (self.type == "sse-c") != (self.customer_key is not None):
-            raise InvalidProfile(
-                "`customer_key` belongs to the encryption 'sse-c', and it needs one."
-            )
-        if self.customer_key is not None:
-            require_base64(self.customer_key, "customer_key")
-        if self.type in ("AES256", "sse-c") and (self.kms_key_id or self.bucket_key is not None):
-            raise InvalidProfile("`kms_key_id` and `bucket_key` belong to encryption with KMS.")
 
 
 @register_kind
@@ -69,8 +51,8 @@ class S3Profile(RemoteProfile, frozen=True, kw_only=True, tag="s3", tag_field="k
     - `credentials`: one variant; nothing is looked for anywhere else.
     - `virtual_hosted`: put the bucket into the host name. Default: no (path style).
     - `encryption`: by the server. Default: what the bucket says.
-    - `commits`: what keeps concurrent commits apart: `"conditional_put"`, the default; a `DynamoDBLock`; or
-      `"unsafe"`, nothing, with a single writer.
+    - `commits`: what keeps concurrent commits apart: `"conditional_put"`, the default; a
+      `DynamoDBLock`; or `"unsafe"`, nothing, with a single writer.
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("s3",)
@@ -108,12 +90,15 @@ class S3Profile(RemoteProfile, frozen=True, kw_only=True, tag="s3", tag_field="k
                 return aws.role_cache(role, self.region, self.timeout_s, self.ca_file)
         return None
 
-    def _explicit(self) -> StaticCredentials | AnonymousCredentials | dict[str, str]:
+    def _resolve(self) -> StaticCredentials | AnonymousCredentials | dict[str, str]:
         return aws.resolve(self.credentials, self.region, self.timeout_s, self.ca_file)
 
     def static_credentials(self) -> StaticCredentials | None:
-        """The key that signs now; None for nobody's, and for the machine's own that a library finds."""
-        found = self._explicit()
+        """The key that signs now.
+
+        None for nobody's, and for the machine's own that a library finds by itself.
+        """
+        found = self._resolve()
         return found if isinstance(found, StaticCredentials) else None
 
     def _own_options(self) -> dict[str, str]:
@@ -121,30 +106,13 @@ class S3Profile(RemoteProfile, frozen=True, kw_only=True, tag="s3", tag_field="k
             "aws_region": self.region,
             "aws_virtual_hosted_style_request": "true" if self.virtual_hosted else "false",
         }
-        match self._explicit():
-            case StaticCredentials(key, secret, token):
-                options["aws_access_key_id"] = key
-                options["aws_secret_access_key"] = secret.reveal()
-                if token is not None:
-                    options["aws_session_token"] = token.reveal()
-            case AnonymousCredentials():
-                options["aws_skip_signature"] = "true"
-            case dict() as found:
-                options |= found
+        options |= s3_credentials(self._resolve())
         if self.endpoint is not None:
             options["aws_endpoint"] = self._endpoint_of_requests(self.endpoint)
-        if self.encryption is not None:
-            options["aws_server_side_encryption"] = self.encryption.type
-            if self.encryption.kms_key_id is not None:
-                options["aws_sse_kms_key_id"] = self.encryption.kms_key_id
-            if self.encryption.bucket_key is not None:
-                options["aws_sse_bucket_key_enabled"] = str(self.encryption.bucket_key).lower()
-            if self.encryption.customer_key is not None:
-                options["aws_sse_customer_key_base64"] = self.encryption.customer_key.reveal()
-        return options
+        return options if self.encryption is None else options | self.encryption.options()
 
     def _endpoint_of_requests(self, endpoint: str) -> str:
-        """object_store takes the endpoint of virtual-hosted requests with the bucket in it."""
+        """The endpoint as object_store takes it: with the bucket in it for virtual-hosted requests."""
         parts = urlsplit(endpoint)
         if not self.virtual_hosted or (parts.hostname or "").startswith(f"{self.bucket}."):
             return endpoint
@@ -162,57 +130,58 @@ class S3Profile(RemoteProfile, frozen=True, kw_only=True, tag="s3", tag_field="k
         return RemoteProfile.to_deltalake_options(self) | lock
 
     def _contradictions(self, options: Collection[str], library: str) -> list[str]:
-        harmless = {
-            "aws_bucket",
-            "aws_default_region",
-        }  # the URI has the one, `region` goes before the other
-        if "aws_skip_signature" in options or "aws_access_key_id" not in options:
-            # Nobody signs, or the library looks for the machine's own, and variables are part of that.
-            harmless |= {"aws_access_key_id", "aws_secret_access_key", "aws_session_token"}
-        if library == "datafusion":
-            return contradictions(S3, options, os.environ, prefix="AWS_", harmless=harmless)
-        lock = {"AWS_S3_LOCKING_PROVIDER"} if isinstance(self.commits, DynamoDBLock) else set()
-        return contradictions(
-            S3, options, os.environ, exact=OF_DELTALAKE_S3 - lock, harmless=harmless
+        has_lock = isinstance(self.commits, DynamoDBLock)
+        return s3_contradictions(options, library, has_lock=has_lock)
+
+    def _datafusion_store(self) -> Any:
+        return datafusion_store.s3_store(
+            self._connection,
+            bucket=self.bucket,
+            region=self.region,
+            credentials=self._resolve(),
         )
 
-    def _datafusion_store(self, stores: Any) -> Any:
-        """DataFusion's `AmazonS3`; timeouts, retries, `extra` and anonymity can't be said to it."""
-        found = self._explicit()
-        if isinstance(found, AnonymousCredentials):
-            raise UnsupportedSetting("credentials", "datafusion", installed_version("datafusion"))
-        key = found if isinstance(found, StaticCredentials) else None
-        token = None if key is None else key.session_token
-        return stores.AmazonS3(
-            bucket_name=self.bucket,
+    def _obstore_store(self) -> ObjectStore:
+        return obstore_store.s3_store(self.bucket, self._prefix, self.options(), self._connection)
+
+    def _pyarrow_filesystem(self) -> pyarrow.fs.FileSystem:
+        return pyarrow_filesystem.s3_filesystem(
+            self.uri,
+            self._connection,
             region=self.region,
-            access_key_id=None if key is None else key.access_key_id,
-            secret_access_key=None if key is None else key.secret_access_key.reveal(),
-            session_token=None if token is None else token.reveal(),
-            endpoint=self.endpoint,
-            allow_http=self.allow_http,
+            virtual_hosted=self.virtual_hosted,
+            credentials=self._resolve(),
+        )
+
+    def _duckdb_settings(self) -> duckdb_secret.Settings:
+        return duckdb_secret.s3_settings(
+            self.uri,
+            self._connection,
+            region=self.region,
+            virtual_hosted=self.virtual_hosted,
+            credentials=self._resolve(),
         )
 
     def store_uris(self) -> tuple[str, ...]:
-        """`s3://` and `s3a://`: two stores for DataFusion."""
+        """The roots of the bucket under `s3` and `s3a`: two stores for DataFusion."""
         return (f"s3://{self.bucket}", f"s3a://{self.bucket}")
 
     @property
     def mechanism(self) -> Mechanism:
-        """As `commits` says."""
+        """What `commits` says: `"conditional_put"`, `"dynamodb"` or `"unsafe"`."""
         if isinstance(self.commits, DynamoDBLock):
             return "dynamodb"
         return self.commits
 
     @property
     def needs_proof(self) -> bool:
-        """Any server but AWS's own."""
+        """Whether conditional puts are relied on, and the server is another than AWS's own."""
         if self.commits != "conditional_put" or self.endpoint is None:
             return False
         return not (urlsplit(self.endpoint).hostname or "").endswith(_AWS)
 
     def validate(self) -> list[StorageIssue]:
-        """Findings about endpoint, addressing and what keeps commits apart."""
+        """The issues of endpoint, addressing and what keeps commits apart."""
         issues = RemoteProfile.validate(self) + self._plain_http(self.endpoint)
         host = urlsplit(self.endpoint or "").hostname or ""
         if self.virtual_hosted and is_address(host):
@@ -229,7 +198,8 @@ class S3Profile(RemoteProfile, frozen=True, kw_only=True, tag="s3", tag_field="k
                 StorageIssue(
                     code="virtual_host_of_dots",
                     severity="warning",
-                    message="The certificate of AWS holds for one step before s3: not for a bucket with dots.",
+                    message="The certificate of AWS holds for one step before s3: not for a bucket "
+                    "with dots.",
                     remedy="Set virtual_hosted = false.",
                 )
             )
@@ -238,31 +208,34 @@ class S3Profile(RemoteProfile, frozen=True, kw_only=True, tag="s3", tag_field="k
                 StorageIssue(
                     code="unsafe_commits",
                     severity="warning",
-                    message="Nothing keeps concurrent commits apart: a second writer's vanish, or the first's.",
+                    message="Nothing keeps concurrent commits apart: a second writer's vanish, or "
+                    "the first's.",
                     remedy="Write from one process alone, or use a store with conditional puts.",
                 )
             )
         if isinstance(self.commits, DynamoDBLock):
-            issues += self._of_lock(self.commits)
+            issues += self._lock_issues(self.commits)
         if self.commits != "unsafe" and self.extra.get("aws_conditional_put") == "disabled":
             issues.append(
                 StorageIssue(
                     code="conditional_put_disabled",
                     severity="error",
-                    message="`aws_conditional_put = disabled` takes away what keeps commits apart; they fail.",
+                    message="`aws_conditional_put = disabled` takes away what keeps commits apart; "
+                    "they fail.",
                     remedy="Leave it out.",
                 )
             )
         return issues
 
-    def _of_lock(self, lock: DynamoDBLock) -> list[StorageIssue]:
+    def _lock_issues(self, lock: DynamoDBLock) -> list[StorageIssue]:
         issues = []
         if lock.endpoint is None and self.endpoint is not None:
             issues.append(
                 StorageIssue(
                     code="lock_endpoint",
                     severity="error",
-                    message="The lock has no endpoint of its own, so that deltalake asks the store's for DynamoDB.",
+                    message="The lock has no endpoint of its own, so that deltalake asks the "
+                    "store's for DynamoDB.",
                     remedy="Set `endpoint` of the lock to that of DynamoDB.",
                 )
             )
@@ -271,7 +244,8 @@ class S3Profile(RemoteProfile, frozen=True, kw_only=True, tag="s3", tag_field="k
                 StorageIssue(
                     code="lock_endpoint",
                     severity="warning",
-                    message="The store is AWS's own and the lock is elsewhere: other writers may use another lock.",
+                    message="The store is AWS's own and the lock is elsewhere: other writers may "
+                    "use another lock.",
                     remedy="Leave out the lock's endpoint, or give the store's.",
                 )
             )

@@ -1,15 +1,20 @@
-"""Directories of this machine, and of this process."""
+"""Directories of this machine."""
 
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dfd_storage.commit_safety import Mechanism
 from dfd_storage.error_mapping import is_system_refusal
 from dfd_storage.errors import AccessRefused, DirectoryRefused, StorageFailure
-from dfd_storage.profile import StorageProfile, register_kind
+from dfd_storage.profile.base import StorageProfile, register_kind
+from dfd_storage.render import datafusion_store, obstore_store, pyarrow_filesystem
 from dfd_storage.uri import local_path
+
+if TYPE_CHECKING:
+    import pyarrow.fs
+    from obstore.store import ObjectStore
 
 
 @register_kind
@@ -18,9 +23,14 @@ class LocalProfile(StorageProfile, frozen=True, kw_only=True, tag="local", tag_f
 
     schemes: ClassVar[tuple[str, ...]] = ("file",)
 
-    def _datafusion_store(self, stores: Any) -> Any:
-        """DataFusion's file system, from its root."""
-        return stores.LocalFileSystem()
+    def _datafusion_store(self) -> Any:
+        return datafusion_store.local_store()
+
+    def _obstore_store(self) -> ObjectStore:
+        return obstore_store.local_store(local_path(self.uri))
+
+    def _pyarrow_filesystem(self) -> pyarrow.fs.FileSystem:
+        return pyarrow_filesystem.local_filesystem(local_path(self.uri))
 
     def failure_of(
         self,
@@ -28,7 +38,7 @@ class LocalProfile(StorageProfile, frozen=True, kw_only=True, tag="local", tag_f
         uri: str | os.PathLike[str] | None = None,
         library: str | None = None,
     ) -> StorageFailure | None:
-        """As for every kind; what the system refuses is told where it names the directory."""
+        """The failure of storage that an error tells of; the system's where it names the directory."""
         found = StorageProfile.failure_of(self, error, uri, library)
         if found is not None and type(found) is not AccessRefused:
             return found
@@ -39,26 +49,10 @@ class LocalProfile(StorageProfile, frozen=True, kw_only=True, tag="local", tag_f
         return None
 
     def store_uris(self) -> tuple[str, ...]:
-        """`file://`."""
+        """The root of all local paths, `file://`."""
         return ("file://",)
 
     @property
     def mechanism(self) -> Mechanism:
-        """A file is linked under its name, which fails where there is one."""
+        """`"local_link"`: a file is linked under its name, which fails where there is one."""
         return "local_link"
-
-
-@register_kind
-class MemoryProfile(StorageProfile, frozen=True, kw_only=True, tag="memory", tag_field="kind"):
-    """A directory in this process's memory, for tests with obstore.
-
-    The other libraries have a memory each of their own, new with every handle: what is written there is
-    gone when the handle is. They are refused.
-    """
-
-    schemes: ClassVar[tuple[str, ...]] = ("memory",)
-
-    @property
-    def mechanism(self) -> Mechanism:
-        """Conditional puts."""
-        return "conditional_put"

@@ -1,4 +1,4 @@
-"""One profile per location, rendered for every library."""
+"""The base of all profiles: a location, its renderings, its commits and its failures."""
 
 from __future__ import annotations
 
@@ -20,19 +20,27 @@ from dfd_storage.commit_safety.requirement import (
     remember,
     require_safe_commits,
 )
-from dfd_storage.error_mapping import causal_chain, classify_failure, has_no_body
+from dfd_storage.deprecation import warn_renamed
+from dfd_storage.error_mapping import (
+    causal_chain,
+    classify_failure,
+    has_no_body,
+    panics_as_errors,
+)
 from dfd_storage.errors import (
     AccessRefused,
     InvalidProfile,
     InvalidUri,
-    LibraryPanic,
     StorageFailure,
+    UnsupportedSetting,
 )
 from dfd_storage.fields import check_fields
-from dfd_storage.issue import StorageIssue
 from dfd_storage.parse.settings import from_settings
 from dfd_storage.parse.toml import from_toml
 from dfd_storage.parse.variables import from_variables
+from dfd_storage.profile.issue import StorageIssue
+from dfd_storage.render.duckdb_secret import Settings, create_secret
+from dfd_storage.render.obstore_store import list_first
 from dfd_storage.render.toml import to_toml
 from dfd_storage.uri import Location, canonical_uri, parse_uri
 
@@ -114,7 +122,7 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     @property
     def kind(self) -> str:
-        """`"local"`, `"s3"`, `"gcs"`, `"azure"`, `"http"` or `"memory"`."""
+        """The kind's name: `"local"`, `"s3"`, `"gcs"`, `"azure"`, `"http"` or `"memory"`."""
         return str(self.__struct_config__.tag)
 
     def canonical_uri(self, uri: str | os.PathLike[str] | None = None) -> str:
@@ -137,22 +145,29 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()
 
     @property
-    def generation(self) -> int:
-        """Which credentials these are: another number than before means to register and open anew.
+    def credentials_generation(self) -> int:
+        """The number of the credentials that hold now; another than before: register and open anew.
 
         0 for credentials that don't change. Looking renews those that are about to end.
         """
         return 0
 
+    @property
+    def generation(self) -> int:
+        """Deprecated name of `credentials_generation`."""
+        warn_renamed("StorageProfile.generation", "StorageProfile.credentials_generation")
+        return self.credentials_generation
+
     def settings(self) -> list[str]:
-        """The names of what is set here and not by default, as `capabilities.CAPABILITIES` has them."""
+        """The names of what is set here and not by default, as the table of capabilities has them."""
         return ["uri"]
 
     def to_deltalake_options(self) -> dict[str, str]:
-        """deltalake's `storage_options`: complete, so that the environment adds nothing.
+        """The `storage_options` of deltalake: complete, so that the environment adds nothing.
 
         Raises:
-            EnvironmentContradiction: variables are set that deltalake takes whatever the options say.
+            EnvironmentContradiction: variables are set that deltalake takes whatever the options
+                say.
             UnsupportedSetting: deltalake can't express a field that is set.
         """
         require(self.kind, self.settings(), "deltalake")
@@ -168,7 +183,7 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return {}
 
     def to_datafusion_object_store(self) -> Any:
-        """An object of `datafusion.object_store`.
+        """The store of `datafusion.object_store`.
 
         Raises:
             UnsupportedSetting: DataFusion's class can't express a field that is set, or has no
@@ -179,13 +194,11 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         """
         installed_version("datafusion")
         require(self.kind, self.settings(), "datafusion")
-        from datafusion import object_store
+        with panics_as_errors("datafusion"):
+            return self._datafusion_store()
 
-        with no_panic("datafusion"):
-            return self._datafusion_store(object_store)
-
-    def _datafusion_store(self, stores: Any) -> Any:
-        raise NotImplementedError
+    def _datafusion_store(self) -> Any:
+        raise UnsupportedSetting("kind", "datafusion", installed_version("datafusion"))
 
     def store_uris(self) -> tuple[str, ...]:
         """The roots under which the store is reached: one for every scheme that leads to it."""
@@ -216,9 +229,13 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Raises:
             UnsupportedSetting: obstore can't express a field that is set.
         """
-        from dfd_storage import interop
+        installed_version("obstore")
+        require(self.kind, self.settings(), "obstore")
+        with panics_as_errors("obstore"):
+            return self._obstore_store()
 
-        return interop.to_obstore(self)
+    def _obstore_store(self) -> ObjectStore:
+        raise UnsupportedSetting("kind", "obstore", installed_version("obstore"))
 
     def to_pyarrow_fs(self) -> pyarrow.fs.FileSystem:
         """A file system of pyarrow, rooted at the location.
@@ -226,19 +243,21 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Raises:
             UnsupportedSetting: pyarrow can't express a field that is set.
         """
-        from dfd_storage import interop
+        installed_version("pyarrow")
+        require(self.kind, self.settings(), "pyarrow")
+        return self._pyarrow_filesystem()
 
-        return interop.to_pyarrow(self)
+    def _pyarrow_filesystem(self) -> pyarrow.fs.FileSystem:
+        raise UnsupportedSetting("kind", "pyarrow", installed_version("pyarrow"))
 
     def to_polars_options(self) -> dict[str, Any]:
-        """polars' `storage_options`.
+        """The `storage_options` of polars.
 
         Raises:
             UnsupportedSetting: polars can't express a field that is set.
         """
-        from dfd_storage import interop
-
-        return interop.to_polars(self)
+        require(self.kind, self.settings(), "polars")
+        return {}
 
     def to_duckdb_secret(self, name: str) -> str:
         """The `CREATE SECRET` statement of DuckDB for this location, every value quoted.
@@ -248,29 +267,32 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Raises:
             UnsupportedSetting: DuckDB can't express a field that is set.
         """
-        from dfd_storage import interop
+        require(self.kind, self.settings(), "duckdb")
+        return create_secret(name, self._duckdb_settings())
 
-        return interop.to_duckdb(self, name)
+    def _duckdb_settings(self) -> Settings:
+        raise UnsupportedSetting("kind", "duckdb", installed_version("duckdb"))
 
     def validate(self) -> list[StorageIssue]:
-        """What looks wrong, found offline; an empty list when nothing does."""
+        """The issues of the profile, found offline; an empty list where nothing looks wrong."""
         return []
 
     @property
     def mechanism(self) -> Mechanism:
-        """What keeps concurrent commits on this store apart."""
+        """The mechanism that keeps concurrent commits on this store apart."""
         raise NotImplementedError
 
     @property
     def needs_proof(self) -> bool:
-        """Whether nobody vouches for the store: its commits are raced before the first is trusted."""
+        """Whether nobody vouches for the store, so that it is probed before the first commit."""
         return False
 
     def probe(self) -> CommitSafety:
         """Prove on the live store that it can be written and keeps concurrent commits apart.
 
-        Two puts of one name, the second of which must fail, then eight at once, of which one must win; in a
-        scratch prefix that is removed. The verdict is remembered for writers of this process.
+        Two puts of one name, the second of which must fail, then eight at once, of which one must
+        win; in a scratch prefix that is removed. The verdict is remembered for writers of this
+        process.
 
         Raises:
             StorageFailure: the store refuses, or can't be reached.
@@ -283,7 +305,7 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return verdict
 
     def require_safe_commits(self, uri: str | os.PathLike[str]) -> None:
-        """For writers, before their first commit to the table at `uri`.
+        """Refuse a store that isn't safe, before a writer's first commit to the table at `uri`.
 
         Where nobody vouches for the store it is probed, once per process.
 
@@ -335,10 +357,8 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         found = classify_failure(error, location, library)
         if type(found) in (AccessRefused, type(None)) and has_no_body(error):
             # The answer to HEAD has no body that says why: a listing's has.
-            from dfd_storage import interop
-
             try:
-                interop.first_of(self)
+                list_first(self.to_obstore())
             except Exception as told:  # noqa: BLE001 - whatever it is, the refusal stands
                 return classify_failure(told, location, library) or found
         return found
@@ -369,14 +389,3 @@ def kind_of(location: str) -> type[StorageProfile]:
             part="scheme",
         )
     return _kinds[scheme]
-
-
-@contextlib.contextmanager
-def no_panic(library: str) -> Iterator[None]:
-    """A panic of a library in Rust, which is no `Exception`, becomes a `LibraryPanic` without its text."""
-    try:
-        yield
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        raise LibraryPanic(library, installed_version(library)) from None

@@ -1,42 +1,46 @@
-"""What every profile behind HTTP has: how to connect, and the options that object_store takes."""
+"""The base of the profiles of stores behind HTTP: how to connect, and object_store's options."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 from collections.abc import Collection
-from pathlib import Path
 from typing import Annotated, Any, ClassVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
 from dfd_storage.capabilities import require
 from dfd_storage.commit_safety import Mechanism
 from dfd_storage.credentials import CredentialCache, ProxyAuth
-from dfd_storage.environment import Environment, contradictions, settle
+from dfd_storage.environment import Environment, contradictions, enforce
 from dfd_storage.errors import InvalidProfile
 from dfd_storage.fields import Seconds, Text, check_url
-from dfd_storage.issue import StorageIssue
 from dfd_storage.options import Keys, canonical_options
-from dfd_storage.profile import StorageProfile
+from dfd_storage.profile.base import StorageProfile
+from dfd_storage.profile.issue import StorageIssue
+from dfd_storage.render import polars_options
+from dfd_storage.render.connection import Connection
+from dfd_storage.render.object_store_options import certificate_options, client_options
+from dfd_storage.uri import parse_uri
 
-EMULATOR_VARIABLE = "AZURITE_BLOB_STORAGE_URL"
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 class RemoteProfile(StorageProfile, frozen=True, kw_only=True):
-    """Settings of a store behind HTTP.
+    """A location in a store behind HTTP, and how to connect to it.
 
     - `allow_http`: take an endpoint without TLS. Default: no.
-    - `timeout_s`, `connect_timeout_s`: seconds of one request and of connecting; None leaves the library's own.
-    - `max_retries`, `retry_timeout_s`: how often and how long one request is tried again; None leaves the
-      library's own (10 times, 180 s). A silent server holds a reader for
+    - `timeout_s`, `connect_timeout_s`: seconds of one request and of connecting; None leaves the
+      library's own.
+    - `max_retries`, `retry_timeout_s`: how often and how long one request is tried again; None
+      leaves the library's own (10 times, 180 s). A silent server holds a reader for
       `timeout_s * (max_retries + 1)` at the most.
-    - `proxy_url`, `proxy_auth`: the proxy. Default: none of the profile's; `HTTP_PROXY` works as ever.
+    - `proxy_url`, `proxy_auth`: the proxy. Default: none of the profile's; `HTTP_PROXY` works as
+      ever.
     - `ca_file`: path of a PEM file with one further root certificate.
-    - `max_concurrency`: requests at once of all tables of the profile. dfd-native alone holds to it; the others
-      refuse it, and so nothing is written through deltalake with it.
+    - `max_concurrency`: requests at once of all tables of the profile. dfd-native alone holds to
+      it; the others refuse it, and so nothing is written through deltalake with it.
     - `extra`: further options of object_store by name, checked.
     - `environment`: what to do with variables that would change what is said here: `"refuse"`, the
       default, or `"warn"`.
@@ -60,7 +64,7 @@ class RemoteProfile(StorageProfile, frozen=True, kw_only=True):
         if self.proxy_url is not None:
             check_url(self.proxy_url, "proxy_url")
         if self.proxy_auth is not None and self.proxy_url is None:
-            raise InvalidProfile("`proxy_auth` needs `proxy_url`.")
+            raise InvalidProfile("`proxy_auth` needs `proxy_url`.", "Give it.", field="proxy_url")
         msgspec.structs.force_setattr(self, "extra", canonical_options(self.keys, self.extra))
 
     def settings(self) -> list[str]:
@@ -80,7 +84,7 @@ class RemoteProfile(StorageProfile, frozen=True, kw_only=True):
         return found
 
     @property
-    def generation(self) -> int:
+    def credentials_generation(self) -> int:
         """The number of the credentials that hold now; 0 for those that don't change."""
         cache = self._credential_cache()
         return 0 if cache is None else cache.generation
@@ -91,72 +95,67 @@ class RemoteProfile(StorageProfile, frozen=True, kw_only=True):
 
     @property
     def mechanism(self) -> Mechanism:
-        """Conditional puts."""
+        """`"conditional_put"`."""
         return "conditional_put"
 
+    @property
+    def _connection(self) -> Connection:
+        return Connection(
+            endpoint=getattr(self, "endpoint", None),
+            allow_http=self.allow_http,
+            timeout_s=self.timeout_s,
+            connect_timeout_s=self.connect_timeout_s,
+            max_retries=self.max_retries,
+            retry_timeout_s=self.retry_timeout_s,
+            proxy_url=self.proxy_url,
+            proxy_auth=self.proxy_auth,
+            ca_file=self.ca_file,
+        )
+
+    @property
+    def _prefix(self) -> str | None:
+        return parse_uri(self.uri).path.strip("/") or None
+
     def options(self) -> dict[str, str]:
-        """The options of object_store that say all of the profile but `ca_file`, `max_concurrency` and the lock."""
-        options = {"allow_http": "true" if self.allow_http else "false", **self.extra}
-        if self.timeout_s is not None:
-            options["timeout"] = milliseconds(self.timeout_s)
-        if self.connect_timeout_s is not None:
-            options["connect_timeout"] = milliseconds(self.connect_timeout_s)
-        if self.max_retries is not None:
-            options["max_retries"] = str(self.max_retries)
-        if self.retry_timeout_s is not None:
-            options["retry_timeout"] = milliseconds(self.retry_timeout_s)
-        if self.proxy_url is not None:
-            options["proxy_url"] = self.proxy_with_auth()
-        return options | self._own_options()
+        """The options of object_store; they say all but `ca_file`, `max_concurrency` and the lock."""
+        return self.extra | client_options(self._connection) | self._own_options()
 
     def _own_options(self) -> dict[str, str]:
+        """The options of this kind of store alone."""
         return {}
 
-    def proxy_with_auth(self) -> str:
-        """The proxy's URL as clients take it, with user and password in it."""
-        assert self.proxy_url is not None
-        if self.proxy_auth is None:
-            return self.proxy_url
-        scheme, _, host = self.proxy_url.partition("://")
-        user = quote(self.proxy_auth.user, safe="")
-        return f"{scheme}://{user}:{quote(self.proxy_auth.password.reveal(), safe='')}@{host}"
-
     def to_deltalake_options(self) -> dict[str, str]:
-        """deltalake's `storage_options`: complete, so that the environment adds nothing."""
+        """The `storage_options` of deltalake: complete, so that the environment adds nothing."""
         require(self.kind, self.settings(), "deltalake")
-        options = self.options() | self._certificate()
-        settle(self._contradictions(options, "deltalake"), "deltalake", self.environment)
+        options = self.options() | certificate_options(self._connection)
+        enforce(self._contradictions(options, "deltalake"), "deltalake", self.environment)
         return options
 
     def to_native_options(self) -> dict[str, str]:
         """The options of dfd-native, which reads nothing from the environment."""
         require(self.kind, self.settings(), "dfd-native")
-        options = self.options() | self._certificate()
+        options = self.options() | certificate_options(self._connection)
         if self.max_concurrency is not None:
             options["max_concurrency"] = str(self.max_concurrency)
         return options
 
-    def _certificate(self) -> dict[str, str]:
-        """As deltalake names it, and dfd-native after it."""
-        if self.ca_file is None:
-            return {}
-        try:
-            return {"certificate_path": str(Path(self.ca_file).expanduser())}
-        except RuntimeError as error:
-            raise InvalidProfile(f"`ca_file`: {self.ca_file} has no home.") from error
-
     def to_datafusion_object_store(self) -> Any:
-        """An object of `datafusion.object_store`; most of how to connect can't be said to it."""
+        """The store of `datafusion.object_store`; most of how to connect can't be said to it."""
         store = StorageProfile.to_datafusion_object_store(self)
-        settle(self._contradictions(self.options(), "datafusion"), "datafusion", self.environment)
+        enforce(self._contradictions(self.options(), "datafusion"), "datafusion", self.environment)
         return store
+
+    def to_polars_options(self) -> dict[str, Any]:
+        """The `storage_options` of polars."""
+        require(self.kind, self.settings(), "polars")
+        return polars_options.storage_options(self.options())
 
     def _contradictions(self, options: Collection[str], library: str) -> list[str]:
         """The variables that a library takes beside the options."""
         return contradictions(self.keys, options, os.environ)
 
     def validate(self) -> list[StorageIssue]:
-        """Findings about how to connect."""
+        """The issues of how to connect."""
         issues = []
         if self.proxy_url is None:
             # reqwest asks for either case, and takes the endpoint out by NO_PROXY.
@@ -192,8 +191,3 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def milliseconds(seconds: float) -> str:
-    """A duration as object_store takes it."""
-    return f"{max(round(seconds * 1000), 1)}ms"
