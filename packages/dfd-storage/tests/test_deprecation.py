@@ -44,3 +44,11 @@ def test_an_old_name_can_be_imported() -> None:
     with pytest.warns(DeprecationWarning, match="Refreshing"):
         from dfd_storage import Refreshing
     assert (SUPPORT, Refreshing) == (capabilities.CAPABILITIES, dfd_storage.CredentialCache)
+
+
+def test_the_old_name_of_a_property_works_and_warns() -> None:
+    profile = dfd_storage.LocalProfile(uri="/t")
+    with pytest.warns(DeprecationWarning, match="credentials_generation") as caught:
+        found = profile.generation
+    assert found == profile.credentials_generation
+    assert caught[0].filename == __file__

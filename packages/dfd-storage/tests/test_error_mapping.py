@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dfd_storage import classify_failure, errors
+from dfd_storage.error_mapping import panics_as_errors
 
 
 @pytest.mark.parametrize(
@@ -65,3 +66,16 @@ def test_what_quotes_the_rows_or_their_source_tells_nothing(
 ) -> None:
     found = classify_failure(_OfNative(code, text), "s3://b/t")
     assert type(found) is (kind or type(None))
+
+
+class PanicException(BaseException):
+    """Stands in for pyo3's class, which no module exports: it is told by its name."""
+
+
+def test_a_panic_is_an_error_without_its_text() -> None:
+    with pytest.raises(errors.LibraryPanic) as caught, panics_as_errors("obstore"):
+        raise PanicException("hunter2")
+    assert caught.value.library == "obstore"
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(KeyboardInterrupt), panics_as_errors("obstore"):
+        raise KeyboardInterrupt

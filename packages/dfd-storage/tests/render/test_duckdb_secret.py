@@ -1,4 +1,4 @@
-"""Renderings for the tools next door: whole, and quoted."""
+"""Secrets of DuckDB: every value quoted, or refused."""
 
 from __future__ import annotations
 
@@ -88,14 +88,4 @@ def test_azure_for_duckdb() -> None:
 def test_what_duckdb_cannot_hold_is_refused() -> None:
     profile = S3Profile(uri="s3://b", credentials=StaticCredentials("k", Secret("a\x00b")))
     with pytest.raises(InvalidProfile, match="null character"):
-        profile.to_duckdb_secret("s")
-
-
-def test_pyarrow_asks_allow_http_too() -> None:
-    profile = S3Profile(
-        uri="s3://b", endpoint="http://127.0.0.1:9", credentials=StaticCredentials("k", Secret("s"))
-    )
-    with pytest.raises(InvalidProfile, match="allow_http"):
-        profile.to_pyarrow_fs()
-    with pytest.raises(InvalidProfile, match="allow_http"):
         profile.to_duckdb_secret("s")
