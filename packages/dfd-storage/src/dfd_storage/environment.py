@@ -102,7 +102,7 @@ def s3_contradictions(options: Collection[str], library: str, *, has_lock: bool)
     # The URI has the bucket, and `region` goes before the default one.
     harmless = {"aws_bucket", "aws_default_region"}
     if "aws_skip_signature" in options or "aws_access_key_id" not in options:
-        # Nobody signs, or the library looks for the machine's own key, and variables are part of it.
+        # Nobody signs, or the library looks for the machine's own key, variables included.
         harmless |= {"aws_access_key_id", "aws_secret_access_key", "aws_session_token"}
     if library == "datafusion":
         return contradictions(S3, options, os.environ, prefix="AWS_", harmless=harmless)

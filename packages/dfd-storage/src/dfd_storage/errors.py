@@ -106,7 +106,7 @@ class UnsupportedSetting(StorageError):
 
 
 class EnvironmentContradiction(StorageError):
-    """Variables of the environment would change what a profile says; `variables` are their names."""
+    """Variables of the environment would change what a profile says; `variables` names them."""
 
     code = "environment_contradiction"
     meaning = "Nothing was read or written."

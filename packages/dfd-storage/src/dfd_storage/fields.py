@@ -63,7 +63,7 @@ def _is_url_of_server(url: str) -> bool:
 
 
 def _refuse_plain(kind: type, value: object) -> Any:
-    """msgspec's hook for types of our own: an instance passes, an error shows nothing of the value."""
+    """Refuse what is no instance of a type of our own; the error shows nothing of the value."""
     if isinstance(value, kind):
         return value
     raise ValueError(f"Expected a {kind.__name__}: write {kind.__name__}(...)")

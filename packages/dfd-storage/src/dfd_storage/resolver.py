@@ -36,15 +36,15 @@ class StorageResolver:
             known = endpoints.setdefault((location.scheme, location.host), endpoint)
             if (known or "").rstrip("/") != (endpoint or "").rstrip("/"):
                 raise InvalidProfile(
-                    f"Two profiles of {location.scheme}://{location.host} have different endpoints: "
-                    "a session would read from one what was written to the other.",
+                    f"Two profiles of {location.scheme}://{location.host} have different "
+                    "endpoints: a session would read from one what was written to the other.",
                     "Give each bucket one endpoint.",
                     field="endpoint",
                 )
         self._profiles = sorted(by_uri.values(), key=lambda p: len(p.uri), reverse=True)
 
     def resolve(self, uri: str | os.PathLike[str]) -> StorageProfile:
-        """The profile of a location.
+        """The profile that covers a location.
 
         Raises:
             InvalidUri: the URI is refused.

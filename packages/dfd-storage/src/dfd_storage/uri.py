@@ -1,17 +1,18 @@
-"""One canonical form per location.
+"""Locations: one canonical URI for each.
 
     s3://bucket/key          s3, s3a, s3n
     gs://bucket/key          gs, gcs
     abfss://container@account.dfs.core.windows.net/path
-                             abfs, abfss with an account; https://account.dfs|blob.core.windows.net/container/path
+                             abfs, abfss with an account;
+                             https://account.dfs|blob.core.windows.net/container/path
     az://container/path      az, azure, adl, abfs, abfss without an account: the profile has it
-    https://host[:port]/path http, https; the port where it isn't the scheme's own. dfd-native's names for them,
-                             web+http and web+https, are the same
+    https://host[:port]/path http, https; the port where it isn't the scheme's own. dfd-native's
+                             names for them, web+http and web+https, are the same
     file:///absolute/path    file, bare paths, ~
     memory:///path           memory
 
-Lower-case scheme and host, no trailing slash, percent escapes only where a URI needs them. The form is a
-fixed point: `canonical_uri(canonical_uri(u)) == canonical_uri(u)`.
+Lower-case scheme and host, no trailing slash, percent escapes only where a URI needs them. The form
+is a fixed point: `canonical_uri(canonical_uri(u)) == canonical_uri(u)`.
 """
 
 from __future__ import annotations
@@ -52,17 +53,17 @@ class Location(NamedTuple):
 
     @property
     def uri(self) -> str:
-        """The canonical URI."""
+        """The canonical URI of these parts."""
         return f"{self.scheme}://{self.host}{quote(self.path, safe=_SAFE)}"
 
     @property
     def container(self) -> str:
-        """The bucket or container."""
+        """The name of the bucket or container."""
         return self.host.partition("@")[0]
 
     @property
     def account(self) -> str | None:
-        """The account in a location of Azure, where the URI has one."""
+        """The account of Azure, where the location has one."""
         return self.host.partition("@")[2].partition(".")[0] or None
 
 
@@ -100,7 +101,11 @@ def local_path(uri: str | os.PathLike[str]) -> Path:
 
 
 def parse_uri(uri: str | os.PathLike[str]) -> Location:
-    """The parts of the canonical form."""
+    """The parts of a location's canonical form.
+
+    Raises:
+        InvalidUri: as `canonical_uri`.
+    """
     text = os.fspath(uri)
     if not isinstance(text, str) or not text.strip():
         raise InvalidUri("The location is empty.", "Give a path or a URI.")
@@ -148,7 +153,7 @@ def _bucket(scheme: str, authority: str, key: str) -> Location:
 
 
 def _azure(scheme: str, authority: str, key: str) -> Location:
-    """Hadoop's `container@account.dfs.core.windows.net`, or the container alone."""
+    """A location in Hadoop's form, `container@account.dfs.core.windows.net`, or without account."""
     container, has_account, host = authority.lower().rpartition("@")
     if not has_account:
         return _container(authority.lower(), None, key)

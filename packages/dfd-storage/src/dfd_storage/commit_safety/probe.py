@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
-import uuid
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from dfd_storage.commit_safety.verdict import CommitSafety, Mechanism
@@ -29,7 +28,7 @@ def prove(location: str, mechanism: Mechanism, store: ObjectStore) -> CommitSafe
     """
     import obstore
 
-    prefix = f"{SCRATCH}/{uuid.uuid4().hex}"
+    prefix = f"{SCRATCH}/{os.urandom(16).hex()}"
     try:
         again = [_put_new(store, f"{prefix}/twice", body) for body in (b"first", b"second")]
         if not again[0]:
@@ -68,6 +67,8 @@ def _put_new(store: ObjectStore, path: str, body: bytes) -> bool:
 
 def _race(store: ObjectStore, path: str) -> int:
     """Race for one new name, and count the racers who are told that their object stands."""
+    from concurrent.futures import ThreadPoolExecutor
+
     start = threading.Barrier(RACERS)
 
     def run(number: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 from collections.abc import Mapping
 from datetime import datetime
@@ -92,6 +91,8 @@ def read_named_profile(named: ProfileCredentials) -> StaticCredentials:
     Raises:
         CredentialsUnavailable: there is no such profile, or it has no key of its own.
     """
+    import configparser
+
     section = dict[str, str]()
     files = [
         (named.config_file or "~/.aws/config", f"profile {named.name}"),

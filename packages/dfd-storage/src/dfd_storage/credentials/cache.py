@@ -24,7 +24,8 @@ class CredentialCache:
     `generation` counts the answers: who keeps something made of one compares it. While a renewal
     fails and the last answer hasn't ended, that one goes on.
 
-    - `provider`: gives `(credentials, expires_at)`; `expires_at` has a time zone, or is None: never.
+    - `provider`: gives `(credentials, expires_at)`; `expires_at` has a time zone, or is None:
+      never.
     - `refresh_ahead_s`: renewed that long before the end.
     - `now`: the time.
     """
@@ -49,7 +50,9 @@ class CredentialCache:
         return self._generation
 
     def current(self) -> Any:
-        """The credentials that hold now; the callback runs in the thread that finds none, others wait.
+        """The credentials that hold now.
+
+        The callback runs in the thread that finds none; others wait.
 
         Raises:
             CredentialsUnavailable: the callback failed, and there is nothing that still holds.

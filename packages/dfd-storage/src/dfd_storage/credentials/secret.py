@@ -67,7 +67,7 @@ class Secret:
         return cls(value, cast("Mapping[str, str]", reference))
 
     def reveal(self) -> str:
-        """The text."""
+        """The secret's text, in the clear."""
         return self._value
 
     def __repr__(self) -> str:

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from datetime import datetime, timezone
 from urllib.parse import quote, urlencode, urlsplit
-from xml.etree import ElementTree
 
 from dfd_storage.credentials.secret import Secret
 from dfd_storage.credentials.variants import StaticCredentials
@@ -40,17 +36,22 @@ def request_credentials(
     Raises:
         CredentialsUnavailable: it refused, with its code, or it can't be reached.
     """
+    # Few programs ask a token service: what a request takes is imported with the first.
+    import ssl
+    import urllib.error
+    import urllib.request
+
     body = urlencode({**parameters, "Version": "2011-06-15"}).encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
     if key is not None:
         headers |= signature(endpoint, region, body, key, now())
-    request = urllib.request.Request(endpoint, body, headers, method="POST")  # noqa: S310 - checked below
     if urlsplit(endpoint).scheme not in ("http", "https"):
         raise CredentialsUnavailable(
             "The endpoint of the token service is no http(s) URL.",
             "Correct it in the credentials.",
             source="token_service",
         )
+    request = urllib.request.Request(endpoint, body, headers, method="POST")  # noqa: S310
     context = ssl.create_default_context(cafile=ca_file) if ca_file else None
     try:
         with urllib.request.urlopen(  # noqa: S310
@@ -120,6 +121,8 @@ def _credentials(answer: bytes) -> tuple[StaticCredentials, datetime]:
 
 def _text(answer: bytes, name: str) -> str | None:
     """The text of the first element of that name, in whatever namespace."""
+    from xml.etree import ElementTree
+
     try:
         root = ElementTree.fromstring(answer)  # noqa: S314 - entities aren't expanded into requests
     except ElementTree.ParseError:

@@ -14,11 +14,6 @@ from dfd_storage.errors import InvalidProfile
 from dfd_storage.parse.settings import from_settings, refuse_unknown, require_all, union_members
 from dfd_storage.uri import canonical_uri
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 P = TypeVar("P", bound=msgspec.Struct)
 _TABLES = ("credentials", "encryption", "proxy_auth", "commits")
 
@@ -53,6 +48,11 @@ def from_toml(source: str | Path | Mapping[str, Any], kind_of: Callable[[str], t
 
 
 def _read(path: str | Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
     try:
         settings: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValueError) as error:

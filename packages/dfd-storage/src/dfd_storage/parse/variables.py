@@ -102,7 +102,7 @@ def _take_name(found: dict[str, str], prefix: str) -> str | None:
 
 
 def _fitting(variants: Mapping[str, type[msgspec.Struct]], present: set[str]) -> str | None:
-    """The one variant with all of these fields, and none that it needs missing."""
+    """The only variant that has all of these fields and needs no other; None for none or many."""
     fitting = []
     for tag, variant in variants.items():
         needed = {field.name for field in msgspec.structs.fields(variant) if field.required}

@@ -227,7 +227,7 @@ class AzureProfile(RemoteProfile, frozen=True, kw_only=True, tag="azure", tag_fi
 
     @property
     def mechanism(self) -> Mechanism:
-        """`"conditional_put"`, or `"emulator"`: the same in Azurite."""
+        """The mechanism, `"conditional_put"`, or `"emulator"`: the same in Azurite."""
         return "emulator" if self.emulator else "conditional_put"
 
     @property

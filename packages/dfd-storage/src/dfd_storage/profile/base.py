@@ -159,7 +159,7 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return self.credentials_generation
 
     def settings(self) -> list[str]:
-        """The names of what is set here and not by default, as the table of capabilities has them."""
+        """The names of what is set and no default, as the table of capabilities has them."""
         return ["uri"]
 
     def to_deltalake_options(self) -> dict[str, str]:
@@ -352,7 +352,7 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         uri: str | os.PathLike[str] | None = None,
         library: str | None = None,
     ) -> StorageFailure | None:
-        """The failure of storage that an error tells of, or None where it tells of something else."""
+        """The failure of storage that an error tells of; None where it tells of something else."""
         location = self.canonical_uri(uri)
         found = classify_failure(error, location, library)
         if type(found) in (AccessRefused, type(None)) and has_no_body(error):

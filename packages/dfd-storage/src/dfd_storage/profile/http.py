@@ -52,7 +52,7 @@ class HTTPProfile(RemoteProfile, frozen=True, kw_only=True, tag="http", tag_fiel
 
     @property
     def mechanism(self) -> Mechanism:
-        """`"none"`: nothing is written there."""
+        """The mechanism of a place that nothing is written to, `"none"`."""
         return "none"
 
     def validate(self) -> list[StorageIssue]:

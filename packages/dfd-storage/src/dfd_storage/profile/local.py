@@ -38,7 +38,7 @@ class LocalProfile(StorageProfile, frozen=True, kw_only=True, tag="local", tag_f
         uri: str | os.PathLike[str] | None = None,
         library: str | None = None,
     ) -> StorageFailure | None:
-        """The failure of storage that an error tells of; the system's where it names the directory."""
+        """The failure that an error tells of; the system's where it names the directory."""
         found = StorageProfile.failure_of(self, error, uri, library)
         if found is not None and type(found) is not AccessRefused:
             return found
@@ -54,5 +54,5 @@ class LocalProfile(StorageProfile, frozen=True, kw_only=True, tag="local", tag_f
 
     @property
     def mechanism(self) -> Mechanism:
-        """`"local_link"`: a file is linked under its name, which fails where there is one."""
+        """The mechanism of a disk, `"local_link"`: to link a name fails where there is one."""
         return "local_link"

@@ -27,5 +27,5 @@ class MemoryProfile(StorageProfile, frozen=True, kw_only=True, tag="memory", tag
 
     @property
     def mechanism(self) -> Mechanism:
-        """`"conditional_put"`."""
+        """The mechanism of conditional puts, `"conditional_put"`."""
         return "conditional_put"

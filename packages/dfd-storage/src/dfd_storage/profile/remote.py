@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Collection
 from typing import Annotated, Any, ClassVar
@@ -95,7 +94,7 @@ class RemoteProfile(StorageProfile, frozen=True, kw_only=True):
 
     @property
     def mechanism(self) -> Mechanism:
-        """`"conditional_put"`."""
+        """The mechanism of conditional puts, `"conditional_put"`."""
         return "conditional_put"
 
     @property
@@ -117,7 +116,7 @@ class RemoteProfile(StorageProfile, frozen=True, kw_only=True):
         return parse_uri(self.uri).path.strip("/") or None
 
     def options(self) -> dict[str, str]:
-        """The options of object_store; they say all but `ca_file`, `max_concurrency` and the lock."""
+        """The options of object_store, without `ca_file`, `max_concurrency` and the lock."""
         return self.extra | client_options(self._connection) | self._own_options()
 
     def _own_options(self) -> dict[str, str]:
@@ -186,6 +185,8 @@ class RemoteProfile(StorageProfile, frozen=True, kw_only=True):
 
 def is_address(host: str) -> bool:
     """Whether a host is an IP address."""
+    import ipaddress
+
     try:
         ipaddress.ip_address(host)
     except ValueError:

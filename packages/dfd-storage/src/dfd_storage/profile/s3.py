@@ -112,14 +112,14 @@ class S3Profile(RemoteProfile, frozen=True, kw_only=True, tag="s3", tag_field="k
         return options if self.encryption is None else options | self.encryption.options()
 
     def _endpoint_of_requests(self, endpoint: str) -> str:
-        """The endpoint as object_store takes it: with the bucket in it for virtual-hosted requests."""
+        """The endpoint as object_store takes it, with the bucket in it for virtual hosts."""
         parts = urlsplit(endpoint)
         if not self.virtual_hosted or (parts.hostname or "").startswith(f"{self.bucket}."):
             return endpoint
         return parts._replace(netloc=f"{self.bucket}.{parts.netloc}").geturl()
 
     def to_deltalake_options(self) -> dict[str, str]:
-        """deltalake's `storage_options`: region, addressing and credentials always stand in them.
+        """The `storage_options` of deltalake; region, addressing and credentials always stand in.
 
         Raises:
             EnvironmentContradiction: variables like `AWS_SESSION_TOKEN` or `TIMEOUT` are set that
@@ -168,7 +168,7 @@ class S3Profile(RemoteProfile, frozen=True, kw_only=True, tag="s3", tag_field="k
 
     @property
     def mechanism(self) -> Mechanism:
-        """What `commits` says: `"conditional_put"`, `"dynamodb"` or `"unsafe"`."""
+        """The mechanism that `commits` says: `"conditional_put"`, `"dynamodb"` or `"unsafe"`."""
         if isinstance(self.commits, DynamoDBLock):
             return "dynamodb"
         return self.commits

@@ -11,7 +11,7 @@ from dfd_storage.errors import InvalidProfile
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
-    """How a client connects; each field is that of the profile."""
+    """A client's way to a store; each field is that of the profile."""
 
     endpoint: str | None
     allow_http: bool

@@ -23,14 +23,14 @@ from dfd_storage.render.connection import Connection
 
 
 def local_store() -> Any:
-    """DataFusion's `LocalFileSystem`, from its root."""
+    """The store of all local paths, DataFusion's `LocalFileSystem`."""
     from datafusion import object_store
 
     return object_store.LocalFileSystem()
 
 
 def http_store(url: str) -> Any:
-    """DataFusion's `Http`."""
+    """The store of a web server, DataFusion's `Http`."""
     from datafusion import object_store
 
     return object_store.Http(url)
@@ -43,7 +43,7 @@ def s3_store(
     region: str,
     credentials: StaticCredentials | AnonymousCredentials | Mapping[str, str],
 ) -> Any:
-    """DataFusion's `AmazonS3`.
+    """The store of a bucket behind the S3 protocol, DataFusion's `AmazonS3`.
 
     Raises:
         UnsupportedSetting: nobody's credentials.
@@ -66,7 +66,7 @@ def s3_store(
 
 
 def gcs_store(*, bucket: str, credentials: google.Explicit | None, is_ambient: bool) -> Any:
-    """DataFusion's `GoogleCloud`: a path of a service account, or what it finds.
+    """The store of a bucket of Google, `GoogleCloud`: a service account's path, or what it finds.
 
     Raises:
         UnsupportedSetting: other credentials.
@@ -90,7 +90,7 @@ def azure_store(
     emulator: bool,
     fabric: bool,
 ) -> Any:
-    """DataFusion's `MicrosoftAzure`."""
+    """The store of a container of Azure, DataFusion's `MicrosoftAzure`."""
     from datafusion import object_store
 
     given: dict[str, Any] = {}

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def storage_options(options: Mapping[str, str]) -> dict[str, Any]:
-    """polars' `storage_options` of the options of object_store."""
+    """The `storage_options` of polars, made of the options of object_store."""
     given: dict[str, Any] = dict(options)
     if "max_retries" in given:
         given["max_retries"] = int(given["max_retries"])
