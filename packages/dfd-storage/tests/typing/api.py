@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import dfd_storage
+import dfd_storage.support
 import pyarrow.fs
 from datafusion import SessionContext
 from dfd_storage import (
@@ -12,6 +14,7 @@ from dfd_storage import (
     AnyStorageProfile,
     AzureProfile,
     CommitSafety,
+    CredentialCache,
     DynamoDBLock,
     GCSProfile,
     ProviderCredentials,
@@ -86,3 +89,11 @@ def more(kinds: list[AnyStorageProfile]) -> None:
         polars: dict[str, Any] = profile.to_polars_options()
         statement: str = profile.to_duckdb_secret("lake")
         print(safety.safe, safety.reason, files, polars, statement, profile.to_obstore())
+
+
+def old_names(profile: StorageProfile, error: BaseException) -> None:
+    cache: CredentialCache = dfd_storage.Refreshing(provide)
+    failure: StorageFailure | None = dfd_storage.explain(error, profile.uri)
+    generation: int = profile.generation
+    table: str = dfd_storage.support.table()
+    print(cache, failure, generation, table)
