@@ -11,7 +11,10 @@ E = TypeVar("E", bound="StorageError")
 
 
 class StorageError(Exception):
-    """Root of the errors of this package; `code` is stable across releases."""
+    """Root of the errors of this package.
+
+    `code` is stable across releases; `meaning` says what the error means for the data.
+    """
 
     code: ClassVar[str] = "storage"
     meaning: ClassVar[str] = ""

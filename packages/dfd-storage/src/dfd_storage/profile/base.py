@@ -65,8 +65,8 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         location = parse_uri(self.uri)
         if location.scheme not in self.schemes:
             raise InvalidProfile(
-                f"`uri` is a {location.scheme}:// location, which {type(self).__name__} has not.",
-                f"Write one of {', '.join(self.schemes)}.",
+                f"{type(self).__name__} takes no {location.scheme}:// location.",
+                "Let StorageProfile.from_uri choose the kind.",
                 field="uri",
             )
         msgspec.structs.force_setattr(self, "uri", self._located(location).uri)
