@@ -21,8 +21,8 @@ from dfd_storage import (
     Secret,
     StaticCredentials,
     WebIdentityCredentials,
-    sts,
 )
+from dfd_storage.credentials import sts
 from servers import MOTO, Server
 
 ROLE = "arn:aws:iam::123456789012:role/lake"
@@ -192,7 +192,7 @@ def test_a_role_is_assumed_once_and_works_in_every_library(cloud: Server) -> Non
     assert options["aws_access_key_id"].startswith("ASIA")
     assert options["aws_session_token"]
     assert assumed.to_native_options() == options
-    assert assumed.generation == 1
+    assert assumed.credentials_generation == 1
     assumed.to_datafusion_object_store()
     assert assumed.to_pyarrow_fs() is not None
 
@@ -236,7 +236,7 @@ def test_the_ambient_order(cloud: Server, tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_token_service_that_is_not_there_is_one_clear_error() -> None:
     key = StaticCredentials("k", Secret("hunter2-secret"))
     with pytest.raises(CredentialsUnavailable, match="gave no credentials") as caught:
-        sts.ask("http://127.0.0.1:9", "r", {"Action": "AssumeRole"}, key, 1.0)
+        sts.request_credentials("http://127.0.0.1:9", "r", {"Action": "AssumeRole"}, key, 1.0)
     assert "hunter2" not in str(caught.value)
 
 

@@ -41,7 +41,7 @@ from dfd_storage import (
     UnknownKey,
     UnsupportedSetting,
     WrongSecret,
-    explain,
+    classify_failure,
 )
 from lake import on_azure, on_disk, on_s3
 from servers import Server
@@ -192,7 +192,7 @@ def asserted(
     with pytest.raises((StorageFailure, dfd.QueryError)) as caught, profile.failures(uri):
         way(profile, uri)
     assert time.monotonic() - started < WITHIN_S
-    failure = explain(caught.value, uri)
+    failure = classify_failure(caught.value, uri)
     assert type(failure) is kind, repr(caught.value)
     if way is engine:
         assert isinstance(caught.value.__cause__, kind)

@@ -72,13 +72,13 @@ def test_a_session_outlives_its_credentials(gateway: Server) -> None:
         runtime.register("t", uri)
         runtime.register("pinned", uri, pinned=True)
         assert runtime.sql("select sum(id) as s from t").to_arrow_table()["s"].to_pylist() == [780]
-        assert (given, profile.generation) == (["first"], 1)
+        assert (given, profile.credentials_generation) == (["first"], 1)
         admin(gateway, "delete-user", "--access", "first")
         ahead[0] = 100.0
         for name in ("t", "pinned"):
             query = runtime.sql(f"select sum(id) as s, max(name) as m from {name}")
             assert query.to_arrow_table()["s"].to_pylist() == [780]
-        assert (given, profile.generation) == (["first", "second"], 2)
+        assert (given, profile.credentials_generation) == (["first", "second"], 2)
         assert runtime.write(uri, CUSTOMERS).version == 1
     assert isinstance(msgspec.structs.asdict(profile)["credentials"], ProviderCredentials)
     with pytest.raises(StopIteration):

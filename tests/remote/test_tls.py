@@ -26,7 +26,7 @@ from dfd_storage import (
     S3Profile,
     StorageProfile,
     UnsupportedSetting,
-    explain,
+    classify_failure,
 )
 from lake import on_s3
 from servers import Server, web
@@ -165,7 +165,7 @@ def test_a_web_server_is_read_by_the_engine(certificate: tuple[Path, Path], tmp_
         assert read(trusted, "t") == ([3], "engine")
         with pytest.raises(dfd.QueryError) as caught:
             read(HTTPProfile(uri=secure, max_retries=0), "t")
-        assert type(explain(caught.value, secure)) is CertificateRefused
+        assert type(classify_failure(caught.value, secure)) is CertificateRefused
 
 
 def test_an_unknown_certificate_is_one_clear_error(gateway: Server, endpoint: str) -> None:

@@ -24,7 +24,7 @@ from dfd_storage import (
     ConnectionStalled,
     StorageFailure,
     UnsupportedSetting,
-    explain,
+    classify_failure,
 )
 from lake import Lake, Route, engine, leaf, on_disk, on_web, rows
 from orders import write
@@ -256,7 +256,7 @@ def refusal(place: Lake) -> tuple[str, StorageFailure | None]:
     assert time.monotonic() - started < 8.0
     text = str(caught.value)
     assert place.uri("absent") in text
-    return text, explain(caught.value, place.uri("absent"))
+    return text, classify_failure(caught.value, place.uri("absent"))
 
 
 def test_no_table_and_no_log_to_speak_of(server: Server) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dfd_storage import DuplicateOption, UnknownOption
-from dfd_storage.environment import contradictions
-from dfd_storage.options import AZURE, GCS, HTTP, RETRIES, S3, Keys, canonical_options
+from dfd_storage.options import AZURE, GCS, HTTP, S3, Keys, canonical_options
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,16 +95,3 @@ def test_what_a_field_sets_is_not_set_twice(keys: Keys, key: str) -> None:
 def test_two_names_of_one_setting_are_refused() -> None:
     with pytest.raises(DuplicateOption):
         canonical_options(S3, {"conditional_put": "etag", "aws_conditional_put": "etag"})
-
-
-@given(st.data(), CLOUD, st.booleans())
-def test_a_variable_contradicts_unless_its_setting_is_given(
-    data: st.DataObject, keys: Keys, upper: bool
-) -> None:
-    names = sorted({*keys.typed, *keys.extra} - RETRIES - keys.chain)
-    name = data.draw(st.sampled_from(names))
-    environ = {name.upper() if upper else name: "x", "HOME": "/", "TOKENS": "x"}
-    assert contradictions(keys, {name: "y"}, environ) == []
-    assert contradictions(keys, {}, environ, harmless={name}) == []
-    assert contradictions(keys, {}, environ) == [next(iter(environ))]
-    assert contradictions(keys, {}, environ, prefix="OTHER_") == []

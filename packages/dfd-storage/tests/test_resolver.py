@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from dfd_storage import (
     AnonymousCredentials,
+    AzureProfile,
     InvalidProfile,
     LocalProfile,
     S3Profile,
@@ -26,8 +27,9 @@ def test_longest_prefix_wins() -> None:
 
 
 def test_a_bucket_without_a_profile_is_refused() -> None:
-    with pytest.raises(UnresolvedStorage, match="s3://other"):
+    with pytest.raises(UnresolvedStorage, match="s3://other") as caught:
         StorageResolver([bucket("s3://b")]).resolve("s3://other/t")
+    assert caught.value.location == "s3://other/t"
 
 
 def test_local_paths_need_none() -> None:
@@ -40,3 +42,23 @@ def test_two_profiles_of_one_location_are_refused() -> None:
     StorageResolver([bucket("s3://b"), bucket("s3a://b/")])
     with pytest.raises(InvalidProfile, match="s3://b"):
         StorageResolver([bucket("s3://b"), bucket("s3://b", "eu-west-1")])
+
+
+def container(account: str) -> AzureProfile:
+    return AzureProfile(uri="az://lake/t", account=account, credentials=AnonymousCredentials())
+
+
+def test_locations_of_two_accounts_are_told_apart() -> None:
+    one, two = container("one"), container("two")
+    resolver = StorageResolver([one, two])
+    assert resolver.resolve("abfss://lake@two.dfs.core.windows.net/t/x") == two
+    with pytest.raises(UnresolvedStorage, match="more than one account"):
+        resolver.resolve("az://lake/t")
+    assert StorageResolver([one]).resolve("az://lake/t") == one
+    with pytest.raises(InvalidProfile, match="different endpoints"):
+        StorageResolver(
+            S3Profile(
+                uri=f"s3://b/{n}", credentials=AnonymousCredentials(), endpoint=f"https://h{n}"
+            )
+            for n in "xy"
+        )

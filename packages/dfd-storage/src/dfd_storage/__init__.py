@@ -2,9 +2,9 @@
 
 import logging
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING
 
-from dfd_storage.azure import AzureProfile
-from dfd_storage.commits import CommitSafety, DynamoDBLock, LockUnsupported
+from dfd_storage.commit_safety import CommitSafety, DynamoDBLock, LockUnsupported
 from dfd_storage.credentials import (
     AccountKeyCredentials,
     AmbientCredentials,
@@ -13,14 +13,19 @@ from dfd_storage.credentials import (
     AzureCliCredentials,
     BearerTokenCredentials,
     ClientSecretCredentials,
+    CredentialCache,
     ManagedIdentityCredentials,
     ProfileCredentials,
     ProviderCredentials,
+    ProxyAuth,
     SasCredentials,
+    Secret,
     ServiceAccountCredentials,
     StaticCredentials,
     WebIdentityCredentials,
 )
+from dfd_storage.deprecation import renamed as _renamed
+from dfd_storage.error_mapping import classify_failure
 from dfd_storage.errors import (
     AccessRefused,
     BucketNotFound,
@@ -46,18 +51,19 @@ from dfd_storage.errors import (
     UnsupportedSetting,
     WrongSecret,
 )
-from dfd_storage.failure import explain
-from dfd_storage.gcs import GCSProfile
-from dfd_storage.http import HTTPProfile
-from dfd_storage.issue import StorageIssue
-from dfd_storage.kinds import AnyStorageProfile
-from dfd_storage.local import LocalProfile, MemoryProfile
-from dfd_storage.profile import StorageProfile
-from dfd_storage.refresh import Refreshing
-from dfd_storage.remote import ProxyAuth
+from dfd_storage.profile import (
+    AnyStorageProfile,
+    AzureProfile,
+    Encryption,
+    GCSProfile,
+    HTTPProfile,
+    LocalProfile,
+    MemoryProfile,
+    S3Profile,
+    StorageIssue,
+    StorageProfile,
+)
 from dfd_storage.resolver import StorageResolver
-from dfd_storage.s3 import Encryption, S3Profile
-from dfd_storage.secret import Secret
 from dfd_storage.uri import canonical_uri, local_path
 
 __all__ = [
@@ -76,6 +82,7 @@ __all__ = [
     "CommitSafety",
     "ConnectionRefused",
     "ConnectionStalled",
+    "CredentialCache",
     "CredentialsUnavailable",
     "DirectoryRefused",
     "DuplicateOption",
@@ -96,7 +103,6 @@ __all__ = [
     "ProfileCredentials",
     "ProviderCredentials",
     "ProxyAuth",
-    "Refreshing",
     "S3Profile",
     "SasCredentials",
     "Secret",
@@ -116,9 +122,17 @@ __all__ = [
     "WebIdentityCredentials",
     "WrongSecret",
     "canonical_uri",
-    "explain",
+    "classify_failure",
     "local_path",
 ]
 __version__ = _version("dfd-storage")
+
+if TYPE_CHECKING:
+    Refreshing = CredentialCache
+    explain = classify_failure
+else:
+    __getattr__ = _renamed(
+        __name__, {"Refreshing": "CredentialCache", "explain": "classify_failure"}
+    )
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

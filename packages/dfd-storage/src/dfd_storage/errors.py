@@ -1,24 +1,68 @@
-"""What can be wrong with a location or a profile. No message carries a secret."""
+"""Errors of storage: a stable code, fields that a program can read, a message without a secret.
+
+A message says what happened, what that means for the data, and what to do.
+"""
 
 from __future__ import annotations
 
+from typing import Any, ClassVar, Literal, TypeVar
+
+E = TypeVar("E", bound="StorageError")
+
 
 class StorageError(Exception):
-    """Root of the errors of this package; `code` is stable across releases."""
+    """Root of the errors of this package.
 
-    code = "storage"
+    `code` is stable across releases; `meaning` says what the error means for the data.
+    """
+
+    code: ClassVar[str] = "storage"
+    meaning: ClassVar[str] = ""
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(" ".join(part for part in (problem, self.meaning, remedy) if part))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, vars(self))
 
 
-class InvalidUri(StorageError):
-    """The URI names no location that can be used; nothing was read or written."""
+def _restore(kind: type[E], args: tuple[Any, ...], fields: dict[str, Any]) -> E:
+    """Make an error again on the other side of a process border, without its constructor."""
+    error = kind.__new__(kind, *args)
+    vars(error).update(fields)
+    return error
+
+
+class InvalidUri(StorageError, ValueError):
+    """The URI names no location that can be used.
+
+    `part` is what is wrong with it, None for the whole. The URI itself may hold a secret, and
+    isn't repeated.
+    """
 
     code = "invalid_uri"
+    meaning = "Nothing was read or written."
+
+    def __init__(
+        self,
+        problem: str,
+        remedy: str = "",
+        *,
+        part: Literal["scheme", "host", "path", "query", "credentials"] | None = None,
+    ) -> None:
+        super().__init__(problem, remedy)
+        self.part = part
 
 
-class InvalidProfile(StorageError):
-    """A profile can't be built; the message names the field and what it takes."""
+class InvalidProfile(StorageError, ValueError):
+    """A profile can't be built, or not be rendered; `field` is the one that is wrong, or None."""
 
     code = "invalid_profile"
+    meaning = "Nothing was read or written."
+
+    def __init__(self, problem: str, remedy: str = "", *, field: str | None = None) -> None:
+        super().__init__(problem, remedy)
+        self.field = field
 
 
 class UnknownOption(InvalidProfile):
@@ -26,105 +70,154 @@ class UnknownOption(InvalidProfile):
 
     code = "unknown_option"
 
-    def __init__(self, key: str, nearest: str | None) -> None:
-        hint = f" Did you mean {nearest!r}?" if nearest else ""
-        super().__init__(f"{key!r} is no setting of this kind of storage.{hint}")
+    def __init__(self, key: str, nearest: str | None, *, field: str | None = None) -> None:
+        super().__init__(
+            f"{key!r} is no setting of this kind of storage.",
+            f"Did you mean {nearest!r}?" if nearest else "Take it out.",
+            field=field,
+        )
         self.key = key
         self.nearest = nearest
 
-    def __reduce__(self) -> tuple[type[UnknownOption], tuple[str, str | None]]:
-        return type(self), (self.key, self.nearest)
-
 
 class DuplicateOption(InvalidProfile):
-    """One setting is given twice, under two names."""
+    """One setting is given twice, under two names; `key` is one of them."""
 
     code = "duplicate_option"
+
+    def __init__(
+        self, problem: str, remedy: str = "", *, key: str | None = None, field: str | None = None
+    ) -> None:
+        super().__init__(problem, remedy, field=field)
+        self.key = key
 
 
 class UnsupportedSetting(StorageError):
     """A library can't express a field of the profile; the field is never dropped."""
 
     code = "unsupported_setting"
+    meaning = "Nothing is dropped in silence."
 
     def __init__(self, field: str, library: str, version: str) -> None:
         super().__init__(
-            f"{library} {version} has no way to express `{field}`, and nothing is dropped in silence. "
-            "Leave the field out, or use a library that has it (docs/architecture/storage.md)."
+            f"{library} {version} has no way to express `{field}`.",
+            "Leave the field out, or use a library that has it (docs/architecture/storage.md).",
         )
         self.field = field
         self.library = library
         self.version = version
 
-    def __reduce__(self) -> tuple[type[UnsupportedSetting], tuple[str, str, str]]:
-        return type(self), (self.field, self.library, self.version)
-
 
 class EnvironmentContradiction(StorageError):
-    """Variables of the environment would change what a profile says; `variables` are their names."""
+    """Variables of the environment would change what a profile says; `variables` names them."""
 
     code = "environment_contradiction"
+    meaning = "Nothing was read or written."
 
     def __init__(self, variables: tuple[str, ...], library: str = "deltalake") -> None:
         super().__init__(
-            f"{library} would take {', '.join(variables)} from the environment beside the profile. "
-            "Unset them, or set the fields of the profile that they mean; `environment = 'warn'` lets "
-            "them stand."
+            f"{library} would take {', '.join(variables)} from the environment beside the profile.",
+            "Unset them, or set the fields of the profile that they mean; `environment = 'warn'` "
+            "lets them stand.",
         )
         self.variables = variables
         self.library = library
 
-    def __reduce__(self) -> tuple[type[EnvironmentContradiction], tuple[tuple[str, ...], str]]:
-        return type(self), (self.variables, self.library)
-
 
 class UnresolvedStorage(StorageError):
-    """No profile covers a location."""
+    """No profile covers `location`, or more than one does."""
 
     code = "unresolved_storage"
+    meaning = "Nothing was read or written."
+
+    def __init__(self, problem: str, remedy: str = "", *, location: str | None = None) -> None:
+        super().__init__(problem, remedy)
+        self.location = location
 
 
 class SecretExposed(StorageError):
-    """A secret was about to be pickled."""
+    """A secret was about to be given away in `target`, a pickle or TOML."""
 
     code = "secret_exposed"
+    meaning = "It was not given away."
+
+    def __init__(
+        self, problem: str, remedy: str = "", *, target: Literal["pickle", "toml"] | None = None
+    ) -> None:
+        super().__init__(problem, remedy)
+        self.target = target
 
 
 class CredentialsUnavailable(StorageError):
-    """No credentials could be had from where they come from: a callback, a file, the token service."""
+    """No credentials could be had from `source`, where they come from."""
 
     code = "credentials_unavailable"
+    meaning = "The store was not asked."
+
+    def __init__(
+        self,
+        problem: str,
+        remedy: str = "",
+        *,
+        source: Literal["callback", "named_profile", "token_file", "token_service"] | None = None,
+    ) -> None:
+        super().__init__(problem, remedy)
+        self.source = source
 
 
 class LibraryPanic(StorageError):
-    """A library below gave up where it should have raised; nothing was made."""
+    """A library below panicked where it should have raised."""
 
     code = "library_panic"
+    meaning = "Nothing was made."
+
+    def __init__(self, library: str, version: str) -> None:
+        super().__init__(
+            f"{library} {version} panics over the values of this profile.",
+            "Look at the endpoint, the location and the form of the keys.",
+        )
+        self.library = library
+        self.version = version
 
 
 class UnsafeStorage(StorageError):
-    """Concurrent commits on this store overwrite one another, or nothing shows that they don't."""
+    """Concurrent commits at `location` overwrite one another, or nothing shows that they don't."""
 
     code = "unsafe_storage"
+    meaning = "Nothing was written."
+
+    def __init__(self, problem: str, remedy: str = "", *, location: str | None = None) -> None:
+        super().__init__(problem, remedy)
+        self.location = location
+
+
+class MissingDependency(StorageError):
+    """A library isn't installed; `command` installs it."""
+
+    code = "missing_dependency"
+    meaning = "Nothing was done."
+
+    def __init__(self, library: str) -> None:
+        package = library if library == "dfd-native" else f"'dfd-storage[{library}]'"
+        self.library = library
+        self.command = f"pip install {package}"
+        super().__init__(f"{library} isn't installed.", f"Install it: {self.command}.")
 
 
 class StorageFailure(StorageError):
-    """A store answered with a refusal, or not at all. Which one, its subclasses say.
+    """A store refused a request, or didn't answer; the subclass says why.
 
     `location` is the canonical URI, `library` the one that asked (None where it isn't known).
     """
 
     code = "storage_failure"
-    summary = "The store refused."
-    remedy = "The cause has the store's own words."
+    summary: ClassVar[str] = "The store refused."
+    remedy: ClassVar[str] = "The cause has the store's own words."
 
     def __init__(self, location: str, library: str | None = None) -> None:
-        super().__init__(f"{location}: {self.summary} {self.remedy}")
+        super().__init__(f"{location}: {self.summary}", self.remedy)
         self.location = location
         self.library = library
-
-    def __reduce__(self) -> tuple[type[StorageFailure], tuple[str, str | None]]:
-        return type(self), (self.location, self.library)
 
 
 class WrongSecret(StorageFailure):
@@ -132,15 +225,17 @@ class WrongSecret(StorageFailure):
 
     code = "wrong_secret"
     summary = "The store doesn't accept the signature: the secret isn't that of the key."
-    remedy = "Nothing was read or written. Put the right secret into the profile."
+    meaning = "Nothing was read or written."
+    remedy = "Put the right secret into the profile."
 
 
 class UnknownKey(StorageFailure):
-    """The store doesn't know who asks."""
+    """The store doesn't know the access key."""
 
     code = "unknown_key"
     summary = "The store doesn't know the access key, or the account."
-    remedy = "Nothing was read or written. Put a key of this store into the profile."
+    meaning = "Nothing was read or written."
+    remedy = "Put a key of this store into the profile."
 
 
 class ExpiredCredentials(StorageFailure):
@@ -148,6 +243,7 @@ class ExpiredCredentials(StorageFailure):
 
     code = "expired_credentials"
     summary = "The credentials have expired."
+    meaning = "The request did nothing."
     remedy = "Take new ones; ProviderCredentials renews them in time."
 
 
@@ -156,6 +252,7 @@ class AccessRefused(StorageFailure):
 
     code = "access_refused"
     summary = "The store refuses access to these credentials."
+    meaning = "The request did nothing."
     remedy = "Give them the right to list, read and write there."
 
 
@@ -164,6 +261,7 @@ class BucketNotFound(StorageFailure):
 
     code = "bucket_not_found"
     summary = "There is no such bucket or container."
+    meaning = "Nothing was read or written."
     remedy = "Make it, or correct the location."
 
 
@@ -172,14 +270,19 @@ class DirectoryRefused(StorageFailure):
 
     code = "directory_refused"
     summary = "The directory can't be used."
-    remedy = "Look at its path, its permissions and the space left; the cause has the system's own words."
+    meaning = "The request did nothing, or only a part."
+    remedy = (
+        "Look at its path, its permissions and the space left; the cause has the system's own "
+        "words."
+    )
 
 
 class ConnectionRefused(StorageFailure):
-    """Nobody listens at the endpoint, or its name leads nowhere."""
+    """The endpoint doesn't take the connection, or its name leads nowhere."""
 
     code = "connection_refused"
     summary = "Nobody answers at the endpoint."
+    meaning = "A write whose connection broke may have arrived."
     remedy = "Look at `endpoint`, and whether the server is up."
 
 
@@ -188,6 +291,7 @@ class ConnectionStalled(StorageFailure):
 
     code = "connection_stalled"
     summary = "The endpoint didn't answer within the profile's timeout."
+    meaning = "A write may have arrived."
     remedy = "Look at the server; `timeout_s` and `max_retries` say how long it is waited for."
 
 
@@ -196,10 +300,5 @@ class CertificateRefused(StorageFailure):
 
     code = "certificate_refused"
     summary = "The endpoint's certificate isn't trusted."
+    meaning = "Nothing was sent."
     remedy = "Look at the endpoint's name; `ca_file` adds a root certificate."
-
-
-class MissingDependency(StorageError):
-    """A library of an extra isn't installed; the message says how to install it."""
-
-    code = "missing_dependency"

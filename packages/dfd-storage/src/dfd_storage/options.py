@@ -1,13 +1,12 @@
-"""The option keys of object_store 0.13, per cloud: their names, other names, and which field sets them.
+"""Options of object_store 0.13 by cloud: names, other names, and the field that sets each.
 
-Source: `AmazonS3ConfigKey`, `AzureConfigKey`, `GoogleConfigKey` and `ClientConfigKey` of object_store 0.13.2,
-and the retry options that delta-rs has beside them. A key that a typed field sets is refused in `extra`:
-each setting has one place.
+Source: `AmazonS3ConfigKey`, `AzureConfigKey`, `GoogleConfigKey` and `ClientConfigKey` of
+object_store 0.13.2, and the retry options that delta-rs has beside them. A key that a typed field
+sets is refused in `extra`: each setting has one place.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -252,7 +251,7 @@ HTTP = Keys(typed=CLIENT_TYPED, extra=CLIENT_EXTRA, aliases={}, prefix="")
 
 
 def canonical_options(keys: Keys, extra: Mapping[str, str]) -> dict[str, str]:
-    """The options under their canonical names.
+    """The given options under their canonical names.
 
     Raises:
         UnknownOption: a key is none of this kind's, with the nearest right name.
@@ -262,11 +261,23 @@ def canonical_options(keys: Keys, extra: Mapping[str, str]) -> dict[str, str]:
     for key, value in extra.items():
         name = keys.known(key)
         if name is None:
+            import difflib
+
             near = difflib.get_close_matches(key.lower(), keys.names(), n=1, cutoff=0.6)
-            raise UnknownOption(key, near[0] if near else None)
+            raise UnknownOption(key, near[0] if near else None, field="extra")
         if name in keys.typed:
-            raise DuplicateOption(f"`extra` has {key!r}; the field `{keys.typed[name]}` sets that.")
+            raise DuplicateOption(
+                f"`extra` has {key!r}, which the field `{keys.typed[name]}` sets.",
+                "Set the field alone.",
+                key=key,
+                field="extra",
+            )
         if name in options:
-            raise DuplicateOption(f"{key!r} sets {name!r}, which another key of `extra` sets too.")
+            raise DuplicateOption(
+                f"{key!r} sets {name!r}, which another key of `extra` sets too.",
+                "Leave one of them out.",
+                key=key,
+                field="extra",
+            )
         options[name] = value
     return options

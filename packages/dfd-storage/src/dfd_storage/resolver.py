@@ -1,4 +1,4 @@
-"""Which profile a location belongs to."""
+"""The resolver of locations: which of many profiles covers one."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import os
 from collections.abc import Iterable
 
 from dfd_storage.errors import InvalidProfile, UnresolvedStorage
-from dfd_storage.local import LocalProfile
-from dfd_storage.profile import StorageProfile
-from dfd_storage.uri import canonical_uri, parse
+from dfd_storage.profile import LocalProfile, StorageProfile
+from dfd_storage.uri import canonical_uri, parse_uri
 
 
 class StorageResolver:
-    """Many profiles; the one with the longest prefix of a location wins.
+    """A resolver over many profiles; the one with the longest prefix of a location wins.
 
     Prefixes end at a slash: `s3://b/t` doesn't cover `s3://b/t2`. A local location that no profile
     covers needs none.
@@ -27,19 +26,25 @@ class StorageResolver:
         endpoints: dict[tuple[str, str], str | None] = {}
         for profile in profiles:
             if by_uri.setdefault(profile.uri, profile) != profile:
-                raise InvalidProfile(f"Two different profiles have the location {profile.uri}.")
-            location = parse(profile.uri)
+                raise InvalidProfile(
+                    f"Two different profiles have the location {profile.uri}.",
+                    "Leave one of them out.",
+                    field="uri",
+                )
+            location = parse_uri(profile.uri)
             endpoint = getattr(profile, "endpoint", None)
             known = endpoints.setdefault((location.scheme, location.host), endpoint)
             if (known or "").rstrip("/") != (endpoint or "").rstrip("/"):
                 raise InvalidProfile(
-                    f"Two profiles of {location.scheme}://{location.host} have different endpoints: a session "
-                    "would read from one what was written to the other."
+                    f"Two profiles of {location.scheme}://{location.host} have different "
+                    "endpoints: a session would read from one what was written to the other.",
+                    "Give each bucket one endpoint.",
+                    field="endpoint",
                 )
         self._profiles = sorted(by_uri.values(), key=lambda p: len(p.uri), reverse=True)
 
     def resolve(self, uri: str | os.PathLike[str]) -> StorageProfile:
-        """The profile of a location.
+        """The profile that covers a location.
 
         Raises:
             InvalidUri: the URI is refused.
@@ -53,10 +58,13 @@ class StorageResolver:
             for other in covering[1:]:
                 if other.canonical_uri(location) != first.canonical_uri(location):
                     raise UnresolvedStorage(
-                        f"{location} is a container of more than one account; write "
-                        "abfss://container@account.dfs.core.windows.net/..."
+                        f"{location} is a container of more than one account.",
+                        "Write abfss://container@account.dfs.core.windows.net/...",
+                        location=location,
                     )
             return first
         if location.startswith("file://"):
             return LocalProfile(uri=location)
-        raise UnresolvedStorage(f"No storage profile covers {location}; add one for its bucket.")
+        raise UnresolvedStorage(
+            f"No storage profile covers {location}.", "Add one for its bucket.", location=location
+        )

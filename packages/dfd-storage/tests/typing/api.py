@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import dfd_storage
+import dfd_storage.support
 import pyarrow.fs
 from datafusion import SessionContext
 from dfd_storage import (
@@ -12,6 +14,7 @@ from dfd_storage import (
     AnyStorageProfile,
     AzureProfile,
     CommitSafety,
+    CredentialCache,
     DynamoDBLock,
     GCSProfile,
     ProviderCredentials,
@@ -25,7 +28,7 @@ from dfd_storage import (
     StorageResolver,
     UnsafeStorage,
     UnsupportedSetting,
-    explain,
+    classify_failure,
 )
 
 
@@ -48,7 +51,14 @@ def use(context: SessionContext) -> None:
         parts: tuple[str, str, str] = (error.field, error.library, error.version)
         print(parts)
     resolved: StorageProfile = StorageResolver([profile]).resolve("s3://bucket/prefix/t")
-    print(options, uri, issues, resolved.fingerprint, resolved.generation, resolved.to_toml())
+    print(
+        options,
+        uri,
+        issues,
+        resolved.fingerprint,
+        resolved.credentials_generation,
+        resolved.to_toml(),
+    )
 
 
 def more(kinds: list[AnyStorageProfile]) -> None:
@@ -72,10 +82,18 @@ def more(kinds: list[AnyStorageProfile]) -> None:
             continue
         except StorageFailure as failure:
             location: str = failure.location
-            again: StorageFailure | None = explain(failure, location)
+            again: StorageFailure | None = classify_failure(failure, location)
             print(again)
             continue
         files: pyarrow.fs.FileSystem = profile.to_pyarrow_fs()
         polars: dict[str, Any] = profile.to_polars_options()
         statement: str = profile.to_duckdb_secret("lake")
         print(safety.safe, safety.reason, files, polars, statement, profile.to_obstore())
+
+
+def old_names(profile: StorageProfile, error: BaseException) -> None:
+    cache: CredentialCache = dfd_storage.Refreshing(provide)
+    failure: StorageFailure | None = dfd_storage.explain(error, profile.uri)
+    generation: int = profile.generation
+    table: str = dfd_storage.support.table()
+    print(cache, failure, generation, table)

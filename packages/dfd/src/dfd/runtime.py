@@ -86,7 +86,7 @@ class Runtime:
                 log = _logger.warning if issue.severity == "error" else _logger.info
                 log("%s: %s %s", storage.uri, issue.message, issue.remedy)
             # Asked before: what is opened may be of newer credentials, never of older ones.
-            self._generations[storage.uri] = storage.generation
+            self._generations[storage.uri] = storage.credentials_generation
             self._open_store(storage)
         self.observer = Observer(profile.observability)
         self._stack = contextlib.ExitStack()
@@ -129,7 +129,7 @@ class Runtime:
         # Who comes second waits, rather than read with what the first is about to replace.
         with self._renewing:
             for storage in filter(self._is_outdated, self.profile.storage):
-                generation = storage.generation
+                generation = storage.credentials_generation
                 try:
                     self._open_store(storage)
                     for registered in self._tables.entries():
@@ -138,7 +138,7 @@ class Runtime:
                     self._generations[storage.uri] = generation
 
     def _is_outdated(self, storage: StorageProfile) -> bool:
-        return storage.generation != self._generations.get(storage.uri, 0)
+        return storage.credentials_generation != self._generations.get(storage.uri, 0)
 
     def _reopen(self, registered: Registered, storage: StorageProfile) -> None:
         """The same version with the storage's new credentials; what isn't pinned is refreshed next."""

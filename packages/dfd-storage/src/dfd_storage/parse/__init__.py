@@ -1,0 +1,1 @@
+"""Parsing of profiles: from settings, from variables of the environment, from TOML."""

@@ -1,0 +1,1 @@
+"""Rendering of profiles: each library's own form of one, whole or refused."""
