@@ -201,14 +201,14 @@ impl PhysicalExtensionCodec for DeltaCodec {
             .session_config()
             .clone()
             .with_target_partitions(scan.target_partitions);
-        let leaf = dfd_runtime::block_on(request.opaque_scan(config))??;
-        if leaf.properties().partitioning.partition_count() != scan.partitions {
+        let exec = dfd_runtime::block_on(request.opaque_scan(config))??;
+        if exec.properties().partitioning.partition_count() != scan.partitions {
             return plan_err!(
                 "the scan of {} falls into other partitions here than where it was planned",
                 scan.table.uri
             );
         }
-        Ok(Arc::new(leaf))
+        Ok(Arc::new(exec))
     }
 
     fn try_encode(
@@ -217,10 +217,10 @@ impl PhysicalExtensionCodec for DeltaCodec {
         buffer: &mut Vec<u8>,
         _: &dyn PhysicalProtoConverterExtension,
     ) -> Result<()> {
-        let leaf = node
+        let requested = node
             .downcast_ref::<DeltaScanExec>()
             .and_then(DeltaScanExec::request);
-        let Some((request, target_partitions)) = leaf else {
+        let Some((request, target_partitions)) = requested else {
             return not_impl_err!("dfd can't write the node {}", node.name());
         };
         let filters = request

@@ -1,4 +1,4 @@
-//! Filters on their way from the session of another library to a table of ours.
+//! Filters on their way from the session of another library to a table of dfd's.
 
 use std::fmt;
 use std::sync::Arc;

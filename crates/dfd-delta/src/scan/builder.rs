@@ -47,7 +47,7 @@ pub struct Planned {
 impl Request {
     /// The scan as one opaque node, split over the partitions that `config` asks for.
     ///
-    /// The caller may run on threads where no I/O of ours can: the work is done on ours.
+    /// The caller may run on threads without our tokio runtime: the work is done on those that have it.
     pub async fn opaque_scan(self, config: SessionConfig) -> Result<DeltaScanExec> {
         let session = dfd_runtime::session(config).state();
         let work = async move {
@@ -134,7 +134,7 @@ impl Request {
         Views::Of(alone.map(str::to_owned).collect())
     }
 
-    /// The plan of the scan in a session of ours; `prune_in_scan` where no optimizer of ours sees it.
+    /// The plan of the scan in a session of dfd's own; `prune_in_scan` where none of its optimizers sees it.
     pub async fn plan(&self, session: &dyn Session, prune_in_scan: bool) -> Result<Planned> {
         let snapshot = &self.snapshot;
         if snapshot.fallback().is_some() {
@@ -171,7 +171,7 @@ impl Request {
             snapshot,
             indices: scan_indices(snapshot, self.projection.as_ref(), &scan_schema)?,
             columns: &columns,
-            // In a session of ours the filter above the scan is pushed into it.
+            // In a session of dfd's own the filter above the scan is pushed into it.
             predicate: predicate.filter(|_| prune_in_scan),
             limit: self.limit,
             in_order: false,
@@ -181,7 +181,7 @@ impl Request {
     }
 }
 
-/// A scan over as many partitions as `session` asks for: a host can't split what it can't see.
+/// A scan over as many partitions as `session` asks for: a foreign session can't split what it can't see.
 fn split(planned: Planned, session: &SessionState) -> Result<Planned> {
     let options = session.config_options();
     let partitions = options.execution.target_partitions;

@@ -1,7 +1,7 @@
 //! A scan that a foreign optimizer can't look into.
 //!
 //! A session of another library inserts nodes into whatever plan it can see, and some of our nodes
-//! refuse that. It sees one leaf, with the partitioning, statistics and ordering of the plan
+//! refuse that. It sees one node without children, with the partitioning, statistics and ordering of the plan
 //! inside. Whoever wants rows does the work on his own threads, as with a scan of his own; what waits for
 //! a store is on our runtime.
 
@@ -120,7 +120,7 @@ fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     )?)
 }
 
-/// What leaves a node that isn't the outermost doesn't leave the leaf.
+/// What leaves a node that isn't the outermost doesn't leave the scan.
 const OF_OUTPUT: [&str; 3] = ["output_rows", "output_batches", "output_bytes"];
 
 fn collect(plan: &Arc<dyn ExecutionPlan>, is_outermost: bool, into: &mut MetricsSet) {
@@ -164,16 +164,16 @@ impl ExecutionPlan for DeltaScanExec {
     fn execute(
         &self,
         partition: usize,
-        host: Arc<TaskContext>,
+        foreign: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let context = dfd_runtime::task_context(&host);
+        let context = dfd_runtime::task_context(&foreign);
         let handle = dfd_runtime::handle().map_err(DataFusionError::from)?;
         let entered = handle.enter();
         let batches = self.inner.execute(partition, context)?;
         drop(entered);
         let schema = self.schema();
         let batches = Some(batches);
-        let batches = OnOurs { batches, handle }.map(move |batch| match batch {
+        let batches = WithRuntime { batches, handle }.map(move |batch| match batch {
             Ok(batch) if batch.schema_ref() != &schema => conform(&batch, &schema),
             other => other,
         });
@@ -201,13 +201,13 @@ impl ExecutionPlan for DeltaScanExec {
 }
 
 /// Polled by whoever wants the rows, on his thread; what it waits for is on our runtime.
-struct OnOurs {
+struct WithRuntime {
     // None once it has ended or failed.
     batches: Option<SendableRecordBatchStream>,
     handle: Handle,
 }
 
-impl Stream for OnOurs {
+impl Stream for WithRuntime {
     type Item = Result<RecordBatch>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -215,7 +215,7 @@ impl Stream for OnOurs {
         let Some(batches) = this.batches.as_mut() else {
             return Poll::Ready(None);
         };
-        let _ours = this.handle.enter();
+        let _entered = this.handle.enter();
         // No panic crosses into another library.
         let polled = catch_unwind(AssertUnwindSafe(|| batches.poll_next_unpin(context)));
         let polled = polled.unwrap_or_else(|_| Poll::Ready(Some(exec_err!("the scan panicked"))));
@@ -239,7 +239,7 @@ mod tests {
         let panics = poll_fn(|_| -> Poll<Option<Result<RecordBatch>>> { panic!("on purpose") });
         let batches = Box::pin(RecordBatchStreamAdapter::new(empty, panics));
         let handle = dfd_runtime::handle()?;
-        let mut stream = OnOurs {
+        let mut stream = WithRuntime {
             batches: Some(batches),
             handle: handle.clone(),
         };

@@ -1,4 +1,4 @@
-//! Tables of ours in sessions of other libraries.
+//! Tables of dfd's own in sessions of other libraries.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use crate::scan::opaque_exec::DeltaScanExec;
 
-/// A table whose scans are planned and run on our side: the host sees one leaf.
+/// A table whose scans are planned and run by dfd: a foreign session sees one node.
 #[derive(Debug)]
 pub struct OpaqueTable {
     table: Arc<dyn TableProvider>,
@@ -20,7 +20,7 @@ pub struct OpaqueTable {
 }
 
 impl OpaqueTable {
-    /// `name` is what the host's plans show of its scans.
+    /// `name` is what plans show of its scans.
     pub fn new(table: Arc<dyn TableProvider>, name: impl Into<String>) -> Self {
         Self {
             table,
@@ -41,19 +41,15 @@ impl TableProvider for OpaqueTable {
 
     async fn scan(
         &self,
-        host: &dyn Session,
+        session: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let session = dfd_runtime::session(host.config().clone()).state();
+        let own = dfd_runtime::session(session.config().clone()).state();
         let table = Arc::clone(&self.table);
         let (projection, filters) = (projection.cloned(), filters.to_vec());
-        let work = async move {
-            table
-                .scan(&session, projection.as_ref(), &filters, limit)
-                .await
-        };
+        let work = async move { table.scan(&own, projection.as_ref(), &filters, limit).await };
         let planned = dfd_runtime::handle()?.spawn(work).await;
         let plan = planned.map_err(|error| dfd_runtime::Error::Runtime(error.to_string()))??;
         Ok(Arc::new(DeltaScanExec::of_table(plan, self.name.clone())))
