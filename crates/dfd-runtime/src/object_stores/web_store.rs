@@ -149,7 +149,8 @@ async fn log_files(files: &dyn ObjectStore, log: &Path, first: u64) -> Result<Ve
     )?;
     let oldest = next.saturating_sub(u64::try_from(before.len()).unwrap_or(u64::MAX));
     if oldest > 0 {
-        let older: Vec<_> = asked(files, log, (oldest..version).map(checkpoint))
+        // The newest commit that is gone may have left a checkpoint.
+        let older: Vec<_> = asked(files, log, (oldest - 1..version).map(checkpoint))
             .try_collect()
             .await?;
         found.extend(older.into_iter().flatten());
@@ -257,5 +258,148 @@ impl ObjectStore for WebStore {
 
     async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
         Err(only_read("it copies no files"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::memory::InMemory;
+    use serde_json::{Value, json};
+
+    /// The store over files of these names in a log, and what `_last_checkpoint` says.
+    async fn web(names: &[String], last_checkpoint: Option<Value>) -> WebStore {
+        let files = InMemory::new();
+        let log = Path::from("t/_delta_log");
+        for name in names {
+            let path = log.clone().join(name.as_str());
+            files.put(&path, "{}".into()).await.unwrap();
+        }
+        if let Some(last) = last_checkpoint {
+            let path = log.join("_last_checkpoint");
+            files.put(&path, last.to_string().into()).await.unwrap();
+        }
+        WebStore::new(Arc::new(files))
+    }
+
+    async fn names_of(store: &WebStore, offset: Option<&str>) -> Result<Vec<String>> {
+        let log = Path::from("t/_delta_log");
+        let listed = match offset {
+            Some(name) => store.list_with_offset(Some(&log), &log.clone().join(name)),
+            None => store.list(Some(&log)),
+        };
+        let listed: Vec<_> = listed.try_collect().await?;
+        let names = listed.iter().filter_map(|meta| meta.location.filename());
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    fn listed(names: &[String], last: Option<Value>, offset: Option<&str>) -> Vec<String> {
+        futures::executor::block_on(async {
+            names_of(&web(names, last).await, offset).await.unwrap()
+        })
+    }
+
+    #[test]
+    fn commits_are_listed_until_one_is_missing() {
+        // More than are asked for at a time.
+        let commits: Vec<_> = (0..40).map(commit).collect();
+        assert_eq!(listed(&commits, None, None), commits);
+        assert_eq!(listed(&commits, None, Some(&commit(37))), commits[38..]);
+        assert_eq!(listed(&commits, None, Some(&commit(40))), [""; 0]);
+        let with_a_gap = [commit(0), commit(1), commit(3)];
+        assert_eq!(listed(&with_a_gap, None, None), with_a_gap[..2]);
+    }
+
+    #[test]
+    fn a_checkpoint_leads_to_the_commits_around_it() {
+        // Commits before 3 were cleaned up.
+        let files = [
+            checkpoint(2),
+            commit(3),
+            commit(4),
+            checkpoint(4),
+            commit(5),
+        ];
+        let last = json!({"version": 4, "size": 1});
+        let mut expected = files.to_vec();
+        expected.sort();
+        assert_eq!(listed(&files, Some(last.clone()), None), expected);
+        assert_eq!(listed(&files, Some(last), Some(&commit(4))), [commit(5)]);
+    }
+
+    #[test]
+    fn a_checkpoint_has_parts_or_a_name_of_its_own() {
+        let part = |number: u64| format!("{:020}.checkpoint.{number:010}.{:010}.parquet", 1, 2);
+        let files = [commit(1), part(1), part(2), commit(2)];
+        let last = json!({"version": 1, "parts": 2});
+        let mut expected = files.to_vec();
+        expected.sort();
+        assert_eq!(listed(&files, Some(last.clone()), None), expected);
+        // One that isn't whole is none, and the commits before it are gone.
+        assert_eq!(listed(&files[..2], Some(last), None), [""; 0]);
+        let named = format!("{:020}.checkpoint.0d1f.json", 1);
+        let files = [named.clone(), commit(1)];
+        let last = json!({"version": 1, "v2Checkpoint": {"path": named}});
+        assert_eq!(listed(&files, Some(last), None), files);
+    }
+
+    #[test]
+    fn a_last_checkpoint_that_says_nothing_is_none() {
+        let files = [commit(0), commit(1), checkpoint(1)];
+        for last in [json!("?"), json!({"size": 1}), json!({"version": 9})] {
+            assert_eq!(listed(&files, Some(last), None), files[..2]);
+        }
+    }
+
+    #[test]
+    fn a_server_with_an_answer_for_every_name_is_refused() {
+        let files = [commit(0), commit(u64::MAX)];
+        let error = futures::executor::block_on(async {
+            names_of(&web(&files, None).await, None).await.unwrap_err()
+        });
+        assert!(
+            error.to_string().contains("an answer for every name"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn it_is_only_read() {
+        let work = async {
+            let store = web(&[commit(0)], None).await;
+            let path = Path::from("t/_delta_log").join(commit(0));
+            assert_eq!(store.get(&path).await.unwrap().bytes().await.unwrap(), "{}");
+            let gone = stream::once(ready(Ok(path.clone()))).boxed();
+            let others: [(Result<()>, &str); 6] = [
+                (
+                    store.put(&path, "".into()).await.map(drop),
+                    "takes no files",
+                ),
+                (store.put_multipart(&path).await.map(drop), "takes no files"),
+                (
+                    store
+                        .delete_stream(gone)
+                        .try_collect::<Vec<_>>()
+                        .await
+                        .map(drop),
+                    "removes no files",
+                ),
+                (store.copy(&path, &Path::from("c")).await, "copies no files"),
+                (
+                    store.list_with_delimiter(None).await.map(drop),
+                    "lists nothing but the log",
+                ),
+                (
+                    store.list(None).try_collect::<Vec<_>>().await.map(drop),
+                    "lists nothing but the log",
+                ),
+            ];
+            for (refused, reason) in others {
+                let error = refused.unwrap_err();
+                assert!(matches!(error, Error::NotSupported { .. }), "{error}");
+                assert!(error.to_string().contains(reason), "{error}");
+            }
+        };
+        futures::executor::block_on(work);
     }
 }
