@@ -29,3 +29,31 @@ impl From<Error> for DataFusionError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_datafusion_stays_one_and_others_keep_their_kind() {
+        let planned = Error::from(DataFusionError::Plan("no".to_owned()));
+        assert!(
+            matches!(DataFusionError::from(planned), DataFusionError::Plan(text) if text == "no")
+        );
+        let refused = Error::Location {
+            uri: "s3://bucket/t/".to_owned(),
+            reason: "no key".to_owned(),
+        };
+        let DataFusionError::External(inner) = DataFusionError::from(refused) else {
+            unreachable!("not of DataFusion");
+        };
+        assert_eq!(
+            inner.to_string(),
+            "the location s3://bucket/t/ can't be used: no key"
+        );
+        assert!(matches!(
+            inner.downcast_ref::<Error>(),
+            Some(Error::Location { .. })
+        ));
+    }
+}

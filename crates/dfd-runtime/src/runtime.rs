@@ -53,3 +53,56 @@ pub fn blocking<T>(wait: impl FnOnce() -> T) -> T {
         Err(_) => wait(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    /// On which thread the runtime does its work.
+    async fn worker() -> Option<String> {
+        let name = || thread::current().name().map(str::to_owned);
+        tokio::spawn(async move { name() }).await.unwrap()
+    }
+
+    #[test]
+    fn a_plain_thread_waits_for_the_runtime() {
+        assert!(Handle::try_current().is_err());
+        assert_eq!(block_on(worker()).unwrap().as_deref(), Some("dfd"));
+        assert_eq!(blocking(|| 3), 3);
+    }
+
+    #[test]
+    fn a_thread_of_the_runtime_waits_for_it_too() {
+        let nested = async {
+            let work = async { block_on(async { block_on(worker()) }) };
+            tokio::spawn(work).await.unwrap()
+        };
+        let name = block_on(nested).unwrap().unwrap().unwrap();
+        assert_eq!(name.as_deref(), Some("dfd"));
+    }
+
+    #[test]
+    fn a_thread_of_another_runtime_waits_for_it_too() {
+        let other = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("other")
+            .build()
+            .unwrap();
+        let waiting = other.spawn(async { block_on(worker()) });
+        let name = other.block_on(waiting).unwrap().unwrap();
+        assert_eq!(name.as_deref(), Some("dfd"));
+    }
+
+    #[test]
+    fn all_work_shares_one_runtime_with_timers() {
+        let (one, other) = (handle().unwrap(), handle().unwrap());
+        assert_eq!(one.id(), other.id());
+        let id = block_on(async {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            Handle::current().id()
+        });
+        assert_eq!(id.unwrap(), one.id());
+    }
+}

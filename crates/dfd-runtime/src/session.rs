@@ -55,3 +55,59 @@ pub fn task_context(foreign: &TaskContext) -> Arc<TaskContext> {
     execution.enable_file_stream_work_stealing = false;
     session(config).task_ctx()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object_stores::Location;
+
+    #[test]
+    fn sessions_share_stores_and_caches_and_keep_their_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let uri = format!("file://{}", folder.path().display());
+        let location = Location::try_new(&uri, &Default::default(), None).unwrap();
+        let sessions = [11, 12].map(|rows| session(SessionConfig::new().with_batch_size(rows)));
+        for (session, rows) in sessions.iter().zip([11, 12]) {
+            assert_eq!(session.copied_config().batch_size(), rows);
+            let store = session.runtime_env().object_store(location.store_url());
+            assert_eq!(store.unwrap().to_string(), "LocalFileSystem(file:///)");
+        }
+        let caches = sessions.map(|session| {
+            let environment = session.runtime_env();
+            environment.cache_manager.get_file_metadata_cache()
+        });
+        assert!(Arc::ptr_eq(&caches[0], &caches[1]));
+        caches[0].get(&object_store::path::Path::from("nothing"));
+        assert!(crate::parquet_metadata_stats().misses > 0);
+    }
+
+    #[test]
+    fn a_scan_keeps_the_foreign_settings_but_that_of_sharing_files() {
+        let mut config = SessionConfig::new()
+            .with_batch_size(77)
+            .with_target_partitions(3);
+        config
+            .options_mut()
+            .execution
+            .enable_file_stream_work_stealing = true;
+        let foreign = SessionContext::new_with_config(config).task_ctx();
+        let own = task_context(&foreign);
+        let options = own.session_config().options();
+        let [rows, partitions] = [
+            own.session_config().batch_size(),
+            own.session_config().target_partitions(),
+        ];
+        assert_eq!((rows, partitions), (77, 3));
+        assert!(!options.execution.enable_file_stream_work_stealing);
+        let kept = foreign.session_config().options();
+        assert!(kept.execution.enable_file_stream_work_stealing);
+        assert!(Arc::ptr_eq(&own.runtime_env(), &environment()));
+    }
+
+    #[test]
+    fn decoders_get_one_context() {
+        let contexts = [(); 2].map(|()| task_context_provider().task_ctx());
+        assert!(Arc::ptr_eq(&contexts[0], &contexts[1]));
+        assert!(contexts[0].scalar_functions().contains_key("upper"));
+    }
+}

@@ -140,3 +140,147 @@ fn parse_duration(text: &str) -> Option<Duration> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEM: &str = "-----BEGIN CERTIFICATE-----
+MIIBdjCCARugAwIBAgIUEoiWwK0bxQzoq5tuo7EMXzpCc2owCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEdGVzdDAgFw0yNjExMzAwNzI4MDVaGA8yMTI2MTEwNjA3Mjgw
+NVowDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABMyU
+zXfyVmi2yns4SDxGhqwQjUR2EwANs8u6ClPxWHrrTEUAlCC4surYJ7pqkFK2tYL4
+FT/WX2UVB+i9VJPwM5ejUzBRMB0GA1UdDgQWBBTi3siKPaodtz8yA8T+R9s3N/+3
+SjAfBgNVHSMEGDAWgBTi3siKPaodtz8yA8T+R9s3N/+3SjAPBgNVHRMBAf8EBTAD
+AQH/MAoGCCqGSM49BAMCA0kAMEYCIQC/YZlgT+YJSbPn1jjRRb26RTy68i9Pd+S/
+uCfLy3HAUAIhAM0dOVxzPkJPe1A6bdKFDRX7VCbGNXUWqTsDjSy3/oMd
+-----END CERTIFICATE-----
+";
+
+    fn options(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+        let owned = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        owned.collect()
+    }
+
+    fn opened(uri: &str, pairs: &[(&str, &str)]) -> Result<String, String> {
+        let store = open(&Url::parse(uri).unwrap(), &options(pairs));
+        let store = store.map_err(|error| error.to_string())?;
+        Ok(store.to_string())
+    }
+
+    #[test]
+    fn every_scheme_has_its_store() {
+        let of = |uri| opened(uri, &[("max_retries", "3")]).unwrap();
+        assert_eq!(of("file:///t/"), "LocalFileSystem(file:///)");
+        assert_eq!(of("memory:///t/"), "InMemory");
+        for uri in ["s3://bucket/t/", "s3a://bucket/t/"] {
+            assert_eq!(of(uri), "AmazonS3(bucket)");
+        }
+        assert_eq!(of("gs://bucket/t/"), "GoogleCloudStorage(bucket)");
+        assert_eq!(
+            of("abfss://box@account.dfs.core.windows.net/t/"),
+            "MicrosoftAzure { account: account, container: box }"
+        );
+        assert_eq!(of("web+https://host:81/t/"), "HttpStore");
+        let error = opened("ftp://host/t/", &[]).unwrap_err();
+        assert!(error.ends_with("ftp:// names no kind of store"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_option_is_refused_by_its_name_alone() {
+        for uri in [
+            "s3://bucket/t/",
+            "gs://bucket/t/",
+            "az://box/t/",
+            "web+http://host/t/",
+        ] {
+            let error = opened(uri, &[("acess_key_id", "hush")]).unwrap_err();
+            assert!(error.contains("'acess_key_id'"), "{error}");
+            assert!(!error.contains("hush"), "{error}");
+        }
+    }
+
+    #[test]
+    fn durations_have_a_unit() {
+        let parsed = [
+            ("500ms", Some(Duration::from_millis(500))),
+            ("30s", Some(Duration::from_secs(30))),
+            ("5m", Some(Duration::from_secs(300))),
+            ("0s", Some(Duration::ZERO)),
+            ("30", None),
+            ("s", None),
+            ("1.5s", None),
+            ("-1s", None),
+            ("1 s", None),
+            ("1h", None),
+            ("", None),
+            ("18446744073709551615m", None),
+        ];
+        for (text, expected) in parsed {
+            assert_eq!(parse_duration(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn retries_are_as_the_options_say_and_else_the_stores_own() {
+        let untouched = retry(&options(&[])).unwrap();
+        assert_eq!(untouched.max_retries, RetryConfig::default().max_retries);
+        assert_eq!(
+            untouched.retry_timeout,
+            RetryConfig::default().retry_timeout
+        );
+        let set = retry(&options(&[
+            ("max_retries", "0"),
+            ("retry_timeout", "1500ms"),
+        ]))
+        .unwrap();
+        assert_eq!(set.max_retries, 0);
+        assert_eq!(set.retry_timeout, Duration::from_millis(1500));
+        for (key, value) in [("max_retries", "-1"), ("retry_timeout", "soon")] {
+            let error = retry(&options(&[(key, value)])).unwrap_err().to_string();
+            let expected = format!("{key} can't be {value:?}");
+            assert!(error.ends_with(&expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_a_file_that_has_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (good, empty) = (
+            folder.path().join("ca.pem"),
+            folder.path().join("empty.pem"),
+        );
+        std::fs::write(&good, PEM).unwrap();
+        std::fs::write(&empty, "no certificate").unwrap();
+        let with = |path: &str| opened("web+https://host/t/", &[("certificate_path", path)]);
+        assert_eq!(with(good.to_str().unwrap()).as_deref(), Ok("HttpStore"));
+        let missing = folder.path().join("missing.pem");
+        for bad in [empty, missing] {
+            let error = with(bad.to_str().unwrap()).unwrap_err();
+            let expected = format!("certificate_path can't be {bad:?}");
+            assert!(error.ends_with(&expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn requests_at_a_time_are_limited_where_that_is_asked_for() {
+        let store = |most: Option<&str>| {
+            let pairs: Vec<_> = most
+                .map(|most| ("max_concurrency", most))
+                .into_iter()
+                .collect();
+            let url = Url::parse("memory:///limited/").unwrap();
+            let name = ObjectStoreUrl::parse("dfd-limited://").unwrap();
+            registered_store(&url, &name, &options(&pairs)).map(|store| store.to_string())
+        };
+        assert_eq!(store(None).unwrap(), "InMemory");
+        assert_eq!(store(Some("7")).unwrap(), "LimitStore(7, InMemory)");
+        for bad in ["0", "-1", "many"] {
+            let error = store(Some(bad)).unwrap_err().to_string();
+            let expected = format!("max_concurrency can't be {bad:?}");
+            assert!(error.ends_with(&expected), "{error}");
+        }
+    }
+}

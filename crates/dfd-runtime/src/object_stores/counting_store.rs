@@ -221,3 +221,162 @@ impl ObjectStore for CountingStore {
             .map_err(with_causes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+    use futures::stream;
+    use object_store::memory::InMemory;
+
+    type Told = Arc<Mutex<Vec<Verb>>>;
+
+    /// A store in memory with one object, and what was asked of it since.
+    async fn counted(is_local: bool) -> (CountingStore, Told) {
+        let inner = InMemory::new();
+        let content = vec![7; 3 << 20];
+        inner.put(&Path::from("t/a"), content.into()).await.unwrap();
+        let told = Told::default();
+        let listener = Arc::clone(&told);
+        let on_request = move |verb| listener.lock().unwrap().push(verb);
+        let store = CountingStore::new(Arc::new(inner), Arc::new(on_request), is_local);
+        (store, told)
+    }
+
+    fn taken(told: &Told) -> Vec<Verb> {
+        std::mem::take(&mut *told.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    #[test]
+    fn every_verb_is_told() {
+        let work = async {
+            let (store, told) = counted(false).await;
+            let (a, b) = (Path::from("t/a"), Path::from("t/b"));
+            store.put(&b, "12".into()).await.unwrap();
+            assert_eq!(taken(&told), [Verb::Put]);
+            let mut parts = store.put_multipart(&b).await.unwrap();
+            parts.put_part("345".into()).await.unwrap();
+            parts.complete().await.unwrap();
+            assert_eq!(taken(&told), [Verb::Put]);
+            assert_eq!(store.get(&b).await.unwrap().bytes().await.unwrap(), "345");
+            assert_eq!(store.get_range(&b, 1..2).await.unwrap(), "4");
+            assert_eq!(taken(&told), [Verb::Get, Verb::Get]);
+            assert_eq!(store.head(&b).await.unwrap().size, 3);
+            assert_eq!(taken(&told), [Verb::Head]);
+            let names = |found: Vec<ObjectMeta>| -> Vec<String> {
+                found
+                    .into_iter()
+                    .map(|meta| meta.location.to_string())
+                    .collect()
+            };
+            let all = store.list(None).try_collect().await.unwrap();
+            assert_eq!(names(all), ["t/a", "t/b"]);
+            let later = store
+                .list_with_offset(None, &a)
+                .try_collect()
+                .await
+                .unwrap();
+            assert_eq!(names(later), ["t/b"]);
+            let folders = store.list_with_delimiter(None).await.unwrap();
+            assert_eq!(folders.common_prefixes, [Path::from("t")]);
+            assert_eq!(taken(&told), [Verb::List; 3]);
+            store.copy(&b, &Path::from("c")).await.unwrap();
+            assert_eq!(taken(&told), [Verb::Copy]);
+            store.rename(&b, &Path::from("d")).await.unwrap();
+            assert_eq!(taken(&told), [Verb::Copy, Verb::Delete]);
+            store.delete(&a).await.unwrap();
+            assert_eq!(taken(&told), [Verb::Delete]);
+            // A request is one whatever comes of it.
+            let error = store.get(&a).await.unwrap_err();
+            assert!(matches!(error, object_store::Error::NotFound { .. }));
+            assert_eq!(taken(&told), [Verb::Get]);
+        };
+        futures::executor::block_on(work);
+    }
+
+    #[test]
+    fn ranges_are_one_look_at_a_local_object_and_one_request_for_those_nearby_elsewhere() {
+        let near = [0..10, 20..30, 1000..1001];
+        let far = [0..10, 20..30, (2 << 20)..(2 << 20) + 5];
+        let requests = |is_local: bool, ranges: [Range<u64>; 3]| {
+            futures::executor::block_on(async {
+                let (store, told) = counted(is_local).await;
+                let found = store.get_ranges(&Path::from("t/a"), &ranges).await.unwrap();
+                let sizes: Vec<_> = found.iter().map(|bytes| bytes.len() as u64).collect();
+                let asked: Vec<_> = ranges.iter().map(|range| range.end - range.start).collect();
+                assert_eq!(sizes, asked);
+                taken(&told)
+            })
+        };
+        assert_eq!(requests(true, near.clone()), [Verb::Get]);
+        assert_eq!(requests(true, far.clone()), [Verb::Get]);
+        assert_eq!(requests(false, near), [Verb::Get]);
+        assert_eq!(requests(false, far), [Verb::Get, Verb::Get]);
+    }
+
+    #[test]
+    fn the_process_counts_by_name() {
+        let count = |name: &str| {
+            let mut counts = request_counts();
+            counts.find(|(kind, _)| *kind == name).unwrap().1
+        };
+        let names: Vec<_> = request_counts().map(|(name, _)| name).collect();
+        assert_eq!(names, ["get", "head", "list", "put", "delete", "copy"]);
+        let store = CountingStore::of_process(Arc::new(InMemory::new()), false);
+        let before = (count("copy"), count("delete"));
+        let missing = Path::from("missing");
+        futures::executor::block_on(async {
+            assert!(store.copy(&missing, &Path::from("to")).await.is_err());
+            assert!(store.copy(&missing, &Path::from("to")).await.is_err());
+            let names = stream::iter(["b", "c"]).map(|name| Ok(Path::from(name)));
+            let _: Vec<_> = store.delete_stream(names.boxed()).collect().await;
+        });
+        // Removing many is one request.
+        assert_eq!(
+            (count("copy"), count("delete")),
+            (before.0 + 2, before.1 + 1)
+        );
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Failure {
+        text: &'static str,
+        source: Option<Box<Failure>>,
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        let failure = |text, source: Option<Failure>| Failure {
+            text,
+            source: source.map(Box::new),
+        };
+        let refused = failure("connection refused", None);
+        let repeated = failure("no route", Some(refused));
+        let outer = failure("the request failed: no route", Some(repeated));
+        let error = with_causes(object_store::Error::Generic {
+            store: "S3",
+            source: Box::new(outer),
+        });
+        assert_eq!(
+            error.to_string(),
+            "Generic S3 error: the request failed: no route: connection refused"
+        );
+        let of_another_kind = with_causes(object_store::Error::NotImplemented {
+            operation: "o".to_owned(),
+            implementer: "i".to_owned(),
+        });
+        assert!(matches!(
+            of_another_kind,
+            object_store::Error::NotImplemented { .. }
+        ));
+    }
+
+    #[test]
+    fn a_store_is_shown_as_the_one_inside() {
+        let (store, _) = futures::executor::block_on(counted(true));
+        assert_eq!(store.to_string(), "InMemory");
+        assert!(format!("{store:?}").starts_with("InMemory"));
+    }
+}
