@@ -4,12 +4,12 @@ use object_store::PutMode;
 use object_store::path::Path;
 
 use crate::error::Error;
-use crate::store::Location;
+use dfd_runtime::Location;
 
 /// Where the commit of a version is.
-pub fn commit_path(location: &Location, version: u64) -> Result<Path, Error> {
+pub(crate) fn commit_path(location: &Location, version: u64) -> Result<Path, Error> {
     let table = Path::from_url_path(location.url().path());
-    let table = table.map_err(|error| Error::Location {
+    let table = table.map_err(|error| dfd_runtime::Error::Location {
         uri: location.url().to_string(),
         reason: error.to_string(),
     })?;

@@ -6,14 +6,6 @@ use deltalake_core::DeltaTableError;
 /// Why a table can't be opened or scanned.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The URI or its options name no store.
-    #[error("the location {uri} can't be used: {reason}")]
-    Location {
-        /// Without credentials.
-        uri: String,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// The log can't be read.
     #[error("the Delta table at {uri} can't be read: {source}")]
     Table {
@@ -58,16 +50,16 @@ pub enum Error {
         /// What the store says.
         source: Box<object_store::Error>,
     },
-    /// This process has no threads for the work.
-    #[error("{0}")]
-    Runtime(String),
+    /// The location can't be used, or no work can begin.
+    #[error(transparent)]
+    Runtime(#[from] dfd_runtime::Error),
     /// DataFusion refused.
     #[error(transparent)]
     DataFusion(#[from] DataFusionError),
 }
 
 impl Error {
-    /// Of a table, with what deltalake-core says.
+    /// An error of a table, with what deltalake-core says.
     pub(crate) fn table(uri: &impl ToString, source: DeltaTableError) -> Self {
         Self::Table {
             uri: uri.to_string(),
@@ -80,6 +72,7 @@ impl From<Error> for DataFusionError {
     fn from(error: Error) -> Self {
         match error {
             Error::DataFusion(inner) => inner,
+            Error::Runtime(inner) => inner.into(),
             other => Self::External(Box::new(other)),
         }
     }

@@ -1,54 +1,41 @@
 //! Delta tables as DataFusion tables.
 //!
 //! ```text
-//!   Location ──> TableSnapshot ──────────────> DeltaTableProvider ──> scan plan ──> Leaf
-//!   (store)      (schema, files, statistics,   (pushdown, pruning)    (Parquet)     (opaque,
-//!                 deletion vectors)                                                  own runtime)
+//!   snapshot     one version: schema, files, statistics, deletion vectors; the cache of versions
+//!   files        a data file: its add action, its footer, the table's names for its columns
+//!   scan         DeltaTableProvider -> plan -> DeltaScanExec (opaque, for foreign sessions)
+//!   plan_codec   tables, scans and filters in serialized plans
 //! ```
 //!
 //! A scan is built from the snapshot's files: one `PartitionedFile` per add action, with its
 //! statistics, its partition values, and its deletion vector as a row selection. What that can't
 //! express is left to deltalake-core's own `DeltaScan`; [`TableSnapshot::fallback`] says why.
 
-mod actions;
-mod border;
-mod caches;
-mod chosen;
-mod codec;
-mod column_names;
+#![warn(missing_docs, unreachable_pub, rustdoc::broken_intra_doc_links)]
+
 mod commit;
-mod deletion;
 mod error;
 mod files;
-mod footers;
-mod hidden;
-mod kept;
-mod leaf;
-mod mapping;
-mod misread;
-mod provider;
-mod pruning;
-mod requests;
-mod runtime;
-mod shared;
+mod log_store;
+mod metadata_tables;
+mod plan_codec;
+mod scan;
 mod snapshot;
-mod store;
-mod tables;
-mod values;
 
-pub use border::BorderCodec;
-pub use caches::{CacheStats, footer_cache};
-pub use chosen::ChosenFile;
-pub use codec::{DeltaCodec, Resolve};
 pub use commit::put_commit;
+pub use dfd_runtime::{
+    CacheStats, Error as RuntimeError, Location, block_on, blocking, handle as runtime_handle,
+    parquet_metadata_cache, request_counts, stores, task_context_provider,
+};
 pub use error::Error;
-pub use footers::{CREATED_BY, without_bounds};
-pub use hidden::Hidden;
-pub use kept::Crossing;
-pub use leaf::Leaf;
-pub use provider::{DeltaTableProvider, with_types};
-pub use requests::request_counts;
-pub use runtime::{block_on, blocking, handle as runtime_handle, stores, task_context_provider};
+pub use files::parquet_metadata::{CREATED_BY, without_bounds};
+pub use metadata_tables::{cache_stats, caches, changes, files, history};
+pub use plan_codec::codec::{DeltaCodec, Resolve};
+pub use plan_codec::filter_codec::FilterCodec;
+pub use plan_codec::registry::RegistrationScope;
+pub use scan::builder::with_types;
+pub use scan::opaque_exec::DeltaScanExec;
+pub use scan::opaque_table::OpaqueTable;
+pub use scan::provider::DeltaTableProvider;
+pub use scan::rewrite_input::RewriteInput;
 pub use snapshot::{At, TableSnapshot};
-pub use store::Location;
-pub use tables::{cache_stats, caches, changes, files, history};

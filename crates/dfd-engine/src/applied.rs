@@ -28,7 +28,7 @@ pub fn with_filters(plan: LogicalPlan) -> Result<LogicalPlan> {
 fn over_scan(scan: TableScan) -> Result<Transformed<LogicalPlan>> {
     let provider = source_as_provider(&scan.source)?;
     let delta = provider.downcast_ref::<DeltaTableProvider>();
-    let is_applied = |filter: &&Expr| delta.is_some_and(|delta| delta.applies(filter));
+    let is_applied = |filter: &&Expr| delta.is_some_and(|delta| delta.filters_exactly(filter));
     let Some(condition) = conjunction(scan.filters.iter().filter(is_applied).cloned()) else {
         return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
     };

@@ -72,7 +72,7 @@ fn environment(limits: Limits) -> Result<Arc<RuntimeEnv>, DataFusionError> {
     // The host knows when a directory changes, and we don't.
     let mut caches = CacheManagerConfig::default()
         .with_list_files_cache_limit(0)
-        .with_file_metadata_cache(Some(dfd_delta::footer_cache()));
+        .with_file_metadata_cache(Some(dfd_delta::parquet_metadata_cache()));
     if let Some(bytes) = limits.footer_cache_bytes {
         caches = caches.with_metadata_cache_limit(bytes);
     }

@@ -12,7 +12,7 @@ use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion_proto::logical_plan::LogicalExtensionCodec;
-use dfd_delta::Crossing;
+use dfd_delta::RegistrationScope;
 use dfd_engine::{HostCodec, Limits, Next, Prepared, Run};
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
@@ -84,7 +84,7 @@ impl Engine {
     ) -> PyResult<EngineRun> {
         gate::check(py)?;
         // Tables in memory that nobody takes are freed when this ends.
-        let _crossing = Crossing::begin();
+        let _scope = RegistrationScope::begin();
         let bytes = match plan.cast::<PyBytes>() {
             Ok(bytes) => bytes.clone(),
             Err(_) => encoded(plan, session)?,

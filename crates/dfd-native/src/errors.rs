@@ -7,8 +7,8 @@ pub fn stream(py: Python<'_>, message: &str) -> PyErr {
     raised(py, "StreamError", message)
 }
 
-/// `TableError` of an error of `dfd_delta`.
-pub fn table(py: Python<'_>, error: &dfd_delta::Error) -> PyErr {
+/// `TableError` of an error of `dfd_delta` or `dfd_runtime`.
+pub fn table(py: Python<'_>, error: &impl std::fmt::Display) -> PyErr {
     raised(py, "TableError", &error.to_string())
 }
 

@@ -57,9 +57,8 @@ pub fn commit(
 ) -> PyResult<()> {
     let location = location(py, uri, &options)?;
     let actions = actions.to_vec();
-    let put = py.detach(|| {
-        dfd_delta::block_on(dfd_delta::put_commit(&location, version, actions)).flatten()
-    });
+    let put =
+        py.detach(|| dfd_delta::block_on(dfd_delta::put_commit(&location, version, actions))?);
     match put {
         Ok(true) => Ok(()),
         Ok(false) => Err(PyFileExistsError::new_err(format!(

@@ -91,9 +91,12 @@ impl Stage {
     }
 }
 
-fn settled(py: Python<'_>, outcome: Result<Result<(), Error>, dfd_delta::Error>) -> PyResult<()> {
+fn settled(
+    py: Python<'_>,
+    outcome: Result<Result<(), Error>, dfd_delta::RuntimeError>,
+) -> PyResult<()> {
     outcome
-        .map_err(Error::from)
+        .map_err(|error| dfd_delta::Error::from(error).into())
         .flatten()
         .map_err(|error| errors::stage(py, &error))
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use datafusion::catalog::TableProvider;
 use datafusion_ffi::proto::logical_extension_codec::FFI_LogicalExtensionCodec;
 use datafusion_ffi::table_provider::FFI_TableProvider;
-use dfd_delta::{At, BorderCodec, DeltaTableProvider, Error, Hidden, Location, TableSnapshot};
+use dfd_delta::{At, DeltaTableProvider, Error, FilterCodec, Location, OpaqueTable, TableSnapshot};
 use futures::future::try_join_all;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -94,7 +94,7 @@ fn exported<'py>(
 ) -> PyResult<Bound<'py, PyCapsule>> {
     gate::check(py)?;
     let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
-    let codec = BorderCodec::new((&host::logical_codec(session)?).into());
+    let codec = FilterCodec::new((&host::logical_codec(session)?).into());
     let context = dfd_delta::task_context_provider();
     let codec = FFI_LogicalExtensionCodec::new(Arc::new(codec), Some(handle.clone()), &context);
     let exported = FFI_TableProvider::new_with_ffi_codec(provider, true, Some(handle), codec);
@@ -103,10 +103,10 @@ fn exported<'py>(
 
 /// What the log says beside the rows; exports `__datafusion_table_provider__`.
 #[pyclass(module = "dfd_native", frozen)]
-pub struct LogTable(Arc<Hidden>);
+pub struct LogTable(Arc<OpaqueTable>);
 
 impl LogTable {
-    pub fn made(py: Python<'_>, table: Result<Hidden, Error>) -> PyResult<Self> {
+    pub fn made(py: Python<'_>, table: Result<OpaqueTable, Error>) -> PyResult<Self> {
         let table = table.map_err(|error| errors::table(py, &error))?;
         Ok(Self(Arc::new(table)))
     }

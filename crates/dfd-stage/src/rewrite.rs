@@ -17,7 +17,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::SendableRecordBatchStream;
-use dfd_delta::{At, ChosenFile, Location, TableSnapshot};
+use dfd_delta::{At, Location, RewriteInput, TableSnapshot};
 use futures::{StreamExt, stream};
 
 use crate::compression::Compression;
@@ -71,7 +71,7 @@ pub async fn rewrite(
     let target_file_bytes = settings
         .target_file_bytes
         .unwrap_or_else(|| rules.target_file_bytes());
-    let groups = by_partition(snapshot.chosen(&wanted.paths)?);
+    let groups = by_partition(snapshot.rewrite_inputs(&wanted.paths)?);
     let parts: Vec<Part> = match order {
         Order::Kept => groups
             .into_iter()
@@ -156,12 +156,12 @@ impl Order {
 
 /// Files of one partition that are written by one run.
 struct Part {
-    files: Vec<ChosenFile>,
+    files: Vec<RewriteInput>,
     target_file_bytes: u64,
 }
 
-fn by_partition(files: Vec<ChosenFile>) -> Vec<Vec<ChosenFile>> {
-    let mut groups: Vec<Vec<ChosenFile>> = Vec::new();
+fn by_partition(files: Vec<RewriteInput>) -> Vec<Vec<RewriteInput>> {
+    let mut groups: Vec<Vec<RewriteInput>> = Vec::new();
     let mut places = HashMap::new();
     for file in files {
         let place = *places
@@ -176,7 +176,7 @@ fn by_partition(files: Vec<ChosenFile>) -> Vec<Vec<ChosenFile>> {
 }
 
 /// Files in their order, each part about as large as one file shall be.
-fn filling(files: Vec<ChosenFile>, target_file_bytes: u64) -> Vec<Part> {
+fn filling(files: Vec<RewriteInput>, target_file_bytes: u64) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     let mut filled = u64::MAX;
     for file in files {
@@ -299,7 +299,7 @@ fn by(names: &[String], columns: &SchemaRef) -> Result<Option<LexOrdering>, Erro
 impl Part {
     /// What was written, if it is all that the log tells of.
     fn complete(&self, written: Written) -> Result<Written, Error> {
-        let logged: Option<u64> = self.files.iter().map(ChosenFile::rows).sum();
+        let logged: Option<u64> = self.files.iter().map(RewriteInput::rows).sum();
         let read = written.added.iter().map(|file| file.rows).sum();
         match logged {
             Some(logged) if logged != read => Err(Error::Rows { read, logged }),

@@ -1,0 +1,126 @@
+//! Columns that deltalake's own writer would carry over wrong into the files that it writes anew.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Schema};
+use datafusion::common::DFSchema;
+use datafusion::error::DataFusionError;
+use datafusion::parquet::basic::Type;
+use datafusion::parquet::file::metadata::ParquetMetaData;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion::prelude::SessionConfig;
+use futures::{StreamExt, TryStreamExt};
+
+use crate::files::column_names::TableNames;
+use crate::error::Error;
+use crate::files::data_file::DataFile;
+use crate::files::parquet_metadata::Readers;
+use crate::scan::pruning;
+use crate::snapshot::TableSnapshot;
+use dfd_runtime::parquet_metadata_cache;
+
+/// Footers that are asked for at once.
+const MAX_CONCURRENT_REQUESTS: usize = 32;
+
+impl TableSnapshot {
+    /// The columns that deltalake misreads in a file that may hold a row for which `predicate` is true, and why:
+    /// timestamps of type INT96, which it takes for nanoseconds, and names in another case, which it takes
+    /// for missing columns.
+    ///
+    /// A predicate that can't be decided from the log keeps all files. Where deltalake-core scans the table, every
+    /// timestamp counts.
+    ///
+    /// # Errors
+    /// A footer can't be read.
+    pub async fn misread_columns(
+        &self,
+        predicate: Option<&str>,
+    ) -> Result<BTreeMap<String, String>, Error> {
+        if self.fallback().is_some() {
+            return Ok(timestamps(self.schema()));
+        }
+        let files = predicate
+            .and_then(|text| self.files_for(text).ok())
+            .unwrap_or_else(|| self.files().iter().collect());
+        let metrics = ExecutionPlanMetricsSet::new();
+        let names = self.columns().names();
+        let physical = &names.physical();
+        let readers = &Readers::new(self.location(), names.clone(), parquet_metadata_cache(), &metrics);
+        let of_file = async |file: &DataFile| {
+            let stored = readers.footer(file.scanned.clone()).await?;
+            let under = |names: &TableNames| names.given_to(Arc::clone(&stored));
+            let found = [under(&names), under(physical)];
+            let [named, physical] = found.map(|footer| footer.map_err(DataFusionError::from));
+            Ok::<_, Error>(misread(&stored, named?.as_ref(), physical?.as_ref()))
+        };
+        let found = futures::stream::iter(files.into_iter().map(of_file));
+        let found: Vec<_> = found
+            .buffer_unordered(MAX_CONCURRENT_REQUESTS)
+            .try_collect()
+            .await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// The files that may hold a row for which the condition in `text` is true.
+    fn files_for(&self, text: &str) -> Result<Vec<&DataFile>, Error> {
+        let mut config = SessionConfig::new();
+        // As deltalake reads names.
+        config.options_mut().sql_parser.enable_ident_normalization = false;
+        let session = dfd_runtime::session(config).state();
+        let table_schema = self.columns().table_schema();
+        let scan_schema = table_schema.table_schema();
+        let columns = DFSchema::try_from(scan_schema.as_ref().clone())?;
+        let condition = session.create_logical_expr(text, &columns)?;
+        let condition = session.create_physical_expr(condition, &columns)?;
+        let all = self.files().iter().collect();
+        Ok(pruning::matching(all, &condition, scan_schema))
+    }
+}
+
+/// The misread columns of one file, by the table's names: from its footer as it is stored, under those names,
+/// and under those that deltalake looks for.
+fn misread(
+    stored: &ParquetMetaData,
+    named: &ParquetMetaData,
+    physical: &ParquetMetaData,
+) -> Vec<(String, String)> {
+    let columns = |footer: &ParquetMetaData| {
+        let columns = footer.file_metadata().schema_descr().columns().iter();
+        let columns = columns.map(|column| (column.path().string(), column.physical_type()));
+        columns.collect::<Vec<_>>()
+    };
+    let names = columns(named).into_iter().zip(columns(physical));
+    let all = columns(stored).into_iter().zip(names);
+    let reasons = all.filter_map(|((stored, kind), ((name, _), (physical, _)))| {
+        if kind == Type::INT96 {
+            Some((name, "an INT96 timestamp".to_owned()))
+        } else if stored != physical {
+            Some((name, format!("spelled {stored} in a file")))
+        } else {
+            None
+        }
+    });
+    reasons.collect()
+}
+
+/// The columns that are, or have inside, a timestamp.
+fn timestamps(schema: &Schema) -> BTreeMap<String, String> {
+    let fields = schema.fields().iter();
+    let timestamps = fields.filter(|field| has_timestamp(field.data_type()));
+    let reason = "a timestamp, which may be an INT96 one";
+    timestamps
+        .map(|field| (field.name().clone(), reason.to_owned()))
+        .collect()
+}
+
+fn has_timestamp(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Timestamp(..) => true,
+        DataType::Struct(fields) => fields.iter().any(|field| has_timestamp(field.data_type())),
+        DataType::List(field) | DataType::LargeList(field) | DataType::Map(field, _) => {
+            has_timestamp(field.data_type())
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,10 @@
+//! One version of a table, ready to be scanned many times, and the cache of such versions.
+
+mod active_files;
+mod at;
+pub(crate) mod cache;
+mod open;
+mod table_snapshot;
+
+pub use self::at::At;
+pub use self::table_snapshot::TableSnapshot;

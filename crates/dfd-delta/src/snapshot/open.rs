@@ -1,0 +1,83 @@
+//! Opens tables, and brings snapshots up to date.
+
+use std::sync::Arc;
+
+use deltalake_core::DeltaTableBuilder;
+use dfd_runtime::Location;
+
+use crate::error::Error;
+use crate::log_store::register_log_store;
+use crate::snapshot::at::At;
+use crate::snapshot::cache;
+use crate::snapshot::table_snapshot::{TableSnapshot, commit_stamp};
+
+impl TableSnapshot {
+    /// Open a table: the snapshot that others use where it stands at `at`, or one read from the log.
+    ///
+    /// # Errors
+    /// There is no such table or version, or the log can't be read or understood.
+    pub async fn open(location: Location, at: At) -> Result<Arc<Self>, Error> {
+        if let Some(found) = cache::find(&location, at) {
+            if at == At::Newest {
+                return Ok(found.refreshed().await?.unwrap_or(found));
+            }
+            if found.is_of_the_same_table().await? {
+                cache::count(true);
+                return Ok(found);
+            }
+            cache::forget(&location);
+        }
+        Self::read(location, at).await
+    }
+
+    async fn read(location: Location, at: At) -> Result<Arc<Self>, Error> {
+        cache::count(false);
+        let uri = location.url().clone();
+        register_log_store(&uri);
+        let failed = |source| Error::table(&uri, source);
+        let builder = DeltaTableBuilder::from_url(location.url().clone())
+            .map_err(failed)?
+            .with_storage_backend(Arc::clone(location.store()), location.url().clone());
+        let builder = match at {
+            At::Newest => builder,
+            At::Version(version) => builder.with_version(version),
+            At::Time(time) => builder.with_timestamp(time),
+        };
+        let table = builder.load().await.map_err(failed)?;
+        let snapshot = Self::of(location, table).await?;
+        cache::share(&snapshot, None);
+        Ok(snapshot)
+    }
+
+    /// The newest version, or None when this is it; only the commits since then are read.
+    ///
+    /// A table that was removed and made anew under the same name is read anew.
+    ///
+    /// # Errors
+    /// The log can't be read or understood.
+    pub async fn refreshed(&self) -> Result<Option<Arc<Self>>, Error> {
+        // Versions follow one another without a gap, so the log needn't be listed.
+        let next = commit_stamp(self.location(), self.version() + 1);
+        let (is_same, next) = futures::join!(self.is_of_the_same_table(), next);
+        if !is_same? {
+            cache::forget(self.location());
+            return Self::read(self.location().clone(), At::Newest)
+                .await
+                .map(Some);
+        }
+        let mut table = self.table().clone();
+        // Where the known commit itself was cleaned up, those after it may have been too.
+        if next?.is_some() || self.has_no_commit() {
+            let updated = table.update_incremental(None).await;
+            updated.map_err(|source| Error::table(self.location().url(), source))?;
+        }
+        let is_newest = table.version() == Some(self.version());
+        cache::count(is_newest);
+        if is_newest {
+            return Ok(None);
+        }
+        let newer = Self::of(self.location().clone(), table).await?;
+        cache::share(&newer, Some(self));
+        Ok(Some(newer))
+    }
+}

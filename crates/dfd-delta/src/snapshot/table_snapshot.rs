@@ -1,0 +1,372 @@
+//! One version of a table, ready to be scanned many times.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use arrow::datatypes::{DataType, SchemaRef};
+use chrono::{DateTime, Utc};
+use datafusion::catalog::TableProvider;
+use datafusion::common::Statistics;
+use datafusion::common::heap_size::{DFHeapSize, DFHeapSizeCtx};
+use datafusion::logical_expr::Expr;
+use datafusion::prelude::SessionConfig;
+use deltalake_core::DeltaTable;
+use deltalake_core::kernel::{EagerSnapshot, LogicalFileView};
+use deltalake_core::operations::load_cdf::CdfLoadBuilder;
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use url::Url;
+
+use crate::commit::commit_path;
+use crate::error::Error;
+use crate::files::column_mapping::{ColumnMapping, MappingMode};
+use crate::files::data_file::{self, DataFile};
+use crate::files::deletion_vector::selection;
+use crate::files::log_values::Bound;
+use crate::files::scan_columns::ScanColumns;
+use dfd_runtime::Location;
+
+/// Reader features that a scan made of the snapshot's files honours.
+const HONOURED: [&str; 5] = [
+    "deletionVectors",
+    "columnMapping",
+    "timestampNtz",
+    "v2Checkpoint",
+    // Asks for something of vacuum alone.
+    "vacuumProtocolCheck",
+];
+
+/// One version of a table: schema, files, statistics. It never changes.
+pub struct TableSnapshot {
+    location: Location,
+    version: u64,
+    schema: SchemaRef,
+    columns: ScanColumns,
+    files: Vec<DataFile>,
+    table: DeltaTable,
+    fallback: Option<String>,
+    stamp: Option<Stamp>,
+    whole: OnceLock<Statistics>,
+    instance: u64,
+}
+
+/// What tells a commit from another of the same version: size, time and tag of its file.
+type Stamp = (u64, DateTime<Utc>, Option<String>);
+
+/// The stamp of a commit; None where the log was cleaned up, and a checkpoint stands for its commits.
+pub(super) async fn commit_stamp(
+    location: &Location,
+    version: u64,
+) -> Result<Option<Stamp>, Error> {
+    let commit = commit_path(location, version)?;
+    match location.store().head(&commit).await {
+        Ok(found) => Ok(Some((found.size, found.last_modified, found.e_tag))),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(Error::table(location.url(), error.into())),
+    }
+}
+
+/// The snapshots that are in use, by their number.
+fn in_use() -> MutexGuard<'static, HashMap<u64, Weak<TableSnapshot>>> {
+    static IN_USE: LazyLock<Mutex<HashMap<u64, Weak<TableSnapshot>>>> =
+        LazyLock::new(Mutex::default);
+    IN_USE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for TableSnapshot {
+    fn drop(&mut self) {
+        in_use().remove(&self.instance);
+    }
+}
+
+impl fmt::Debug for TableSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableSnapshot")
+            .field("location", &self.location)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TableSnapshot {
+    pub(super) async fn is_of_the_same_table(&self) -> Result<bool, Error> {
+        let found = commit_stamp(&self.location, self.version).await;
+        Ok(found? == self.stamp)
+    }
+
+    pub(super) async fn of(location: Location, table: DeltaTable) -> Result<Arc<Self>, Error> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let failed = |source| Error::table(location.url(), source);
+        let state = table.snapshot().map_err(failed)?;
+        let schema = state.snapshot().arrow_schema();
+        let mode = state
+            .metadata()
+            .configuration()
+            .get("delta.columnMapping.mode");
+        let mapping = ColumnMapping::new(&schema, mode.map(String::as_str));
+        let partition_columns = state.metadata().partition_columns().to_vec();
+        let columns = ScanColumns::new(&schema, &partition_columns, mapping);
+        let features: Vec<String> = state
+            .protocol()
+            .reader_features()
+            .unwrap_or_default()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let version = state.version();
+        let stamp = commit_stamp(&location, version).await?;
+        let mut snapshot = Self {
+            version,
+            stamp,
+            whole: OnceLock::new(),
+            fallback: unsupported(&columns, &features),
+            schema,
+            columns,
+            files: Vec::new(),
+            location,
+            table,
+            instance: NEXT.fetch_add(1, Ordering::Relaxed),
+        };
+        if snapshot.fallback.is_none() {
+            snapshot.files = snapshot.read_files().await?;
+        } else {
+            snapshot.refuse_ids_in_fallback()?;
+            // What deltalake-core can't read either is refused now, by name, and not in a query.
+            let session = dfd_runtime::session(SessionConfig::new()).state();
+            let scan = snapshot.delta_scan().await?;
+            scan.scan(&session, None, &[], Some(0)).await?;
+        }
+        let snapshot = Arc::new(snapshot);
+        in_use().insert(snapshot.instance, Arc::downgrade(&snapshot));
+        Ok(snapshot)
+    }
+
+    /// deltalake-core looks for columns by name, and gives nulls for files that have ids alone.
+    fn refuse_ids_in_fallback(&self) -> Result<(), Error> {
+        match &self.fallback {
+            Some(reason) if self.columns.mapping.mode() == MappingMode::Id => {
+                Err(Error::Unsupported {
+                    uri: self.location.url().to_string(),
+                    reason: format!("column mapping by id beside {reason}"),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The snapshot of this number, while anybody uses it.
+    pub(crate) fn alive(instance: u64) -> Option<Arc<Self>> {
+        in_use().get(&instance).and_then(Weak::upgrade)
+    }
+
+    /// The number of this snapshot in this process.
+    pub(crate) fn instance(&self) -> u64 {
+        self.instance
+    }
+
+    async fn read_files(&self) -> Result<Vec<DataFile>, Error> {
+        let found = self.log_files()?;
+        let is_cut = |file: &LogicalFileView| file.deletion_vector_descriptor().is_some();
+        let mut masks = if found.iter().any(is_cut) {
+            self.deletion_vectors().await?
+        } else {
+            HashMap::new()
+        };
+        let root = self.location.url();
+        let with_rows = |file: &LogicalFileView| {
+            let refused = |reason: &str| Error::File {
+                path: file.path().into_owned(),
+                reason: reason.to_owned(),
+            };
+            let mut selected = None;
+            if is_cut(file) {
+                let path =
+                    data_file::location(&file.path(), root).map_err(|error| refused(&error))?;
+                let keep = masks
+                    .remove(&path)
+                    .ok_or_else(|| refused("its deletion vector was not read"))?;
+                let rows = file
+                    .num_records()
+                    .ok_or_else(|| refused("a deletion vector needs numRecords"))?;
+                selected = Some(selection(&keep, rows));
+            }
+            DataFile::try_new(file, root, &self.columns, selected)
+        };
+        found.iter().map(with_rows).collect()
+    }
+
+    async fn deletion_vectors(&self) -> Result<HashMap<Path, Vec<bool>>, Error> {
+        let scan = self.table.table_provider().build().await?;
+        let session = dfd_runtime::session(SessionConfig::new()).state();
+        let vectors = scan.deletion_vectors(&session).await?;
+        vectors
+            .into_iter()
+            .map(|vector| {
+                let url = Url::parse(&vector.filepath);
+                let found = url.map(|url| Path::from_url_path(url.path()));
+                match found {
+                    Ok(Ok(path)) => Ok((path, vector.keep_mask)),
+                    _ => Err(Error::File {
+                        path: vector.filepath,
+                        reason: "no path of an object store".to_owned(),
+                    }),
+                }
+            })
+            .collect()
+    }
+
+    /// deltalake-core's own provider, for what a scan of files can't express.
+    pub async fn delta_scan(&self) -> Result<Arc<dyn TableProvider>, Error> {
+        Ok(self.table.table_provider().await?)
+    }
+
+    /// Why the scan is left to deltalake-core, or None.
+    pub fn fallback(&self) -> Option<&str> {
+        self.fallback.as_deref()
+    }
+
+    /// Whether the values of partition columns alone say which rows match, so that the scan gives
+    /// those and no others.
+    pub(crate) fn is_partition_predicate(&self, filter: &Expr) -> bool {
+        let is_partition = |name: &str| self.columns.partition.find(name).is_some();
+        let columns = filter.column_refs();
+        self.fallback.is_none()
+            && !columns.is_empty()
+            && columns.iter().all(|column| is_partition(&column.name))
+            && !filter.is_volatile()
+    }
+
+    /// Whether the log no longer has the commit of this version.
+    pub(super) fn has_no_commit(&self) -> bool {
+        self.stamp.is_none()
+    }
+
+    /// The version of the table.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The table's columns in their order.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Schema, metadata and protocol as the log has them.
+    ///
+    /// # Errors
+    /// The log wasn't read.
+    pub fn log_state(&self) -> Result<&EagerSnapshot, Error> {
+        let state = self.table.snapshot();
+        let state = state.map_err(|source| Error::table(self.location.url(), source))?;
+        Ok(state.snapshot())
+    }
+
+    /// Where the table is.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    pub(crate) fn columns(&self) -> &ScanColumns {
+        &self.columns
+    }
+
+    pub(crate) fn files(&self) -> &[DataFile] {
+        &self.files
+    }
+
+    /// The add actions.
+    pub(crate) fn log_files(&self) -> Result<Vec<LogicalFileView>, Error> {
+        let state = self.table.snapshot();
+        let state = state.map_err(|source| Error::table(self.location.url(), source))?;
+        Ok(state.log_data().iter().collect())
+    }
+
+    /// Where the files are in their store.
+    ///
+    /// # Errors
+    /// The log has a path that no store has.
+    pub fn paths(&self) -> Result<HashSet<Path>, Error> {
+        let found = self.log_files()?;
+        found.iter().map(|file| self.place(&file.path())).collect()
+    }
+
+    /// Where the files are that the table no longer has, and that an older version may have.
+    ///
+    /// # Errors
+    /// The log can't be read, or has a path that no store has.
+    pub async fn removed_paths(&self) -> Result<HashSet<Path>, Error> {
+        let failed = |source| Error::table(self.location.url(), source);
+        let log = self.table.log_store();
+        let state = self.table.snapshot().map_err(failed)?;
+        let removed = state.all_tombstones(log.as_ref());
+        let places = removed.map(|file| self.place(&file.map_err(failed)?.path()));
+        places.try_collect().await
+    }
+
+    fn place(&self, path: &str) -> Result<Path, Error> {
+        data_file::location(path, self.location.url()).map_err(|reason| Error::File {
+            path: path.to_owned(),
+            reason,
+        })
+    }
+
+    pub(crate) fn table(&self) -> &DeltaTable {
+        &self.table
+    }
+
+    /// What reads the table's change data.
+    pub(crate) fn change_data(&self) -> CdfLoadBuilder {
+        self.table.clone().scan_cdf()
+    }
+
+    /// Memory of the files and their statistics.
+    pub(crate) fn bytes(&self) -> usize {
+        let mut seen = DFHeapSizeCtx::default();
+        let of_file = |file: &DataFile| {
+            size_of::<DataFile>()
+                + file.scanned.object_meta.location.as_ref().len()
+                + file.bounds.len() * size_of::<[Option<Bound>; 2]>()
+                + file.statistics.heap_size(&mut seen)
+        };
+        self.files.iter().map(of_file).sum()
+    }
+
+    /// The sum of the statistics of all files, by column of the scan.
+    pub(crate) fn statistics(&self) -> &Statistics {
+        self.whole.get_or_init(|| {
+            let schema = self.columns.table_schema();
+            self.statistics_of(&self.files, schema.table_schema())
+        })
+    }
+
+    /// The sum of the files' statistics, by column of the scan.
+    pub(crate) fn statistics_of<'a>(
+        &self,
+        files: impl IntoIterator<Item = &'a DataFile>,
+        scan_schema: &SchemaRef,
+    ) -> Statistics {
+        let all = files.into_iter().map(|file| file.statistics.as_ref());
+        Statistics::try_merge_iter(all, scan_schema)
+            .unwrap_or_else(|_| Statistics::new_unknown(scan_schema))
+    }
+}
+
+fn unsupported(columns: &ScanColumns, features: &[String]) -> Option<String> {
+    if let Some(feature) = features.iter().find(|f| !HONOURED.contains(&f.as_str())) {
+        return Some(format!("the reader feature {feature}"));
+    }
+    if let Some(field) = columns.partition.iter().find(|f| is_binary(f.data_type())) {
+        return Some(format!("the binary partition column {}", field.name()));
+    }
+    None
+}
+
+fn is_binary(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView
+    )
+}
