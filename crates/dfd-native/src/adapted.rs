@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use dfd_stream::{AdaptedReader, Counters, Shape};
+use dfd_arrow::{AdaptedReader, Counters, Shape};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -206,7 +206,7 @@ impl Exported {
             Some(Err(text)) => return Some(Err(ArrowError::ExternalError(text.into()))),
             None => return Some(Err(ArrowError::ExternalError("Python is ending".into()))),
         };
-        let aligned = dfd_stream::align(&batch, &self.schema, first_row);
+        let aligned = dfd_arrow::align(&batch, &self.schema, first_row);
         Some(aligned.map_err(|error| {
             let text = text(&ArrowError::from(error));
             ArrowError::ExternalError(text.into())
@@ -218,7 +218,7 @@ impl Exported {
 #[pyfunction]
 pub fn stop_prefetching(py: Python<'_>, patience_s: f64) -> Vec<u64> {
     let patience = Duration::try_from_secs_f64(patience_s).unwrap_or_default();
-    py.detach(|| dfd_stream::stop_prefetching(patience))
+    py.detach(|| dfd_arrow::stop_prefetching(patience))
 }
 
 impl Iterator for Exported {

@@ -9,7 +9,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use dfd_stream::{AdaptedReader, AlignError, Next, Shape};
+use dfd_arrow::{AdaptedReader, AlignError, Next, Shape};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -114,7 +114,7 @@ pub fn requested(
             own.fields().len()
         )));
     }
-    match dfd_stream::alignable(own, &wanted) {
+    match dfd_arrow::alignable(own, &wanted) {
         Ok(()) => Ok(Some(wanted)),
         Err(AlignError::Type { .. }) => Ok(None),
         Err(error) => Err(PyValueError::new_err(error.to_string())),
@@ -141,7 +141,7 @@ impl Batch {
     fn aligned(&self, wanted: Option<Bound<'_, PyCapsule>>) -> PyResult<RecordBatch> {
         match requested(wanted, self.0.schema_ref())? {
             None => Ok(self.0.clone()),
-            Some(schema) => dfd_stream::align(&self.0, &schema, 0)
+            Some(schema) => dfd_arrow::align(&self.0, &schema, 0)
                 .map_err(|error| PyValueError::new_err(error.to_string())),
         }
     }
