@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use dfd_arrow::{AdaptedReader, Counters, Shape};
+use dfd_arrow::{AdaptedReader, Counters, Shape, Source};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -16,7 +16,7 @@ use pyo3_arrow::{PyRecordBatchReader, PySchema};
 
 use crate::errors;
 use crate::interrupt::{interrupt_again, is_interrupt, raised, text};
-use crate::streams::{Batch, Source, adapted, reader, requested, schema_capsule, wait};
+use crate::streams::{Batch, adapted, reader, requested, schema_capsule, wait};
 
 enum State {
     Ready(Box<AdaptedReader>),

@@ -1,6 +1,7 @@
 //! Arrow C streams in and out.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use arrow::array::{
@@ -9,7 +10,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use dfd_arrow::{AdaptedReader, AlignError, Next, Shape};
+use dfd_arrow::{AdaptedReader, AlignError, Shape, Source};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -22,8 +23,6 @@ use crate::interrupt::raised;
 
 /// How long to wait before looking whether Ctrl-C was pressed.
 const PATIENCE: Duration = Duration::from_millis(100);
-
-pub type Source = Box<dyn RecordBatchReader + Send>;
 
 /// Any object with `__arrow_c_stream__`, or with `__arrow_c_array__` alone, as a reader.
 pub fn reader(stream: &Bound<'_, PyAny>) -> PyResult<Source> {
@@ -205,10 +204,9 @@ pub fn wait(
     reader: &mut AdaptedReader,
 ) -> PyResult<Option<Result<RecordBatch, ArrowError>>> {
     loop {
-        match py.detach(|| reader.wait(PATIENCE)) {
-            Next::Item(item) => return Ok(Some(item)),
-            Next::End => return Ok(None),
-            Next::Waiting => py.check_signals()?,
+        match py.detach(|| reader.poll_next(PATIENCE)) {
+            Poll::Ready(item) => return Ok(item),
+            Poll::Pending => py.check_signals()?,
         }
     }
 }

@@ -1,14 +1,14 @@
-//! Batches of one size out of batches of any.
+//! Batches joined and cut to one size.
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
-/// Joins small batches and cuts large ones, whose pieces share its memory.
+/// A resizer of batches: joins small ones and cuts large ones, whose pieces share its memory.
 ///
 /// Nothing is set aside in advance, as `BatchCoalescer` does: `rows` may be any number.
-pub struct Resizer {
+pub(super) struct Resizer {
     schema: SchemaRef,
     rows: usize,
     // Together fewer than `rows` rows.
@@ -19,8 +19,8 @@ pub struct Resizer {
 }
 
 impl Resizer {
-    /// Batches of `rows` rows; the last may have fewer.
-    pub fn new(schema: SchemaRef, rows: usize) -> Self {
+    /// A resizer to `rows` rows; the last batch may have fewer.
+    pub(super) fn new(schema: SchemaRef, rows: usize) -> Self {
         Self {
             schema,
             rows,
@@ -31,12 +31,12 @@ impl Resizer {
     }
 
     /// Add a batch, once [`Resizer::next_full`] has nothing more.
-    pub fn push(&mut self, batch: RecordBatch) {
+    pub(super) fn push(&mut self, batch: RecordBatch) {
         self.rest = Some(batch);
     }
 
     /// The next batch that has all its rows.
-    pub fn next_full(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
+    pub(super) fn next_full(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
         let Some(rest) = self.rest.take().filter(|rest| rest.num_rows() > 0) else {
             return Ok(None);
         };
@@ -49,18 +49,18 @@ impl Resizer {
         let (taken, left) = (self.missing, rows - self.missing);
         self.rest = (left > 0).then(|| rest.slice(taken, left));
         self.pieces.push(rest.slice(0, taken));
-        self.joined()
+        self.join()
     }
 
     /// The last rows, fewer than a batch has.
-    pub fn last(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
+    pub(super) fn last(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
         if self.pieces.is_empty() {
             return Ok(None);
         }
-        self.joined()
+        self.join()
     }
 
-    fn joined(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
+    fn join(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
         let pieces = std::mem::take(&mut self.pieces);
         self.missing = self.rows;
         if let [whole] = &pieces[..] {

@@ -1,12 +1,12 @@
-//! Columns by name, types by exact cast.
+//! Batches aligned to a schema: columns by name, types by exact cast.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
-use crate::cast::{Inexact, castable, exact_cast};
+use crate::cast::{Inexact, castable, exact_cast, not_null};
 
 /// Why a stream can't have the schema that is asked of it.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,7 @@ impl From<AlignError> for ArrowError {
     }
 }
 
-/// Fail early where no batch of `from` can become one of `to`.
+/// Checks before any batch is read: fail where no batch of `from` can become one of `to`.
 pub fn check(from: &Schema, to: &Schema) -> Result<(), AlignError> {
     let found = |name: &str| from.fields().find(name);
     for (position, field) in from.fields().iter().enumerate() {
@@ -118,13 +118,5 @@ fn column(batch: &RecordBatch, field: &Field) -> Result<ArrayRef, Inexact> {
     let Some(array) = batch.column_by_name(field.name()) else {
         return Ok(new_null_array(field.data_type(), batch.num_rows()));
     };
-    let cast = exact_cast(array, field.data_type())?;
-    if field.is_nullable() {
-        return Ok(cast);
-    }
-    let nulls = cast.logical_nulls().filter(|nulls| nulls.null_count() > 0);
-    match nulls.and_then(|nulls| (0..cast.len()).find(|row| nulls.is_null(*row))) {
-        Some(row) => Err(Inexact::new(row, "it is null and may not be")),
-        None => Ok(cast),
-    }
+    not_null(&exact_cast(array, field.data_type())?, None, field)
 }

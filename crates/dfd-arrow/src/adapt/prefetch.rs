@@ -3,17 +3,17 @@
 use std::collections::VecDeque;
 use std::process;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 
-use crate::shape::Shaped;
+/// A batch, or the error that ends its stream.
+pub(super) type Item = Result<RecordBatch, ArrowError>;
 
-type Item = Result<RecordBatch, ArrowError>;
-
-/// What has been given a thread, and which.
+/// The queues that a thread fills, with its id.
 static RUNNING: Mutex<Vec<(Weak<Queue>, u64)>> = Mutex::new(Vec::new());
 
 /// Stop all threads that read ahead and wait for them, for at most `patience`; the ids, as the system has
@@ -38,18 +38,21 @@ pub fn stop_prefetching(patience: Duration) -> Vec<u64> {
     running.into_iter().map(|(_, thread)| thread).collect()
 }
 
-/// Batches that wait, in their order and with the error that ends them.
+/// Batches that a thread has read ahead, in their order and with the error that ends them.
 ///
 /// Dropping it ends the thread, which drops the source: at once where it waits for the consumer, and
 /// where the source is at work as soon as that gives its batch.
-pub struct Ahead(Arc<Queue>);
+pub(super) struct Prefetcher(Arc<Queue>);
 
-impl Ahead {
+impl Prefetcher {
     /// Read ahead so that at most `batches` (at least 1) are there which nobody has taken.
     ///
     /// # Errors
     /// The system has no thread to give.
-    pub fn start(source: Shaped, batches: usize) -> Result<Self, ArrowError> {
+    pub(super) fn start(
+        source: impl Iterator<Item = Item> + Send + 'static,
+        batches: usize,
+    ) -> Result<Self, ArrowError> {
         let queue = Arc::new(Queue {
             batches,
             process: process::id(),
@@ -68,29 +71,30 @@ impl Ahead {
         Ok(Self(queue))
     }
 
-    /// The next batch, `Some(None)` at the end, or `None` where there is none after `patience`.
-    pub fn next(&self, patience: Duration) -> Option<Option<Item>> {
+    /// The next batch, which is waited for no longer than `patience`.
+    pub(super) fn poll_next(&self, patience: Duration) -> Poll<Option<Item>> {
         let is_waiting = |state: &mut State| state.items.is_empty() && !state.has_ended;
         let mut state = self.0.wait(patience, is_waiting);
         let item = state.items.pop_front();
         if item.is_none() && !state.has_ended {
-            return None;
+            return Poll::Pending;
         }
         if item.is_none() && state.is_closed {
             let text = "the stream was stopped: the process ends";
-            return Some(Some(Err(ArrowError::ExternalError(text.into()))));
+            return Poll::Ready(Some(Err(ArrowError::ExternalError(text.into()))));
         }
         self.0.changed.notify_all();
-        Some(item)
+        Poll::Ready(item)
     }
 }
 
-impl Drop for Ahead {
+impl Drop for Prefetcher {
     fn drop(&mut self) {
         self.0.close();
     }
 }
 
+/// What the thread and the consumer share.
 struct Queue {
     batches: usize,
     process: u32,
@@ -112,13 +116,15 @@ impl Queue {
         patience: Duration,
         is_waiting: impl Fn(&mut State) -> bool,
     ) -> MutexGuard<'_, State> {
-        let state = lock(&self.state);
+        let locked = lock(&self.state);
         if patience == Duration::MAX {
-            let state = self.changed.wait_while(state, is_waiting);
+            let state = self.changed.wait_while(locked, is_waiting);
             return state.unwrap_or_else(PoisonError::into_inner);
         }
-        let found = self.changed.wait_timeout_while(state, patience, is_waiting);
-        found.unwrap_or_else(PoisonError::into_inner).0
+        let waited = self
+            .changed
+            .wait_timeout_while(locked, patience, is_waiting);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Wait for room; whether the batches are still wanted.
@@ -152,7 +158,7 @@ impl Drop for End {
     }
 }
 
-fn read(mut source: Shaped, end: &End) {
+fn read(mut source: impl Iterator<Item = Item>, end: &End) {
     let queue = &end.0;
     while queue.has_room() {
         // The source ends with its first error.

@@ -1,6 +1,5 @@
-//! What is done to each batch before it leaves.
+//! A source whose batches are put into shape before they leave.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -8,13 +7,15 @@ use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
-use crate::align::{self, AlignError};
-use crate::resize::Resizer;
+use super::align::{self, AlignError};
+use super::resize::Resizer;
+use crate::panic_message::panic_message;
 
+/// What another library gives.
 pub type Source = Box<dyn RecordBatchReader + Send>;
 
 /// A source that is fused, aligned and resized.
-pub struct Shaped {
+pub(super) struct ShapedSource {
     // None once the source has ended or failed: it is never asked again.
     source: Option<Source>,
     schema: SchemaRef,
@@ -24,8 +25,9 @@ pub struct Shaped {
     rows: u64,
 }
 
-impl Shaped {
-    pub fn try_new(
+impl ShapedSource {
+    /// `source` with the columns of `schema`, in batches of `batch_rows` rows; each by default as it comes.
+    pub(super) fn try_new(
         source: Source,
         schema: Option<SchemaRef>,
         batch_rows: Option<usize>,
@@ -50,7 +52,8 @@ impl Shaped {
         })
     }
 
-    pub fn schema(&self) -> SchemaRef {
+    /// The columns that leave.
+    pub(super) fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
@@ -60,16 +63,17 @@ impl Shaped {
             return Ok(None);
         };
         // A panic must not reach the C interface that others pull this stream through.
-        let next = AssertUnwindSafe(|| match source.next() {
+        let pulled = catch_unwind(AssertUnwindSafe(|| match source.next() {
             Some(Ok(batch)) => {
                 let aligned = align::align(&batch, &self.schema, self.rows)?;
                 self.rows += batch.num_rows() as u64;
                 Ok(Some(aligned))
             }
             other => other.transpose(),
-        });
-        let next = catch_unwind(next).unwrap_or_else(|panic| {
-            let text = format!("the stream's source panicked: {}", said(panic.as_ref()));
+        }));
+        let next = pulled.unwrap_or_else(|panic| {
+            let message = panic_message(panic.as_ref());
+            let text = format!("the stream's source panicked: {message}");
             Err(ArrowError::ExternalError(text.into()))
         });
         if !matches!(next, Ok(Some(_))) {
@@ -78,7 +82,7 @@ impl Shaped {
         next
     }
 
-    /// Rows that came before an error leave before the error does.
+    /// The next batch of the resizer; rows that came before an error leave before the error does.
     fn resized(&mut self, resizer: &mut Resizer) -> Result<Option<RecordBatch>, ArrowError> {
         loop {
             if let Some(batch) = resizer.next_full()? {
@@ -116,16 +120,10 @@ impl Shaped {
     }
 }
 
-impl Iterator for Shaped {
+impl Iterator for ShapedSource {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.advance().transpose()
     }
-}
-
-fn said(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_default()
 }

@@ -5,13 +5,10 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, make_array};
 use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
 use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type};
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use crate::cast::{Inexact, first_bad, strict};
-use crate::text;
-
-/// A longer value isn't shown whole.
-const SHOWN_CHARACTERS: usize = 60;
+use super::inexact::Inexact;
+use super::parse;
+use super::strict::{first_bad, strict};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -52,7 +49,7 @@ fn is_utc(zone: &str) -> bool {
 }
 
 /// Whether values of one type may be values of the other; both without fields.
-pub fn castable(from: &DataType, to: &DataType) -> bool {
+pub(super) fn castable(from: &DataType, to: &DataType) -> bool {
     use Kind::{Bytes, Date, Duration, Number, Text, Time, Truth, Utc, Zoned};
     let (Some(a), Some(b)) = (kind(from), kind(to)) else {
         return false;
@@ -73,7 +70,7 @@ fn has_zone(of: &DataType) -> bool {
 }
 
 /// Whether Arrow can make a dictionary of values of the type.
-pub fn packs(value: &DataType) -> bool {
+pub(super) fn fits_dictionary(value: &DataType) -> bool {
     use DataType as T;
     let temporal = matches!(
         kind(value),
@@ -83,8 +80,8 @@ pub fn packs(value: &DataType) -> bool {
     temporal || value.is_numeric() || (bytes && *value != T::BinaryView)
 }
 
-/// The array in another type.
-pub fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Inexact> {
+/// The array in another type with every value kept; both without fields.
+pub(super) fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Inexact> {
     let from = array.data_type();
     if !castable(from, to) {
         return Err(Inexact::new(0, format!("{from} can't become {to}")));
@@ -102,13 +99,13 @@ fn converted(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Inexact> {
         // With a time of day a Date64 is no date.
         (Some(Kind::Text), DataType::Date64) => cast(&cast(array, &DataType::Date32)?, to),
         (Some(Kind::Text), _) => {
-            let plain = if to.is_decimal() {
-                &text::plain(array)?
+            let readable = if to.is_decimal() {
+                &parse::without_exponents(array)?
             } else {
                 array
             };
-            let read = strict(plain, to).map_err(|bad| told(bad, array, to))?;
-            text::all_read(array, &read)?;
+            let read = strict(readable, to).map_err(|bad| Inexact::value(array, bad.row, to))?;
+            parse::check_all_read(array, &read)?;
             Ok(read)
         }
         (Some(Kind::Bytes), _) if kind(to) == Some(Kind::Text) => decoded(array, to),
@@ -131,8 +128,7 @@ fn labelled(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Inexact> {
         return Ok(Arc::clone(array));
     }
     let data = array.to_data().into_builder().data_type(to.clone()).build();
-    data.map(make_array)
-        .map_err(|error| Inexact::new(0, error.to_string()))
+    Ok(data.map(make_array)?)
 }
 
 /// Whether every value of one type is one of the other.
@@ -149,19 +145,13 @@ fn is_kept(from: &DataType, to: &DataType) -> bool {
     }
 }
 
-/// The error shows the value as it came.
-fn told(bad: Inexact, array: &ArrayRef, to: &DataType) -> Inexact {
-    Inexact::new(bad.row, doesnt_fit(array, bad.row, to))
-}
-
 /// Bytes as the text that they encode.
 fn decoded(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Inexact> {
     // Arrow's strict cast reads bytes outside of the slice and under nulls too; the other one makes
     // nulls of what is no text.
-    let text = cast_with_options(array, to, &CastOptions::default())
-        .map_err(|error| Inexact::new(0, error.to_string()))?;
+    let text = cast_with_options(array, to, &CastOptions::default())?;
     match (0..array.len()).find(|row| text.is_null(*row) && array.is_valid(*row)) {
-        Some(row) => Err(Inexact::new(row, doesnt_fit(array, row, to))),
+        Some(row) => Err(Inexact::value(array, row, to)),
         None => Ok(text),
     }
 }
@@ -169,15 +159,14 @@ fn decoded(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Inexact> {
 /// Cast, and cast back: what is the same again was kept.
 fn back_and_forth(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Inexact> {
     let plain = labelled(array, &zoneless(array.data_type()))?;
-    let there = strict(&plain, &zoneless(to)).map_err(|bad| told(bad, array, to))?;
-    let back = cast_with_options(&there, plain.data_type(), &CastOptions::default())
-        .map_err(|error| Inexact::new(0, error.to_string()))?;
+    let there = strict(&plain, &zoneless(to)).map_err(|bad| Inexact::value(array, bad.row, to))?;
+    let back = cast_with_options(&there, plain.data_type(), &CastOptions::default())?;
     if is_same(&plain, &back) {
         return labelled(&there, to);
     }
     let fine = |rows| is_same(&plain.slice(0, rows), &back.slice(0, rows));
     let row = first_bad(array.len(), fine);
-    Err(Inexact::new(row, doesnt_fit(array, row, to)))
+    Err(Inexact::value(array, row, to))
 }
 
 /// Equal as numbers: every NaN is one, and so are both zeros.
@@ -198,26 +187,4 @@ fn same_floats<T: ArrowPrimitiveType>(a: &ArrayRef, b: &ArrayRef) -> bool {
     };
     let (a, b) = (a.as_primitive::<T>(), b.as_primitive::<T>());
     a.iter().zip(b).all(|(a, b)| same(a, b))
-}
-
-/// What an error says of a value.
-pub fn doesnt_fit(array: &ArrayRef, row: usize, to: &DataType) -> String {
-    format!("{} doesn't fit {to}", shown(array, row))
-}
-
-/// One value as text, which has no NUL: it may become a C string.
-fn shown(array: &ArrayRef, row: usize) -> String {
-    let options = FormatOptions::default().with_null("null");
-    let value = ArrayFormatter::try_new(array, &options)
-        .and_then(|values| values.value(row).try_to_string())
-        .unwrap_or_else(|_| format!("a value of {}", array.data_type()));
-    let text = kind(array.data_type()) == Some(Kind::Text);
-    let mut short: String = value.chars().take(SHOWN_CHARACTERS).collect();
-    if short.len() < value.len() {
-        short.push('…');
-    }
-    if text {
-        short = format!("{short:?}");
-    }
-    short.replace('\0', "\\0")
 }

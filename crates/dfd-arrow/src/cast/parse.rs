@@ -1,4 +1,4 @@
-//! Whether all of a text went into the value that was read from it.
+//! What gets lost when text is parsed: whether all of a text went into the value read from it.
 //!
 //! Arrow drops the digits that a decimal or a time stamp has no place for, and the time of a date,
 //! and reads a number that is too large for a float as infinite.
@@ -7,20 +7,20 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, Float64Type, TimeUnit};
 
-use crate::cast::{Inexact, strict};
-use crate::leaf::doesnt_fit;
+use super::inexact::Inexact;
+use super::strict::strict;
 
 /// Fail at the first text of which something is missing in the value read from it.
-pub fn all_read(texts: &ArrayRef, read: &ArrayRef) -> Result<(), Inexact> {
+pub(super) fn check_all_read(texts: &ArrayRef, read: &ArrayRef) -> Result<(), Inexact> {
     let to = read.data_type();
     let lost = match to {
         DataType::Timestamp(unit, _) | DataType::Time32(unit) | DataType::Time64(unit) => {
             let places = places(*unit);
-            first(texts, |_, text| fraction_digits(text) > places)?
+            first_lost(texts, |_, text| fraction_digits(text) > places)?
         }
-        DataType::Date32 => first(texts, |_, text| {
+        DataType::Date32 => first_lost(texts, |_, text| {
             let time = text
                 .split_once(['T', 't', ' '])
                 .map_or("", |(_, time)| time);
@@ -28,55 +28,54 @@ pub fn all_read(texts: &ArrayRef, read: &ArrayRef) -> Result<(), Inexact> {
         })?,
         to if to.is_decimal() => {
             let written = strict(read, &DataType::Utf8)?;
-            let written = written.as_string::<i32>();
-            first(texts, |row, text| {
-                number(text).is_none() || number(text) != number(written.value(row))
+            let numbers = written.as_string::<i32>();
+            first_lost(texts, |row, text| {
+                number(text).is_none() || number(text) != number(numbers.value(row))
             })?
         }
         to if to.is_floating() => {
-            let wide = cast(read, &DataType::Float64)
-                .map_err(|error| Inexact::new(0, error.to_string()))?;
-            let wide = wide.as_primitive::<arrow::datatypes::Float64Type>();
-            first(texts, |row, text| {
-                wide.value(row).is_infinite() && text.contains(|c: char| c.is_ascii_digit())
+            let wide = cast(read, &DataType::Float64)?;
+            let floats = wide.as_primitive::<Float64Type>();
+            first_lost(texts, |row, text| {
+                floats.value(row).is_infinite() && text.contains(|c: char| c.is_ascii_digit())
             })?
         }
         _ => None,
     };
     match lost {
         None => Ok(()),
-        Some(row) => Err(Inexact::new(row, doesnt_fit(texts, row, to))),
+        Some(row) => Err(Inexact::value(texts, row, to)),
     }
 }
 
-fn first(
+/// The first row with a text of which something is lost.
+fn first_lost(
     texts: &ArrayRef,
     is_lost: impl Fn(usize, &str) -> bool,
 ) -> Result<Option<usize>, Inexact> {
-    let texts = strict(texts, &DataType::Utf8)?;
-    let texts: &StringArray = texts.as_string();
-    let mut rows = texts.iter().enumerate();
+    let strings = strict(texts, &DataType::Utf8)?;
+    let mut rows = strings.as_string::<i32>().iter().enumerate();
     Ok(rows.find_map(|(row, text)| is_lost(row, text?).then_some(row)))
 }
 
-/// Numbers without exponents, which Arrow reads wrongly into decimals.
-pub fn plain(texts: &ArrayRef) -> Result<ArrayRef, Inexact> {
-    let texts = strict(texts, &DataType::Utf8)?;
-    let rows = texts.as_string::<i32>();
+/// The texts with numbers written without exponents, which Arrow reads wrongly into decimals.
+pub(super) fn without_exponents(texts: &ArrayRef) -> Result<ArrayRef, Inexact> {
+    let strings = strict(texts, &DataType::Utf8)?;
+    let rows = strings.as_string::<i32>();
     if !rows.iter().flatten().any(|text| text.contains(['e', 'E'])) {
-        return Ok(texts);
+        return Ok(strings);
     }
-    let plain = |text: &str| unfolded(text).unwrap_or_else(|| text.to_owned());
-    let rows = rows.iter().map(|text| text.map(plain));
-    Ok(Arc::new(rows.collect::<StringArray>()))
+    let plain = |text: &str| without_exponent(text).unwrap_or_else(|| text.to_owned());
+    let written = rows.iter().map(|text| text.map(plain));
+    Ok(Arc::new(written.collect::<StringArray>()))
 }
 
-fn unfolded(text: &str) -> Option<String> {
+/// The number without its exponent; None where it isn't one, or has more digits than a decimal.
+fn without_exponent(text: &str) -> Option<String> {
     let (is_negative, digits, power) = number(text)?;
     let sign = if is_negative { "-" } else { "" };
     let zeros = usize::try_from(power.unsigned_abs()).ok()?;
     match power {
-        // No decimal has more.
         ..-152 | 153.. => None,
         0.. => {
             let width = (digits.len() + zeros).max(1);
@@ -84,13 +83,14 @@ fn unfolded(text: &str) -> Option<String> {
         }
         _ => {
             let width = zeros + 1;
-            let digits = format!("{digits:0>width$}");
-            let (whole, fraction) = digits.split_at(digits.len() - zeros);
+            let padded = format!("{digits:0>width$}");
+            let (whole, fraction) = padded.split_at(padded.len() - zeros);
             Some(format!("{sign}{whole}.{fraction}"))
         }
     }
 }
 
+/// Digits of the fraction of a second that the unit has a place for.
 fn places(unit: TimeUnit) -> usize {
     match unit {
         TimeUnit::Second => 0,
@@ -116,15 +116,15 @@ fn number(text: &str) -> Option<(bool, String, i64)> {
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let is_negative = whole.starts_with('-');
-    let digits = format!("{}{fraction}", whole.trim_start_matches(['-', '+']));
-    let digits = digits.trim_start_matches('0');
-    let kept = digits.trim_end_matches('0');
-    if kept.is_empty() {
+    let all = format!("{}{fraction}", whole.trim_start_matches(['-', '+']));
+    let integer = all.trim_start_matches('0');
+    let digits = integer.trim_end_matches('0');
+    if digits.is_empty() {
         return Some((false, String::new(), 0));
     }
-    let zeros = i64::try_from(digits.len() - kept.len()).ok()?;
+    let zeros = i64::try_from(integer.len() - digits.len()).ok()?;
     let power = exponent - i64::try_from(fraction.len()).ok()? + zeros;
-    Some((is_negative, kept.to_owned(), power))
+    Some((is_negative, digits.to_owned(), power))
 }
 
 #[cfg(test)]
@@ -147,7 +147,7 @@ mod tests {
             ("2e-3", "0.002"),
             ("0e9", "0"),
         ] {
-            assert_eq!(unfolded(folded).as_deref(), Some(plain));
+            assert_eq!(without_exponent(folded).as_deref(), Some(plain));
         }
     }
 

@@ -12,17 +12,17 @@ use arrow::datatypes::{
 };
 use arrow::util::bit_util::ceil;
 
-/// Sizes of the batches of one stream.
+/// A count of the bytes in the batches of one stream.
 #[derive(Debug, Default)]
-pub struct Sizes {
+pub(crate) struct BatchBytes {
     // Where the dictionaries of the batch before lie, in the order in which they are met.
     known: Vec<usize>,
     met: Vec<usize>,
 }
 
-impl Sizes {
+impl BatchBytes {
     /// Bytes of the values of a batch.
-    pub fn of(&mut self, batch: &RecordBatch) -> usize {
+    pub(crate) fn count(&mut self, batch: &RecordBatch) -> usize {
         let bytes = batch
             .columns()
             .iter()

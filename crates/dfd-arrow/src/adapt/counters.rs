@@ -1,8 +1,8 @@
-//! What has gone through a stream.
+//! Counters of what has left a stream.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What has left a stream so far; read from any thread.
+/// Rows, batches and bytes that have left a stream so far; read from any thread.
 #[derive(Debug, Default)]
 pub struct Counters {
     rows: AtomicU64,
@@ -26,7 +26,7 @@ impl Counters {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn add(&self, rows: usize, bytes: usize) {
+    pub(super) fn add(&self, rows: usize, bytes: usize) {
         self.rows.fetch_add(rows as u64, Ordering::Relaxed);
         self.batches.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);

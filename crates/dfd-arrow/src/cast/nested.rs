@@ -9,12 +9,18 @@ use arrow::array::{
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{nullif, take};
 use arrow::datatypes::{ArrowNativeType, DataType, Field, FieldRef, Fields};
-use arrow::error::ArrowError;
 
-use crate::cast::{Inexact, castable, exact_cast, strict};
+use super::inexact::Inexact;
+use super::nulls::not_null;
+use super::strict::strict;
+
+/// The cast of what is inside, which may be nested again.
+type Cast = fn(&ArrayRef, &DataType) -> Result<ArrayRef, Inexact>;
+/// Whether there is such a cast, or why not.
+type Castable = fn(&DataType, &DataType) -> Result<(), String>;
 
 /// The items of a list of any kind.
-pub fn item(of: &DataType) -> Option<&FieldRef> {
+pub(super) fn item(of: &DataType) -> Option<&FieldRef> {
     use DataType::{FixedSizeList, LargeList, LargeListView, List, ListView};
     match of {
         List(item) | LargeList(item) | ListView(item) | LargeListView(item) => Some(item),
@@ -32,7 +38,11 @@ fn pair(entries: &Field) -> Option<(&FieldRef, &FieldRef)> {
 }
 
 /// Fail where no struct of the one kind can become one of the other.
-pub fn structs_castable(from: &Fields, to: &Fields) -> Result<(), String> {
+pub(super) fn structs_castable(
+    from: &Fields,
+    to: &Fields,
+    castable: Castable,
+) -> Result<(), String> {
     for (position, field) in from.iter().enumerate() {
         let name = field.name();
         if to.find(name).is_none() {
@@ -57,7 +67,7 @@ pub fn structs_castable(from: &Fields, to: &Fields) -> Result<(), String> {
 }
 
 /// Fail where no map of the one kind can become one of the other.
-pub fn maps_castable(from: &Field, to: &Field) -> Result<(), String> {
+pub(super) fn maps_castable(from: &Field, to: &Field, castable: Castable) -> Result<(), String> {
     let (Some((key, value)), Some((to_key, to_value))) = (pair(from), pair(to)) else {
         return Err(format!(" is {from} and can't become {to}"));
     };
@@ -66,24 +76,24 @@ pub fn maps_castable(from: &Field, to: &Field) -> Result<(), String> {
 }
 
 /// A struct with other fields, by name.
-pub fn structs(array: &StructArray, to: &Fields) -> Result<ArrayRef, Inexact> {
+pub(super) fn structs(array: &StructArray, to: &Fields, cast: Cast) -> Result<ArrayRef, Inexact> {
     let column = |field: &FieldRef| {
         let Some(old) = array.column_by_name(field.name()) else {
             return Ok(new_null_array(field.data_type(), array.len()));
         };
-        let cast = if old.data_type() == field.data_type() {
+        let values = if old.data_type() == field.data_type() {
             Ok(Arc::clone(old))
         } else {
-            seen(old, array.nulls()).and_then(|old| exact_cast(&old, field.data_type()))
+            seen(old, array.nulls()).and_then(|old| cast(&old, field.data_type()))
         };
-        cast.and_then(|cast| not_null(&cast, array.nulls(), field))
+        values
+            .and_then(|values| not_null(&values, array.nulls(), field))
             .map_err(|bad| bad.under(&format!(".{}", field.name())))
     };
     let columns = to.iter().map(column).collect::<Result<Vec<_>, _>>()?;
     let nulls = array.nulls().cloned();
-    StructArray::try_new_with_length(to.clone(), columns, nulls, array.len())
-        .map(|made| Arc::new(made) as ArrayRef)
-        .map_err(whole)
+    let made = StructArray::try_new_with_length(to.clone(), columns, nulls, array.len())?;
+    Ok(Arc::new(made))
 }
 
 /// The values, null where their struct is.
@@ -92,35 +102,12 @@ fn seen(values: &ArrayRef, nulls: Option<&NullBuffer>) -> Result<ArrayRef, Inexa
         return Ok(Arc::clone(values));
     };
     let hidden = if let DataType::RunEndEncoded(_, _) = values.data_type() {
-        let rows = UInt64Array::from_iter_values(0..values.len() as u64);
-        let (_, rows, _) = rows.into_parts();
+        let (_, rows, _) = UInt64Array::from_iter_values(0..values.len() as u64).into_parts();
         take(values, &UInt64Array::new(rows, Some(nulls.clone())), None)
     } else {
         nullif(values, &BooleanArray::new(!nulls.inner(), None))
     };
-    hidden.map_err(whole)
-}
-
-/// The values, unless one is null that may not be where its parent isn't.
-fn not_null(
-    values: &ArrayRef,
-    parents: Option<&NullBuffer>,
-    field: &Field,
-) -> Result<ArrayRef, Inexact> {
-    if field.is_nullable() {
-        return Ok(Arc::clone(values));
-    }
-    let nulls = values
-        .logical_nulls()
-        .filter(|nulls| nulls.null_count() > 0);
-    let bad = nulls.and_then(|nulls| {
-        (0..values.len())
-            .find(|row| nulls.is_null(*row) && parents.is_none_or(|parents| parents.is_valid(*row)))
-    });
-    match bad {
-        Some(row) => Err(Inexact::new(row, "it is null and may not be")),
-        None => Ok(Arc::clone(values)),
-    }
+    Ok(hidden?)
 }
 
 /// The bounds of each list from 0, and the items that lie within them and nothing else.
@@ -147,8 +134,9 @@ impl Flat {
         .saturating_sub(1)
     }
 
-    fn cast(&self, to: &Field, step: &str) -> Result<ArrayRef, Inexact> {
-        exact_cast(&self.items, to.data_type())
+    /// Its items in another type; `step` is their path.
+    fn cast_items(&self, to: &Field, step: &str, cast: Cast) -> Result<ArrayRef, Inexact> {
+        cast(&self.items, to.data_type())
             .and_then(|items| not_null(&items, None, to))
             .map_err(|bad| {
                 let row = self.row(bad.row);
@@ -158,17 +146,19 @@ impl Flat {
 }
 
 /// A list of any kind with other items, as one of any kind.
-pub fn lists(array: &ArrayRef, item: &FieldRef, to: &DataType) -> Result<ArrayRef, Inexact> {
-    let Some(to_item) = self::item(to) else {
-        return Err(Inexact::new(0, format!("a list can't become {to}")));
-    };
+pub(super) fn lists(
+    array: &ArrayRef,
+    item: &FieldRef,
+    to: &DataType,
+    to_item: &FieldRef,
+    cast: Cast,
+) -> Result<ArrayRef, Inexact> {
     // Lists of a fixed size have items under their nulls, which may be null.
     let nullable = Arc::new(item.as_ref().clone().with_nullable(true));
-    let list = strict(array, &DataType::LargeList(nullable))?;
-    let list = compact(&list)?;
-    let list = list.as_list::<i64>();
+    let large = compact(&strict(array, &DataType::LargeList(nullable))?)?;
+    let list = large.as_list::<i64>();
     let flat = Flat::of(list);
-    let items = flat.cast(to_item, "[]")?;
+    let items = flat.cast_items(to_item, "[]", cast)?;
     if let DataType::FixedSizeList(_, size) = to {
         let is_other =
             |row: &usize| list.is_valid(*row) && list.value_length(*row) != i64::from(*size);
@@ -181,8 +171,13 @@ pub fn lists(array: &ArrayRef, item: &FieldRef, to: &DataType) -> Result<ArrayRe
         }
     }
     let nulls = list.nulls().cloned();
-    let made = LargeListArray::try_new(Arc::clone(to_item), flat.offsets, items, nulls);
-    strict(&(Arc::new(made.map_err(whole)?) as ArrayRef), to)
+    let made: ArrayRef = Arc::new(LargeListArray::try_new(
+        Arc::clone(to_item),
+        flat.offsets,
+        items,
+        nulls,
+    )?);
+    strict(&made, to)
 }
 
 /// The lists without items under their nulls.
@@ -193,35 +188,43 @@ fn compact(list: &ArrayRef) -> Result<ArrayRef, Inexact> {
         return Ok(Arc::clone(list));
     }
     let rows = UInt64Array::from_iter_values(0..list.len() as u64);
-    take(list, &rows, None).map_err(whole)
+    Ok(take(list, &rows, None)?)
 }
 
 /// A map with other keys and values.
-pub fn maps(array: &MapArray, entries: &FieldRef, sorted: bool) -> Result<ArrayRef, Inexact> {
+pub(super) fn maps(
+    array: &MapArray,
+    entries: &FieldRef,
+    sorted: bool,
+    cast: Cast,
+) -> Result<ArrayRef, Inexact> {
     let (DataType::Struct(fields), Some((key, value))) = (entries.data_type(), pair(entries))
     else {
         return Err(Inexact::new(0, "its entries are no pairs"));
     };
-    let list = |items: &ArrayRef| -> Result<Flat, Inexact> {
+    let flat = |items: &ArrayRef| -> Result<Flat, Inexact> {
         let item = Field::new("item", items.data_type().clone(), true);
-        let offsets = array.offsets().iter().map(|end| i64::from(*end)).collect();
-        let offsets = OffsetBuffer::new(offsets);
-        let nulls = array.nulls().cloned();
-        let list = LargeListArray::try_new(Arc::new(item), offsets, Arc::clone(items), nulls);
-        let list = compact(&(Arc::new(list.map_err(whole)?) as ArrayRef))?;
-        Ok(Flat::of(list.as_list::<i64>()))
+        let ends = array.offsets().iter().map(|end| i64::from(*end)).collect();
+        let list: ArrayRef = Arc::new(LargeListArray::try_new(
+            Arc::new(item),
+            OffsetBuffer::new(ends),
+            Arc::clone(items),
+            array.nulls().cloned(),
+        )?);
+        Ok(Flat::of(compact(&list)?.as_list::<i64>()))
     };
-    let (keys, values) = (list(array.keys())?, list(array.values())?);
-    let columns = vec![keys.cast(key, ".key")?, values.cast(value, ".value")?];
+    let (keys, values) = (flat(array.keys())?, flat(array.values())?);
+    let columns = vec![
+        keys.cast_items(key, ".key", cast)?,
+        values.cast_items(value, ".value", cast)?,
+    ];
     let ends = keys.offsets.iter().map(|end| i32::usize_as(end.as_usize()));
-    let pairs = StructArray::try_new(fields.clone(), columns, None).map_err(whole)?;
-    let offsets = OffsetBuffer::new(ends.collect());
-    let nulls = array.nulls().cloned();
-    MapArray::try_new(Arc::clone(entries), offsets, pairs, nulls, sorted)
-        .map(|made| Arc::new(made) as ArrayRef)
-        .map_err(whole)
-}
-
-fn whole(error: ArrowError) -> Inexact {
-    Inexact::new(0, error.to_string())
+    let made = MapArray::try_new(
+        Arc::clone(entries),
+        OffsetBuffer::new(ends.collect()),
+        StructArray::try_new(fields.clone(), columns, None)?,
+        array.nulls().cloned(),
+        sorted,
+    )?;
+    Ok(Arc::new(made))
 }
