@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use arrow::array::{RecordBatch, RecordBatchReader};
@@ -13,7 +14,7 @@ use datafusion::common::{DataFusionError, plan_err};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion_proto::logical_plan::LogicalExtensionCodec;
 use dfd_delta::Crossing;
-use dfd_engine::{HostCodec, Limits, Next, Prepared, Run};
+use dfd_engine::{EngineConfig, ForeignPlanCodec, PlannedQuery, RunningQuery};
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule};
@@ -45,12 +46,12 @@ impl Engine {
         footer_cache_bytes: Option<usize>,
     ) -> PyResult<Self> {
         gate::check(py)?;
-        let limits = Limits {
+        let config = EngineConfig {
             memory_bytes: memory_limit_bytes,
             spill_directory,
             footer_cache_bytes,
         };
-        dfd_engine::Engine::try_new(limits)
+        dfd_engine::Engine::try_new(config)
             .map(Self)
             .map_err(|error| PyValueError::new_err(error.to_string()))
     }
@@ -91,12 +92,12 @@ impl Engine {
         };
         let codec = host::logical_codec(session)?;
         let codec: Arc<dyn LogicalExtensionCodec> = (&codec).into();
-        let codec = HostCodec::new(codec, Arc::new(accepts));
+        let codec = ForeignPlanCodec::new(codec, Arc::new(accepts));
         let config = host::settings(session)?;
         let schema = schema.map(PySchema::into_inner);
         let bytes = bytes.as_bytes();
         let prepared = py.detach(|| {
-            let work = self.0.prepare(bytes, codec, config, schema.as_deref());
+            let work = self.0.plan(bytes, codec, config, schema.as_deref());
             catch_unwind(AssertUnwindSafe(|| dfd_delta::block_on(work)))
         });
         let prepared = match prepared {
@@ -150,14 +151,14 @@ fn encoded<'py>(
 
 enum State {
     Ready,
-    Running(Run),
+    Running(RunningQuery),
     Over,
 }
 
 /// One run of a plan: an iterator of batches, or an Arrow C stream. Single use.
 #[pyclass(module = "dfd_native", frozen)]
 pub struct EngineRun {
-    prepared: Prepared,
+    prepared: PlannedQuery,
     state: Mutex<State>,
     // Its tables and functions live as long as the session.
     _session: Py<PyAny>,
@@ -168,7 +169,7 @@ impl EngineRun {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, py: Python<'_>) -> PyResult<Run> {
+    fn begin(&self, py: Python<'_>) -> PyResult<RunningQuery> {
         self.is_ready(py)?;
         self.prepared
             .start()
@@ -194,13 +195,14 @@ impl EngineRun {
 }
 
 /// The next batch, with an eye on Ctrl-C.
-fn wait(py: Python<'_>, run: &mut Run) -> PyResult<Option<RecordBatch>> {
+fn wait(py: Python<'_>, run: &mut RunningQuery) -> PyResult<Option<RecordBatch>> {
     loop {
-        match py.detach(|| run.next(PATIENCE)) {
-            Ok(Next::Batch(batch)) => return Ok(Some(batch)),
-            Ok(Next::End) => return Ok(None),
-            Ok(Next::Waiting) => py.check_signals()?,
-            Err(error) => return Err(errors::engine(py, &error.to_string())),
+        match py.detach(|| run.poll_next(PATIENCE)) {
+            Poll::Ready(batch) => {
+                let batch = batch.transpose();
+                return batch.map_err(|error| errors::engine(py, &error.to_string()));
+            }
+            Poll::Pending => py.check_signals()?,
         }
     }
 }
@@ -269,7 +271,7 @@ impl EngineRun {
 
 /// A run as a reader, which other libraries pull from threads with and without the GIL.
 struct RunReader {
-    run: Option<Run>,
+    run: Option<RunningQuery>,
     schema: SchemaRef,
 }
 

@@ -10,12 +10,13 @@ use super::inexact::Inexact;
 use super::parse;
 use super::strict::{first_bad, strict};
 
+/// The kinds of types that casts tell apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Truth,
+    Boolean,
     Number,
     Text,
-    Bytes,
+    Binary,
     Date,
     /// A point in time: UTC, or without a zone, which is taken for it.
     Utc,
@@ -28,9 +29,9 @@ enum Kind {
 fn kind(of: &DataType) -> Option<Kind> {
     use DataType as T;
     Some(match of {
-        T::Boolean => Kind::Truth,
+        T::Boolean => Kind::Boolean,
         T::Utf8 | T::LargeUtf8 | T::Utf8View => Kind::Text,
-        T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => Kind::Bytes,
+        T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => Kind::Binary,
         T::Date32 | T::Date64 => Kind::Date,
         T::Timestamp(_, Some(zone)) if !is_utc(zone) => Kind::Zoned,
         T::Timestamp(_, _) => Kind::Utc,
@@ -50,16 +51,16 @@ fn is_utc(zone: &str) -> bool {
 
 /// Whether values of one type may be values of the other; both without fields.
 pub(super) fn castable(from: &DataType, to: &DataType) -> bool {
-    use Kind::{Bytes, Date, Duration, Number, Text, Time, Truth, Utc, Zoned};
+    use Kind::{Binary, Boolean, Date, Duration, Number, Text, Time, Utc, Zoned};
     let (Some(a), Some(b)) = (kind(from), kind(to)) else {
         return false;
     };
     let related = match (a, b) {
-        (Duration, Duration) | (Time, Time) | (Bytes, Bytes | Text) | (Zoned, Zoned) => true,
-        (Truth | Number, Truth | Number) | (Date | Utc, Date | Utc) => true,
+        (Duration, Duration) | (Time, Time) | (Binary, Binary | Text) | (Zoned, Zoned) => true,
+        (Boolean | Number, Boolean | Number) | (Date | Utc, Date | Utc) => true,
         (Utc, Zoned) | (Zoned, Utc) => has_zone(from) && has_zone(to),
-        (Text, Text | Bytes | Truth | Number | Date | Utc | Zoned | Time) => true,
-        (Truth | Number | Date | Utc | Zoned | Time, Text) => true,
+        (Text, Text | Binary | Boolean | Number | Date | Utc | Zoned | Time) => true,
+        (Boolean | Number | Date | Utc | Zoned | Time, Text) => true,
         _ => false,
     };
     related && can_cast_types(from, to)
@@ -76,7 +77,7 @@ pub(super) fn fits_dictionary(value: &DataType) -> bool {
         kind(value),
         Some(Kind::Date | Kind::Utc | Kind::Zoned | Kind::Time)
     );
-    let bytes = matches!(kind(value), Some(Kind::Text | Kind::Bytes));
+    let bytes = matches!(kind(value), Some(Kind::Text | Kind::Binary));
     temporal || value.is_numeric() || (bytes && *value != T::BinaryView)
 }
 
@@ -108,7 +109,7 @@ fn converted(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Inexact> {
             parse::check_all_read(array, &read)?;
             Ok(read)
         }
-        (Some(Kind::Bytes), _) if kind(to) == Some(Kind::Text) => decoded(array, to),
+        (Some(Kind::Binary), _) if kind(to) == Some(Kind::Text) => decoded(array, to),
         _ if is_kept(from, to) => strict(array, to),
         _ => back_and_forth(array, to),
     }
@@ -141,7 +142,7 @@ fn is_kept(from: &DataType, to: &DataType) -> bool {
             let wider = to.primitive_width() > from.primitive_width();
             wider && (to.is_signed_integer() || from.is_unsigned_integer())
         }
-        _ => matches!(kind(to), Some(Kind::Text | Kind::Bytes)),
+        _ => matches!(kind(to), Some(Kind::Text | Kind::Binary)),
     }
 }
 

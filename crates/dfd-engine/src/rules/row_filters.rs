@@ -1,4 +1,4 @@
-//! Which scans drop rows while they decode.
+//! Scans that drop rows while they decode.
 //!
 //! A filter inside the Parquet decoder pays where few rows pass and other columns are then not
 //! decoded; elsewhere it costs more than it saves. DataFusion has one switch for all scans. Here a
@@ -25,14 +25,14 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 
 /// The part of a table that is expected to be left, at most, for a filter by its keys to pay. Expected, TPC-H 9
 /// keeps a fifth, and loses by it; 17 keeps a twenty-fifth, and takes less than half the time.
-const FEW: f64 = 0.05;
+const MAX_SELECTIVITY: f64 = 0.05;
 /// What DataFusion expects a filter to leave that it can't estimate, however many conditions it has; here
 /// each of them counts.
-const DEFAULT_KEPT: f64 = 0.2;
+const DEFAULT_SELECTIVITY: f64 = 0.2;
 
-/// Turns the decoder's filter on, scan by scan.
+/// A rule that turns the decoder's filter on, scan by scan.
 #[derive(Debug)]
-pub struct RowFilters;
+pub(super) struct RowFilters;
 
 impl PhysicalOptimizerRule for RowFilters {
     fn optimize(
@@ -43,12 +43,12 @@ impl PhysicalOptimizerRule for RowFilters {
         if config.execution.parquet.pushdown_filters {
             return Ok(plan);
         }
-        let kept = kept_by_joins(&plan)?;
-        if kept.is_empty() {
+        let selectivities = selectivity_by_filter(&plan)?;
+        if selectivities.is_empty() {
             return Ok(plan);
         }
         plan.transform_down(|node| {
-            Ok(match filtered(&node, &kept)? {
+            Ok(match with_row_filter(&node, &selectivities)? {
                 Some(scan) => Transformed::yes(scan),
                 None => Transformed::no(node),
             })
@@ -65,24 +65,26 @@ impl PhysicalOptimizerRule for RowFilters {
     }
 }
 
-/// By the filter that a join makes while it runs: how much is left of the table whose keys it has.
-fn kept_by_joins(plan: &Arc<dyn ExecutionPlan>) -> Result<HashMap<u64, f64>> {
-    let mut kept = HashMap::new();
+/// Selectivities by the id of the filter that a join makes while it runs: the part that is left of the table
+/// whose keys it has.
+fn selectivity_by_filter(plan: &Arc<dyn ExecutionPlan>) -> Result<HashMap<u64, f64>> {
+    let mut selectivities = HashMap::new();
     plan.apply(|node| {
         if let Some(join) = node.downcast_ref::<HashJoinExec>()
-            && let Some(part) = kept_of_keys(join)?
+            && let Some(part) = key_selectivity(join)?
         {
             let filters = join.dynamic_expressions_produced().into_iter();
-            kept.extend(filters.filter_map(|filter| Some((filter.expression_id()?, part))));
+            selectivities
+                .extend(filters.filter_map(|filter| Some((filter.expression_id()?, part))));
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
-    Ok(kept)
+    Ok(selectivities)
 }
 
 /// The part of a table that a join builds its keys from; None where that isn't known. Keys that an inner
 /// join below was made by are those of its own build side. Names may mislead: no result depends on it.
-fn kept_of_keys(join: &HashJoinExec) -> Result<Option<f64>> {
+fn key_selectivity(join: &HashJoinExec) -> Result<Option<f64>> {
     let mut below = join.left();
     while let [only] = below.children()[..] {
         if below.downcast_ref::<FilterExec>().is_some() {
@@ -91,7 +93,7 @@ fn kept_of_keys(join: &HashJoinExec) -> Result<Option<f64>> {
         below = only;
     }
     let Some(inner) = below.downcast_ref::<HashJoinExec>() else {
-        return kept_of_table(below);
+        return table_selectivity(below);
     };
     let name = |key: &Arc<dyn PhysicalExpr>| {
         let column = key.downcast_ref::<Column>()?;
@@ -108,14 +110,14 @@ fn kept_of_keys(join: &HashJoinExec) -> Result<Option<f64>> {
             .any(|key| name(key).is_some_and(|key| keys.contains(&key)))
     };
     if *inner.join_type() == JoinType::Inner && inner.on().iter().any(joined_by) {
-        kept_of_keys(inner)
+        key_selectivity(inner)
     } else {
         Ok(None)
     }
 }
 
 /// The part of one table that its filters leave; None where there is more than one.
-fn kept_of_table(build: &Arc<dyn ExecutionPlan>) -> Result<Option<f64>> {
+fn table_selectivity(build: &Arc<dyn ExecutionPlan>) -> Result<Option<f64>> {
     let statistics = StatisticsContext::new();
     let rows = |node: &Arc<dyn ExecutionPlan>| {
         let found = statistics.compute(node.as_ref(), &StatisticsArgs::new());
@@ -137,19 +139,18 @@ fn kept_of_table(build: &Arc<dyn ExecutionPlan>) -> Result<Option<f64>> {
         return Ok(None);
     };
     let estimated = left as f64 / table.max(1) as f64;
-    let is_default = (estimated - DEFAULT_KEPT).abs() < 0.01;
-    let conditions = i32::try_from(conditions).unwrap_or(i32::MAX);
+    let is_default = (estimated - DEFAULT_SELECTIVITY).abs() < 0.01;
     Ok(Some(if is_default {
-        DEFAULT_KEPT.powi(conditions)
+        DEFAULT_SELECTIVITY.powi(i32::try_from(conditions).unwrap_or(i32::MAX))
     } else {
         estimated
     }))
 }
 
 /// The scan with a filter in its decoder, where that pays.
-fn filtered(
+fn with_row_filter(
     node: &Arc<dyn ExecutionPlan>,
-    kept: &HashMap<u64, f64>,
+    selectivities: &HashMap<u64, f64>,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let Some((config, source)) = parquet_scan(node) else {
         return Ok(None);
@@ -163,8 +164,8 @@ fn filtered(
         return Ok(None);
     }
     let is_selective = |part: &&&Arc<dyn PhysicalExpr>| {
-        let kept = part.expression_id().and_then(|id| kept.get(&id));
-        kept.is_some_and(|kept| *kept <= FEW)
+        let selectivity = part.expression_id().and_then(|id| selectivities.get(&id));
+        selectivity.is_some_and(|part| *part <= MAX_SELECTIVITY)
     };
     let selective: Vec<_> = parts.iter().filter(is_selective).collect();
     // What a filter looks at is decoded anyway.
@@ -179,9 +180,9 @@ fn filtered(
     if selective.is_empty() || !spares {
         return Ok(None);
     }
-    let source: Arc<dyn FileSource> = Arc::new(source.clone().with_pushdown_filters(true));
-    let config = FileScanConfigBuilder::from(config.clone()).with_source(source);
-    Ok(Some(DataSourceExec::from_data_source(config.build())))
+    let filtered: Arc<dyn FileSource> = Arc::new(source.clone().with_pushdown_filters(true));
+    let scan = FileScanConfigBuilder::from(config.clone()).with_source(filtered);
+    Ok(Some(DataSourceExec::from_data_source(scan.build())))
 }
 
 fn parquet_scan(node: &Arc<dyn ExecutionPlan>) -> Option<(&FileScanConfig, &ParquetSource)> {

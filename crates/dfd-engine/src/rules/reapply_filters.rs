@@ -1,7 +1,8 @@
-//! Filters that a leaf applies, as nodes of the plan.
+//! Filters that an opaque scan applies, as nodes of the plan.
 //!
-//! A session leaves filters to a table that says it applies them itself. A leaf does; a scan in the engine
-//! gives what it can't skip, so that here each is a node again, which the optimizer's rules see.
+//! A session leaves filters to a table that says it applies them itself. The opaque scan of a foreign session
+//! does; a scan in the engine gives what it can't skip, so that here each is a node again, which the
+//! optimizer's rules see.
 
 use std::collections::HashSet;
 
@@ -13,19 +14,20 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan};
 use dfd_delta::DeltaTableProvider;
 
-/// The same rows under the same schema.
+/// The plan with a filter above each Delta table for what its scan leaves; its rows and schema stay.
 ///
 /// # Errors
 /// A scan names a column that its table doesn't have.
-pub fn with_filters(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub(crate) fn reapply_filters(plan: LogicalPlan) -> Result<LogicalPlan> {
     let found = plan.transform_up_with_subqueries(|node| match node {
-        LogicalPlan::TableScan(scan) => over_scan(scan),
+        LogicalPlan::TableScan(scan) => filter_over_scan(scan),
         other => Ok(Transformed::no(other)),
     })?;
     Ok(found.data)
 }
 
-fn over_scan(scan: TableScan) -> Result<Transformed<LogicalPlan>> {
+/// The scan under a filter for what it leaves, and under its limit.
+fn filter_over_scan(scan: TableScan) -> Result<Transformed<LogicalPlan>> {
     let provider = source_as_provider(&scan.source)?;
     let delta = provider.downcast_ref::<DeltaTableProvider>();
     let is_applied = |filter: &&Expr| delta.is_some_and(|delta| delta.applies(filter));
@@ -46,19 +48,18 @@ fn over_scan(scan: TableScan) -> Result<Transformed<LogicalPlan>> {
         wanted.contains(index) || looked_at.contains(schema.field(*index).name().as_str())
     };
     let read: Vec<_> = (0..schema.fields().len()).filter(is_read).collect();
-    let columns = wanted.iter().map(|index| {
+    let column = |index: &usize| {
         let name = schema.field(*index).name();
         Expr::Column(Column::new(Some(scan.table_name.clone()), name))
-    });
-    let columns = columns.collect::<Vec<_>>();
-    let is_other = read != wanted;
+    };
+    let projection = (read != wanted).then(|| wanted.iter().map(column).collect::<Vec<_>>());
     let all = TableScanBuilder::new(scan.table_name, scan.source)
         .with_projection(Some(read))
         .with_filters(scan.filters)
         .with_statistics_requests(scan.statistics_requests)
         .build()?;
     let mut plan = LogicalPlanBuilder::from(LogicalPlan::TableScan(all)).filter(condition)?;
-    if is_other {
+    if let Some(columns) = projection {
         plan = plan.project(columns)?;
     }
     if scan.fetch.is_some() {

@@ -1,4 +1,4 @@
-//! A plan that is running.
+//! A query that is running.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -9,6 +9,7 @@ use arrow::array::RecordBatch;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use dfd_arrow::panic_message;
 use futures::StreamExt;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinHandle;
@@ -16,25 +17,16 @@ use tokio::task::JoinHandle;
 /// Batches that may wait for whoever consumes them.
 const WAITING: usize = 2;
 
-/// Gives the batches of a run. Dropping it stops the work and frees its memory.
+/// A query that is running, and its batches. Dropping it stops the work and frees its memory.
 #[derive(Debug)]
-pub struct Run {
+pub struct RunningQuery {
     batches: Receiver<Result<RecordBatch>>,
-    work: JoinHandle<()>,
+    // None once its end was seen.
+    work: Option<JoinHandle<()>>,
 }
 
-/// What there is after a while of waiting.
-#[derive(Debug)]
-pub enum Next {
-    /// The next batch.
-    Batch(RecordBatch),
-    /// There are no more.
-    End,
-    /// Nothing yet.
-    Waiting,
-}
-
-impl Run {
+impl RunningQuery {
+    /// Begin to run the plan on our threads.
     pub(crate) fn start(plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Result<Self> {
         let handle = dfd_delta::runtime_handle()?;
         let (sender, batches) = channel(WAITING);
@@ -53,23 +45,24 @@ impl Run {
                 }
             }
         });
-        Ok(Self { batches, work })
+        Ok(Self {
+            batches,
+            work: Some(work),
+        })
     }
 
-    /// Wait for the next batch, for at most `patience`.
+    /// The next batch, which is waited for no longer than `patience`.
     ///
-    /// # Errors
-    /// The query failed, or its work panicked.
-    pub fn next(&mut self, patience: Duration) -> Result<Next> {
-        match dfd_delta::blocking(|| self.poll_for(patience)) {
-            Poll::Pending => Ok(Next::Waiting),
-            Poll::Ready(Some(batch)) => batch.map(Next::Batch),
-            Poll::Ready(None) => self.end(),
-        }
+    /// It is an error where the query failed, or its work panicked.
+    pub fn poll_next(&mut self, patience: Duration) -> Poll<Option<Result<RecordBatch>>> {
+        dfd_delta::blocking(|| self.receive(patience)).map(|batch| match batch {
+            None => self.end().err().map(Err),
+            batch => batch,
+        })
     }
 
     /// By the clock of this thread: those of the runtime stand still while all its threads work.
-    fn poll_for(&mut self, patience: Duration) -> Poll<Option<Result<RecordBatch>>> {
+    fn receive(&mut self, patience: Duration) -> Poll<Option<Result<RecordBatch>>> {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         let mut context = Context::from_waker(&waker);
         let began = Instant::now();
@@ -84,18 +77,22 @@ impl Run {
     }
 
     /// The work is over: in order, or in a panic.
-    fn end(&mut self) -> Result<Next> {
-        match dfd_delta::block_on(&mut self.work)? {
-            Ok(()) => Ok(Next::End),
+    fn end(&mut self) -> Result<()> {
+        let Some(work) = self.work.take() else {
+            return Ok(());
+        };
+        match dfd_delta::block_on(work)? {
+            Ok(()) => Ok(()),
             Err(error) if error.is_panic() => Err(DataFusionError::Execution(format!(
                 "the query's work panicked: {}",
-                message(error.into_panic())
+                panic_message(error.into_panic().as_ref())
             ))),
             Err(error) => Err(DataFusionError::External(Box::new(error))),
         }
     }
 }
 
+/// Wakes a thread that is parked.
 struct Unpark(Thread);
 
 impl Wake for Unpark {
@@ -104,14 +101,10 @@ impl Wake for Unpark {
     }
 }
 
-fn message(panic: Box<dyn std::any::Any + Send>) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_default()
-}
-
-impl Drop for Run {
+impl Drop for RunningQuery {
     fn drop(&mut self) {
-        self.work.abort();
+        if let Some(work) = &self.work {
+            work.abort();
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Which object store a query of the engine reads from.
+//! The object stores that queries of an engine read from.
 
 use std::sync::Arc;
 
@@ -7,13 +7,14 @@ use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStor
 use object_store::ObjectStore;
 use url::Url;
 
-/// The engine's own stores, for files that a session reads by URL; then those of Delta tables.
+/// The object stores of an engine: its own, for files that a session reads by URL, and then those of Delta
+/// tables.
 #[derive(Debug, Default)]
-pub struct EngineStores {
+pub(crate) struct StoreRegistry {
     own: DefaultObjectStoreRegistry,
 }
 
-impl ObjectStoreRegistry for EngineStores {
+impl ObjectStoreRegistry for StoreRegistry {
     fn register_store(
         &self,
         url: &Url,

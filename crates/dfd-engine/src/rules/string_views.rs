@@ -19,50 +19,51 @@ use datafusion::optimizer::analyzer::AnalyzerRule;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use dfd_delta::DeltaTableProvider;
 
-/// Functions whose values tell a type.
+/// Functions whose values tell the type of an argument.
 const TELL_TYPES: [&str; 2] = ["arrow_typeof", "arrow_field"];
 
-/// The same rows under the same names, from scans of views; None where nothing is gained, or where
-/// something could tell the difference.
+/// A plan for the same rows under the same names, from scans of views; None where nothing is gained, or
+/// where something could tell the difference.
 ///
 /// Casts to the types of `plan` belong above the physical plan, once it is optimized: a projection of
 /// casts above a Sort is spread over partitions again, and the order is lost.
-pub fn over_views(plan: &LogicalPlan, state: &SessionState) -> Result<Option<LogicalPlan>> {
+pub(crate) fn with_string_views(
+    plan: &LogicalPlan,
+    state: &SessionState,
+) -> Result<Option<LogicalPlan>> {
     let options = state.config_options();
-    if !options.execution.parquet.schema_force_view_types || !is_blind(plan, state)? {
+    if !options.execution.parquet.schema_force_view_types || !is_type_agnostic(plan, state)? {
         return Ok(None);
     }
     let viewed = plan.clone().transform_up(|node| match node {
-        LogicalPlan::TableScan(scan) => over_scan(scan),
+        LogicalPlan::TableScan(scan) => scan_of_views(scan),
         other => Ok(Transformed::no(other)),
     })?;
     if !viewed.transformed {
         return Ok(None);
     }
     let retyped = viewed.data.transform_up(|node| {
-        let is_leaf = node.inputs().is_empty();
-        let node = if is_leaf {
+        Ok(Transformed::yes(if node.inputs().is_empty() {
             node
         } else {
             node.recompute_schema()?
-        };
-        Ok(Transformed::yes(node))
+        }))
     })?;
     let coerced = TypeCoercion::new().analyze(retyped.data, options)?;
     Ok(Some(coerced.transform_up(fold_literals)?.data))
 }
 
 /// Whether no part of the plan can tell a view from a text: nothing is in it that isn't DataFusion's.
-fn is_blind(plan: &LogicalPlan, state: &SessionState) -> Result<bool> {
-    let mut blind = true;
+fn is_type_agnostic(plan: &LogicalPlan, state: &SessionState) -> Result<bool> {
+    let mut is_agnostic = true;
     plan.apply_with_subqueries(|node| {
-        blind &= !matches!(
+        is_agnostic &= !matches!(
             node,
             LogicalPlan::Extension(_) | LogicalPlan::RecursiveQuery(_) | LogicalPlan::Unnest(_)
         );
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
-                blind &= match expr {
+                is_agnostic &= match expr {
                     Expr::ScalarFunction(call) => {
                         let name = call.func.name();
                         let ours = state.udf(name);
@@ -80,16 +81,17 @@ fn is_blind(plan: &LogicalPlan, state: &SessionState) -> Result<bool> {
             })
         })
     })?;
-    Ok(blind)
+    Ok(is_agnostic)
 }
 
-fn over_scan(scan: TableScan) -> Result<Transformed<LogicalPlan>> {
+/// The scan with texts and binaries as views, where the table has any.
+fn scan_of_views(scan: TableScan) -> Result<Transformed<LogicalPlan>> {
     let provider = source_as_provider(&scan.source)?;
     let delta = provider.downcast_ref::<DeltaTableProvider>();
-    let Some(viewed) = delta.and_then(DeltaTableProvider::with_views) else {
+    let Some(table) = delta.and_then(DeltaTableProvider::with_views) else {
         return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
     };
-    let viewed = TableScanBuilder::new(scan.table_name, provider_as_source(Arc::new(viewed)))
+    let viewed = TableScanBuilder::new(scan.table_name, provider_as_source(Arc::new(table)))
         .with_projection(scan.projection)
         .with_filters(scan.filters)
         .with_fetch(scan.fetch)

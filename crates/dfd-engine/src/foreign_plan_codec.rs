@@ -1,4 +1,4 @@
-//! Reads what a host's session wrote.
+//! The codec that reads what a foreign session wrote.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,37 +12,37 @@ use datafusion::logical_expr::{AggregateUDF, Extension, LogicalPlan, ScalarUDF, 
 use datafusion_proto::logical_plan::{DefaultLogicalExtensionCodec, LogicalExtensionCodec};
 use dfd_delta::DeltaTableProvider;
 
-/// Asks the host's own codec for tables and for functions that carry a payload; those without one are
-/// built in, and resolve by name in our session.
-pub struct HostCodec {
-    host: Arc<dyn LogicalExtensionCodec>,
-    accepts: Arc<Accepts>,
+/// A check of functions that carry a payload, by name and payload: fails where one may not cross.
+pub type UdfGuard = dyn Fn(&str, &[u8]) -> Result<()> + Send + Sync;
+
+/// A codec that asks the foreign session's own for tables and for functions that carry a payload; functions
+/// without one are built in, and resolve by name in our session.
+pub struct ForeignPlanCodec {
+    foreign: Arc<dyn LogicalExtensionCodec>,
+    guard: Arc<UdfGuard>,
 }
 
-/// Whether a function of this name and payload may cross, or why not.
-pub type Accepts = dyn Fn(&str, &[u8]) -> Result<()> + Send + Sync;
-
-impl fmt::Debug for HostCodec {
+impl fmt::Debug for ForeignPlanCodec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HostCodec")
+        f.write_str("ForeignPlanCodec")
     }
 }
 
-impl HostCodec {
-    /// Of the host's session; it takes the functions that `accepts` does.
-    pub fn new(host: Arc<dyn LogicalExtensionCodec>, accepts: Arc<Accepts>) -> Self {
-        Self { host, accepts }
+impl ForeignPlanCodec {
+    /// A codec over `foreign`, which takes the functions that `guard` lets pass.
+    pub fn new(foreign: Arc<dyn LogicalExtensionCodec>, guard: Arc<UdfGuard>) -> Self {
+        Self { foreign, guard }
     }
 }
 
-impl LogicalExtensionCodec for HostCodec {
+impl LogicalExtensionCodec for ForeignPlanCodec {
     fn try_decode(
         &self,
         buffer: &[u8],
         inputs: &[LogicalPlan],
         context: &TaskContext,
     ) -> Result<Extension> {
-        self.host.try_decode(buffer, inputs, context)
+        self.foreign.try_decode(buffer, inputs, context)
     }
 
     fn try_encode(&self, _: &Extension, _: &mut Vec<u8>) -> Result<()> {
@@ -60,7 +60,7 @@ impl LogicalExtensionCodec for HostCodec {
             return not_impl_err!("information_schema is that of the session");
         }
         let table = self
-            .host
+            .foreign
             .try_decode_table_provider(buffer, name, schema, context)?;
         Ok(match table.downcast_ref::<DeltaTableProvider>() {
             Some(delta) => Arc::new(DeltaTableProvider::native(Arc::clone(delta.snapshot()))),
@@ -82,22 +82,22 @@ impl LogicalExtensionCodec for HostCodec {
         buffer: &[u8],
         context: &TaskContext,
     ) -> Result<Arc<dyn FileFormatFactory>> {
-        // The host's codec crosses over FFI, which has no file formats.
+        // The foreign codec crosses over FFI, which has no file formats.
         DefaultLogicalExtensionCodec {}.try_decode_file_format(buffer, context)
     }
 
     fn try_decode_udf(&self, name: &str, buffer: &[u8]) -> Result<Arc<ScalarUDF>> {
-        (self.accepts)(name, buffer)?;
-        self.host.try_decode_udf(name, buffer)
+        (self.guard)(name, buffer)?;
+        self.foreign.try_decode_udf(name, buffer)
     }
 
     fn try_decode_udaf(&self, name: &str, buffer: &[u8]) -> Result<Arc<AggregateUDF>> {
-        (self.accepts)(name, buffer)?;
-        self.host.try_decode_udaf(name, buffer)
+        (self.guard)(name, buffer)?;
+        self.foreign.try_decode_udaf(name, buffer)
     }
 
     fn try_decode_udwf(&self, name: &str, buffer: &[u8]) -> Result<Arc<WindowUDF>> {
-        (self.accepts)(name, buffer)?;
-        self.host.try_decode_udwf(name, buffer)
+        (self.guard)(name, buffer)?;
+        self.foreign.try_decode_udwf(name, buffer)
     }
 }

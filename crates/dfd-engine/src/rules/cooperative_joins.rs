@@ -13,9 +13,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
 
-/// Counts the batches of such joins as those of a scan.
+/// A rule that counts the batches of joins that multiply rows as those of a scan.
 #[derive(Debug)]
-pub struct CooperativeJoins;
+pub(super) struct CooperativeJoins;
 
 impl PhysicalOptimizerRule for CooperativeJoins {
     fn optimize(
