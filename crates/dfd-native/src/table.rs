@@ -14,13 +14,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 use pyo3_arrow::PySchema;
 
-use crate::errors;
-use crate::gate;
-use crate::host;
+use crate::support::{abi_check, errors, foreign_session};
 
 /// One version of a Delta table; exports `__datafusion_table_provider__`.
 #[pyclass(module = "dfd_native", frozen)]
-pub struct DeltaTable {
+pub(crate) struct DeltaTable {
     snapshot: Arc<TableSnapshot>,
     schema: SchemaRef,
 }
@@ -92,9 +90,9 @@ fn exported<'py>(
     session: &Bound<'py, PyAny>,
     provider: Arc<dyn TableProvider>,
 ) -> PyResult<Bound<'py, PyCapsule>> {
-    gate::check(py)?;
+    abi_check::check(py)?;
     let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
-    let codec = BorderCodec::new((&host::logical_codec(session)?).into());
+    let codec = BorderCodec::new((&foreign_session::logical_codec(session)?).into());
     let context = dfd_delta::task_context_provider();
     let codec = FFI_LogicalExtensionCodec::new(Arc::new(codec), Some(handle.clone()), &context);
     let exported = FFI_TableProvider::new_with_ffi_codec(provider, true, Some(handle), codec);
@@ -103,10 +101,10 @@ fn exported<'py>(
 
 /// What the log says beside the rows; exports `__datafusion_table_provider__`.
 #[pyclass(module = "dfd_native", frozen)]
-pub struct LogTable(Arc<Hidden>);
+pub(crate) struct LogTable(Arc<Hidden>);
 
 impl LogTable {
-    pub fn made(py: Python<'_>, table: Result<Hidden, Error>) -> PyResult<Self> {
+    pub(crate) fn made(py: Python<'_>, table: Result<Hidden, Error>) -> PyResult<Self> {
         let table = table.map_err(|error| errors::table(py, &error))?;
         Ok(Self(Arc::new(table)))
     }
@@ -134,7 +132,10 @@ impl From<Arc<TableSnapshot>> for DeltaTable {
 
 /// The newest version of each table, or None where that is it; all logs are looked at at once.
 #[pyfunction]
-pub fn refreshed(py: Python<'_>, tables: Vec<Py<DeltaTable>>) -> PyResult<Vec<Option<DeltaTable>>> {
+pub(crate) fn refreshed(
+    py: Python<'_>,
+    tables: Vec<Py<DeltaTable>>,
+) -> PyResult<Vec<Option<DeltaTable>>> {
     let snapshots: Vec<_> = tables
         .iter()
         .map(|table| Arc::clone(&table.get().snapshot))
@@ -153,7 +154,7 @@ pub fn refreshed(py: Python<'_>, tables: Vec<Py<DeltaTable>>) -> PyResult<Vec<Op
 /// Open a table: the newest version, or that of a number or a time.
 #[pyfunction]
 #[pyo3(signature = (uri, options, version=None, timestamp=None, profile=None))]
-pub fn delta_table(
+pub(crate) fn delta_table(
     py: Python<'_>,
     uri: &str,
     options: HashMap<String, String>,
@@ -161,7 +162,7 @@ pub fn delta_table(
     timestamp: Option<DateTime<Utc>>,
     profile: Option<&str>,
 ) -> PyResult<DeltaTable> {
-    gate::check(py)?;
+    abi_check::check(py)?;
     let at = match (version, timestamp) {
         (Some(version), _) => At::Version(version),
         (None, Some(time)) => At::Time(time),

@@ -123,7 +123,7 @@ fn zoneless(of: &DataType) -> DataType {
     }
 }
 
-/// The same numbers under another time zone.
+/// Time stamps with their numbers left alone, under another time zone.
 fn labelled(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Inexact> {
     if array.data_type() == to {
         return Ok(Arc::clone(array));

@@ -1,4 +1,4 @@
-//! What a session of datafusion-python exports.
+//! A foreign session of datafusion-python: its codec and its settings.
 
 use datafusion::prelude::SessionConfig;
 use datafusion_ffi::execution::{FFI_TaskContext, FFI_TaskContextProvider};
@@ -7,19 +7,18 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
-use crate::errors;
-use crate::gate;
+use super::{abi_check, errors};
 
 /// The codec with which the session reads plans, as its capsule holds it.
 #[allow(unsafe_code)]
-pub fn logical_codec(session: &Bound<'_, PyAny>) -> PyResult<FFI_LogicalExtensionCodec> {
-    let capsule = session.call_method0("__datafusion_logical_extension_codec__")?;
-    let capsule = capsule
+pub(crate) fn logical_codec(session: &Bound<'_, PyAny>) -> PyResult<FFI_LogicalExtensionCodec> {
+    let exported = session.call_method0("__datafusion_logical_extension_codec__")?;
+    let capsule = exported
         .cast::<PyCapsule>()
         .map_err(|_| PyTypeError::new_err("the session exports no logical extension codec"))?;
-    gate::capsule(capsule)?;
+    abi_check::check_capsule(capsule)?;
     let pointer = capsule.pointer_checked(Some(c"datafusion_logical_extension_codec"))?;
-    // SAFETY: the gate has seen that the session's DataFusion has the layouts of ours, and the
+    // SAFETY: the check has seen that the session's DataFusion has the layouts of ours, and the
     // capsule, whose name was checked, lives until the clone is made.
     let codec = unsafe { pointer.cast::<FFI_LogicalExtensionCodec>().as_ref() };
     Ok(codec.clone())
@@ -27,14 +26,14 @@ pub fn logical_codec(session: &Bound<'_, PyAny>) -> PyResult<FFI_LogicalExtensio
 
 /// The settings of the session as they are now.
 #[allow(unsafe_code)]
-pub fn settings(session: &Bound<'_, PyAny>) -> PyResult<SessionConfig> {
+pub(crate) fn settings(session: &Bound<'_, PyAny>) -> PyResult<SessionConfig> {
     let py = session.py();
     let inner = session.getattr("ctx")?;
-    let capsule = inner.call_method0("__datafusion_task_context_provider__")?;
-    let capsule = capsule
+    let exported = inner.call_method0("__datafusion_task_context_provider__")?;
+    let capsule = exported
         .cast::<PyCapsule>()
         .map_err(|_| PyTypeError::new_err("the session exports no task context"))?;
-    gate::capsule(capsule)?;
+    abi_check::check_capsule(capsule)?;
     let pointer = capsule.pointer_checked(Some(c"datafusion_task_context_provider"))?;
     // SAFETY: as above; and each function is called with the struct it came with. The functions of
     // the session, which are hundreds, are left where they are.

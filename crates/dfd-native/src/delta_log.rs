@@ -6,13 +6,13 @@ use dfd_delta::{At, Error, TableSnapshot};
 use pyo3::exceptions::PyFileExistsError;
 use pyo3::prelude::*;
 
-use crate::errors;
-use crate::location::location;
+use crate::support::errors;
+use crate::support::location::location;
 
 /// The version, and the add actions as JSON.
 #[pyfunction]
 #[pyo3(signature = (uri, options, version=None))]
-pub fn active_files(
+pub(crate) fn active_files(
     py: Python<'_>,
     uri: &str,
     options: HashMap<String, String>,
@@ -29,7 +29,7 @@ pub fn active_files(
 
 /// The columns that deltalake misreads in files of a version that may match a condition, and why.
 #[pyfunction]
-pub fn misread_columns(
+pub(crate) fn misread_columns(
     py: Python<'_>,
     uri: &str,
     options: HashMap<String, String>,
@@ -48,7 +48,7 @@ pub fn misread_columns(
 
 /// Put a version into the log, unless it is there.
 #[pyfunction]
-pub fn commit(
+pub(crate) fn commit(
     py: Python<'_>,
     uri: &str,
     options: HashMap<String, String>,

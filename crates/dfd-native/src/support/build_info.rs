@@ -1,7 +1,4 @@
-//! What the library was built from.
-
-#[path = "digest.rs"]
-mod digest;
+//! The versions, target and functions that the library was built from.
 
 use std::sync::Arc;
 
@@ -10,18 +7,19 @@ use datafusion_expr::{ReturnFieldArgs, ScalarUDF};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::gate::{DATAFUSION_MAJOR, PLUGIN_ABI};
+use super::abi_check::{DATAFUSION_MAJOR, PLUGIN_ABI};
+use super::digest::digest;
 
 /// Versions, target, features and functions, as compiled in.
 #[pyfunction]
-pub fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+pub(crate) fn build_info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let abi = PyDict::new(py);
     abi.set_item("major", PLUGIN_ABI.0)?;
     abi.set_item("minor", PLUGIN_ABI.1)?;
     let functions = PyDict::new(py);
     for function in dfd_udf::functions() {
         let signature = signature(&function);
-        functions.set_item(function.name(), digest::digest([signature.as_bytes()]))?;
+        functions.set_item(function.name(), digest([signature.as_bytes()]))?;
     }
     let info = PyDict::new(py);
     info.set_item("plugin_abi", abi)?;
@@ -62,7 +60,7 @@ fn signature(function: &ScalarUDF) -> String {
                 arg_fields: &fields,
                 scalar_arguments: &literals,
             });
-            let returned = returned.map_or_else(
+            let result = returned.map_or_else(
                 |_| "?".to_owned(),
                 |field| {
                     let nullable = if field.is_nullable() { "?" } else { "" };
@@ -72,7 +70,7 @@ fn signature(function: &ScalarUDF) -> String {
             let types: Vec<_> = types.iter().map(ToString::to_string).collect();
             let volatility = signature.volatility;
             format!(
-                "{}({}) -> {returned} {volatility:?}",
+                "{}({}) -> {result} {volatility:?}",
                 function.name(),
                 types.join(", ")
             )

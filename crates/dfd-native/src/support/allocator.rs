@@ -1,4 +1,4 @@
-//! Where memory comes from, and how long freed memory is kept.
+//! The allocator, and how long it keeps freed memory.
 
 use std::ffi::c_long;
 
@@ -11,14 +11,15 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// `mi_option_purge_delay` of mimalloc 3: milliseconds until freed memory goes back to the system.
 const PURGE_DELAY: mi_option_t = 15;
+/// The delay that mimalloc comes with.
 const USUAL: c_long = 1_000;
-/// As long as jemalloc keeps it. What a query frees, the next one takes: fetched anew from the system,
+/// The delay that jemalloc has. What a query frees, the next one takes: fetched anew from the system,
 /// page by page, it costs TPC-H a fifth of its time.
 const OURS: c_long = 10_000;
 
 /// Keep freed memory for longer, unless `MIMALLOC_PURGE_DELAY` says how long.
 #[allow(unsafe_code)]
-pub fn keep_freed() {
+pub(crate) fn keep_freed() {
     if std::env::var_os("MIMALLOC_PURGE_DELAY").is_some() {
         return;
     }

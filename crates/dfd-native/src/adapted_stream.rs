@@ -1,34 +1,37 @@
-//! Streams that are adapted as they flow.
+//! Streams that are adapted as they are consumed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arrow::array::{RecordBatch, RecordBatchReader};
+use arrow::array::RecordBatchReader;
 use arrow::datatypes::SchemaRef;
-use arrow::error::ArrowError;
-use dfd_arrow::{AdaptedReader, Counters, Shape, Source};
+use dfd_arrow::{AdaptedReader, Counters, Shape};
 use pyo3::exceptions::PyKeyboardInterrupt;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
-use pyo3_arrow::{PyRecordBatchReader, PySchema};
+use pyo3_arrow::PySchema;
 
-use crate::errors;
-use crate::interrupt::{interrupt_again, is_interrupt, raised, text};
-use crate::streams::{Batch, adapted, reader, requested, schema_capsule, wait};
+use crate::batch::Batch;
+use crate::support::arrow_export::{Exported, requested, schema_capsule};
+use crate::support::arrow_import::reader;
+use crate::support::interrupt::raised;
+use crate::support::{errors, polling};
 
 enum State {
+    /// Nobody reads it now.
     Ready(Box<AdaptedReader>),
     /// A thread waits for its next batch.
     Taken,
+    /// Another library has it.
     Given,
+    /// It has ended or failed.
     Over,
 }
 
 /// A stream that is adapted as it is consumed; single use.
 #[pyclass(module = "dfd_native", frozen)]
-pub struct AdaptedStream {
+pub(crate) struct AdaptedStream {
     state: Mutex<State>,
     schema: SchemaRef,
     counters: Arc<Counters>,
@@ -40,11 +43,13 @@ impl AdaptedStream {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What was there is dropped after the lock is given back.
     fn set(&self, state: State) {
         let before = std::mem::replace(&mut *self.state(), state);
         drop(before);
     }
 
+    /// The reader, in whose place is `leave`; None where the stream is over.
     fn take(&self, py: Python<'_>, leave: State) -> PyResult<Option<Box<AdaptedReader>>> {
         let mut state = self.state();
         let refusal = match &*state {
@@ -101,12 +106,12 @@ impl AdaptedStream {
         let Some(mut reader) = self.take(py, State::Taken)? else {
             return Ok(None);
         };
-        let next = wait(py, &mut reader)
+        let next = polling::wait(py, |patience| reader.poll_next(patience))
             .and_then(|item| item.transpose().map_err(|error| raised(py, &error)));
         match next {
             Ok(Some(batch)) => {
                 self.set(State::Ready(reader));
-                Ok(Some(Batch(batch)))
+                Ok(Some(Batch::from(batch)))
             }
             Ok(None) => {
                 self.set(State::Over);
@@ -139,110 +144,10 @@ impl AdaptedStream {
     }
 }
 
-/// A stream of our own for another library: in the schema that it requests, and with an eye on Ctrl-C.
-pub fn export<'py>(
-    py: Python<'py>,
-    source: Source,
-    requested_schema: Option<Bound<'py, PyCapsule>>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let wanted = requested(requested_schema, &source.schema())?;
-    let reader = adapted(source, Shape::default())?;
-    Exported::capsule(py, Box::new(reader), wanted, Arc::default())
-}
-
-/// An adapted stream that another library pulls from, with or without the GIL.
-struct Exported {
-    // None once it ended.
-    reader: Option<Box<AdaptedReader>>,
-    schema: SchemaRef,
-    interrupted: Arc<AtomicBool>,
-}
-
-impl Exported {
-    fn capsule(
-        py: Python<'_>,
-        reader: Box<AdaptedReader>,
-        wanted: Option<SchemaRef>,
-        interrupted: Arc<AtomicBool>,
-    ) -> PyResult<Bound<'_, PyAny>> {
-        let exported = Self {
-            schema: wanted.unwrap_or_else(|| reader.schema()),
-            reader: Some(reader),
-            interrupted,
-        };
-        PyRecordBatchReader::new(Box::new(exported))
-            .into_pyobject(py)?
-            .call_method0(intern!(py, "__arrow_c_stream__"))
-    }
-
-    fn pull(&mut self) -> Option<Result<RecordBatch, ArrowError>> {
-        let reader = self.reader.as_mut()?;
-        let first_row = reader.counters().rows();
-        let pulled = Python::try_attach(|py| {
-            let item = py.check_signals().and_then(|()| wait(py, reader));
-            let (text, is_interrupt) = match item {
-                Ok(Some(Ok(batch))) => return Ok(Some(batch)),
-                Ok(None) => return Ok(None),
-                Ok(Some(Err(error))) => {
-                    let text = text(&error);
-                    let is_interrupt = is_interrupt(&text);
-                    (text, is_interrupt)
-                }
-                Err(raised) => (
-                    raised.to_string(),
-                    raised.is_instance_of::<PyKeyboardInterrupt>(py),
-                ),
-            };
-            if is_interrupt {
-                self.interrupted.store(true, Ordering::Relaxed);
-                if let Err(error) = interrupt_again(py) {
-                    error.write_unraisable(py, None);
-                }
-            }
-            Err(text)
-        });
-        let batch = match pulled {
-            Some(Ok(batch)) => batch?,
-            Some(Err(text)) => return Some(Err(ArrowError::ExternalError(text.into()))),
-            None => return Some(Err(ArrowError::ExternalError("Python is ending".into()))),
-        };
-        let aligned = dfd_arrow::align(&batch, &self.schema, first_row);
-        Some(aligned.map_err(|error| {
-            let text = text(&ArrowError::from(error));
-            ArrowError::ExternalError(text.into())
-        }))
-    }
-}
-
-/// Stop all threads that read ahead; those whose source is still at work after `patience_s` seconds.
-#[pyfunction]
-pub fn stop_prefetching(py: Python<'_>, patience_s: f64) -> Vec<u64> {
-    let patience = Duration::try_from_secs_f64(patience_s).unwrap_or_default();
-    py.detach(|| dfd_arrow::stop_prefetching(patience))
-}
-
-impl Iterator for Exported {
-    type Item = Result<RecordBatch, ArrowError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let item = self.pull();
-        if !matches!(item, Some(Ok(_))) {
-            self.reader = None;
-        }
-        item
-    }
-}
-
-impl RecordBatchReader for Exported {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-}
-
 /// Adapt a stream to a schema and a batch size.
 #[pyfunction]
 #[pyo3(signature = (stream, schema=None, batch_rows=None, prefetch_batches=0))]
-pub fn adapt_stream(
+pub(crate) fn adapt_stream(
     stream: &Bound<'_, PyAny>,
     schema: Option<PySchema>,
     batch_rows: Option<usize>,
@@ -253,11 +158,19 @@ pub fn adapt_stream(
         batch_rows,
         prefetch_batches,
     };
-    let adapted = adapted(reader(stream)?, shape)?;
+    let adapted =
+        AdaptedReader::try_new(reader(stream)?, shape).map_err(|error| errors::value(&error))?;
     Ok(AdaptedStream {
         schema: adapted.schema(),
         counters: adapted.counters(),
         state: Mutex::new(State::Ready(Box::new(adapted))),
         interrupted: Arc::default(),
     })
+}
+
+/// Stop all threads that read ahead; those whose source is still at work after `patience_s` seconds.
+#[pyfunction]
+pub(crate) fn stop_prefetching(py: Python<'_>, patience_s: f64) -> Vec<u64> {
+    let patience = Duration::try_from_secs_f64(patience_s).unwrap_or_default();
+    py.detach(|| dfd_arrow::stop_prefetching(patience))
 }

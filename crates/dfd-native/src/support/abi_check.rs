@@ -1,8 +1,9 @@
-//! Nothing crosses between this library and one of another DataFusion, in neither direction.
+//! The check of binary interfaces: nothing crosses between this library and one of another DataFusion, in
+//! neither direction.
 //!
 //! The layout of what a capsule holds belongs to one major version of DataFusion; with another
 //! the process crashes or reads garbage. So [`check`] stands before every capsule is made and
-//! [`capsule`] before one is opened, where no route goes around them.
+//! [`check_capsule`] before one is opened, where no route goes around them.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::{Mutex, PoisonError};
@@ -14,15 +15,15 @@ use pyo3::{ffi, intern};
 
 /// The major is raised when the meaning of what the Python half calls changes, the minor when
 /// there is more to call.
-pub const PLUGIN_ABI: (u32, u32) = (1, 1);
+pub(crate) const PLUGIN_ABI: (u32, u32) = (1, 1);
 
 /// The DataFusion major whose layouts this library was compiled with.
-pub const DATAFUSION_MAJOR: u32 = 55;
+pub(crate) const DATAFUSION_MAJOR: u32 = 55;
 
 /// Raise `dfd_native.IncompatibleInstallation` unless everything that is installed fits.
 ///
 /// Once the imported datafusion fits, this is a look into `sys.modules`.
-pub fn check(py: Python<'_>) -> PyResult<()> {
+pub(crate) fn check(py: Python<'_>) -> PyResult<()> {
     static FITTING: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
     let modules = py.import(intern!(py, "sys"))?.getattr("modules")?;
     let imported = modules
@@ -45,20 +46,20 @@ pub fn check(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// Raise the same unless the session, which may be of any library, is on our DataFusion major.
-pub fn session(session: &Bound<'_, PyAny>) -> PyResult<()> {
-    let codec = session.call_method0("__datafusion_logical_extension_codec__")?;
-    let codec = codec
+/// Raise `dfd_native.IncompatibleInstallation` unless the session, which may be of any library, is on our DataFusion major.
+pub(crate) fn check_session(session: &Bound<'_, PyAny>) -> PyResult<()> {
+    let exported = session.call_method0("__datafusion_logical_extension_codec__")?;
+    let codec = exported
         .cast::<PyCapsule>()
         .map_err(|_| PyTypeError::new_err("the session exports no logical extension codec"))?;
-    capsule(codec)
+    check_capsule(codec)
 }
 
-/// Raise the same unless the library that made the capsule is on our DataFusion major.
+/// Raise `dfd_native.IncompatibleInstallation` unless the library that made the capsule is on our DataFusion major.
 ///
 /// What the capsule holds is not touched. Where the system can't tell who made it, the look at
 /// what is imported has to do.
-pub fn capsule(capsule: &Bound<'_, PyCapsule>) -> PyResult<()> {
+pub(crate) fn check_capsule(capsule: &Bound<'_, PyCapsule>) -> PyResult<()> {
     static FITTING: Mutex<Vec<usize>> = Mutex::new(Vec::new());
     if cfg!(not(unix)) {
         return Ok(());

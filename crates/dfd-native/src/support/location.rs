@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use dfd_delta::Location;
 use pyo3::prelude::*;
 
-use crate::errors;
+use super::errors;
 
 /// The location, under the name of no profile.
-pub fn location(
+pub(crate) fn location(
     py: Python<'_>,
     uri: &str,
     options: &HashMap<String, String>,

@@ -8,7 +8,14 @@ use pyo3::prelude::*;
 
 /// One operator, with those it reads from.
 #[pyclass(module = "dfd_native", frozen)]
-pub struct PlanNode(pub Arc<dyn ExecutionPlan>);
+pub(crate) struct PlanNode(Arc<dyn ExecutionPlan>);
+
+impl PlanNode {
+    /// The root of a plan.
+    pub(crate) fn new(plan: Arc<dyn ExecutionPlan>) -> Self {
+        Self(plan)
+    }
+}
 
 #[pymethods]
 impl PlanNode {
@@ -37,7 +44,7 @@ impl PlanNode {
 
 /// The metrics of one operator.
 #[pyclass(module = "dfd_native", frozen)]
-pub struct Metrics(MetricsSet);
+pub(crate) struct Metrics(MetricsSet);
 
 #[pymethods]
 impl Metrics {
@@ -50,7 +57,7 @@ impl Metrics {
 
 /// One number of an operator: rows and bytes as counts, times in nanoseconds.
 #[pyclass(module = "dfd_native", frozen, get_all)]
-pub struct Metric {
+pub(crate) struct Metric {
     name: String,
     value: usize,
 }

@@ -1,4 +1,4 @@
-//! Arrow data of other libraries, taken over without a copy.
+//! Arrow arrays of the C data interface, taken over without a copy.
 //!
 //! arrow-rs 59 slices the children of a struct again when a struct inside another begins at an offset
 //! (`ArrayData::slice`, then `StructArray::from`), and panics: a pyarrow table with nested structs that was
@@ -17,14 +17,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 /// The arrays of an Arrow C stream.
-pub(crate) struct Imported {
+pub(super) struct Imported {
     stream: FFI_ArrowArrayStream,
     field: Arc<Field>,
 }
 
 /// Take over the stream of a capsule, which is then empty.
 #[allow(unsafe_code)]
-pub(crate) fn stream(capsule: &Bound<'_, PyCapsule>) -> PyResult<Imported> {
+pub(super) fn stream(capsule: &Bound<'_, PyCapsule>) -> PyResult<Imported> {
     let pointer = capsule.pointer_checked(Some(c"arrow_array_stream"))?;
     // SAFETY: a capsule of this name holds an ArrowArrayStream, by the Arrow PyCapsule interface; what is
     // left in it is marked as released.
@@ -50,7 +50,7 @@ pub(crate) fn stream(capsule: &Bound<'_, PyCapsule>) -> PyResult<Imported> {
 
 /// Take over the array of two capsules.
 #[allow(unsafe_code)]
-pub(crate) fn array(
+pub(super) fn array(
     schema: &Bound<'_, PyCapsule>,
     array: &Bound<'_, PyCapsule>,
 ) -> PyResult<(ArrayRef, Field)> {
@@ -69,7 +69,7 @@ pub(crate) fn array(
 
 impl Imported {
     /// The type of the arrays: a struct, where they are record batches.
-    pub(crate) fn field(&self) -> &Arc<Field> {
+    pub(super) fn field(&self) -> &Arc<Field> {
         &self.field
     }
 }
@@ -112,7 +112,7 @@ fn imported(array: FFI_ArrowArray, data_type: &DataType) -> Result<ArrayRef, Arr
     Ok(make_array(without_offsets(data)))
 }
 
-/// The same values, with offsets handed down to children that go along row by row.
+/// The array with its values as they are, and with offsets handed down to children that go along row by row.
 fn without_offsets(data: ArrayData) -> ArrayData {
     if !has_offset(&data) {
         return data;
@@ -121,13 +121,14 @@ fn without_offsets(data: ArrayData) -> ArrayData {
     let builder = match stride(data.data_type()) {
         Some(stride) => {
             let (first, length) = (data.offset() * stride, data.len() * stride);
-            let children = children.map(|child| without_offsets(sliced(child, first, length)));
-            let children = children.collect();
-            data.into_builder().offset(0).child_data(children)
+            let moved = children
+                .map(|child| without_offsets(sliced(child, first, length)))
+                .collect();
+            data.into_builder().offset(0).child_data(moved)
         }
         None => {
-            let children = children.cloned().map(without_offsets).collect();
-            data.into_builder().child_data(children)
+            let moved = children.cloned().map(without_offsets).collect();
+            data.into_builder().child_data(moved)
         }
     };
     built(builder)

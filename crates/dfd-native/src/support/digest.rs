@@ -5,8 +5,8 @@
 const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
 const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
 
-/// Of parts, each with its length, in hexadecimal.
-pub fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+/// The digest of parts, each with its length, in hexadecimal.
+pub(crate) fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hash = OFFSET;
     let mut take = |bytes: &[u8]| {
         for byte in bytes {
