@@ -142,3 +142,89 @@ fn views(views: &[u128]) -> usize {
     // Shorter texts are in the view itself.
     size_of_val(views) + lengths.filter(|length| *length > 12).sum::<usize>()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{
+        BooleanArray, DictionaryArray, Int64Array, ListArray, RunArray, StringArray,
+        StringViewArray, StructArray,
+    };
+    use arrow::datatypes::{Field, Int8Type};
+
+    use super::*;
+
+    fn batch(array: ArrayRef) -> RecordBatch {
+        RecordBatch::try_from_iter_with_nullable([("c", array, true)]).unwrap()
+    }
+
+    fn bytes(array: impl Array + 'static) -> usize {
+        BatchBytes::default().count(&batch(Arc::new(array)))
+    }
+
+    #[test]
+    fn numbers_and_bits_count_by_their_width() {
+        assert_eq!(bytes(Int64Array::from(vec![1, 2, 3])), 24);
+        assert_eq!(
+            bytes(Int64Array::from(vec![Some(1), None, Some(3)])),
+            24 + 1
+        );
+        assert_eq!(bytes(BooleanArray::from(vec![true; 9])), 2);
+        assert_eq!(bytes(arrow::array::NullArray::new(100)), 0);
+    }
+
+    #[test]
+    fn a_slice_counts_for_what_it_shows() {
+        let texts = StringArray::from(vec!["a", "bb", "ccc", "dddd"]);
+        assert_eq!(bytes(texts.slice(1, 2)), 3 * 4 + 5);
+        let lists = vec![Some(vec![Some(1_i64); 10]), Some(vec![Some(2); 3])];
+        let lists = ListArray::from_iter_primitive::<arrow::datatypes::Int64Type, _, _>(lists);
+        assert_eq!(
+            bytes(lists.slice(1, 1)),
+            2 * 4 + 3 * 8 + usize::from(items_have_nulls(&lists))
+        );
+    }
+
+    fn items_have_nulls(lists: &ListArray) -> bool {
+        lists.values().nulls().is_some()
+    }
+
+    #[test]
+    fn short_texts_are_in_their_views() {
+        let views = StringViewArray::from(vec!["short", "a text of more than twelve bytes"]);
+        assert_eq!(bytes(views), 2 * 16 + 32);
+    }
+
+    #[test]
+    fn structs_count_their_fields() {
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+        let field = Arc::new(Field::new("n", DataType::Int64, true));
+        assert_eq!(
+            bytes(StructArray::new(vec![field].into(), vec![numbers], None)),
+            16
+        );
+    }
+
+    #[test]
+    fn a_dictionary_counts_once_while_batches_share_it() {
+        let coded: DictionaryArray<Int8Type> = ["xx", "yy", "xx"].into_iter().collect();
+        let coded: ArrayRef = Arc::new(coded);
+        let values = 3 * 4 + 4;
+        let mut sizes = BatchBytes::default();
+        assert_eq!(sizes.count(&batch(coded.slice(0, 2))), 2 + values);
+        assert_eq!(sizes.count(&batch(coded.slice(2, 1))), 1);
+        let other: DictionaryArray<Int8Type> = ["zz", "yy"].into_iter().collect();
+        assert_eq!(sizes.count(&batch(Arc::new(other))), 2 + values);
+        assert_eq!(sizes.count(&batch(coded)), 3 + values);
+    }
+
+    #[test]
+    fn runs_count_for_those_that_a_slice_shows() {
+        let ends = arrow::array::Int32Array::from(vec![2, 4, 6]);
+        let values = Int64Array::from(vec![1, 2, 3]);
+        let runs = RunArray::<Int32Type>::try_new(&ends, &values).unwrap();
+        assert_eq!(bytes(runs.slice(0, 3)), 2 * (4 + 8));
+        assert_eq!(bytes(runs), 3 * (4 + 8));
+    }
+}

@@ -12,8 +12,8 @@ use dfd_delta::{At, BorderCodec, DeltaTableProvider, Error, Hidden, Location, Ta
 use futures::future::try_join_all;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
-use pyo3_arrow::PySchema;
 
+use crate::support::arrow_export::schema_capsule;
 use crate::support::{abi_check, errors, foreign_session};
 
 /// One version of a Delta table; exports `__datafusion_table_provider__`.
@@ -43,9 +43,7 @@ impl DeltaTable {
     }
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        PySchema::new(Arc::clone(&self.schema))
-            .into_pyobject(py)?
-            .call_method0("__arrow_c_schema__")
+        schema_capsule(py, &self.schema)
     }
 
     /// The commits, newest first.

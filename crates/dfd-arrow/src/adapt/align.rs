@@ -120,3 +120,98 @@ fn column(batch: &RecordBatch, field: &Field) -> Result<ArrayRef, Inexact> {
     };
     not_null(&exact_cast(array, field.data_type())?, None, field)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use arrow::array::{AsArray, Int64Array, StringArray};
+    use arrow::datatypes::DataType;
+
+    use super::*;
+
+    fn schema(fields: &[(&str, DataType, bool)]) -> SchemaRef {
+        let fields = fields.iter().map(|(name, data_type, is_nullable)| {
+            Field::new(*name, data_type.clone(), *is_nullable)
+        });
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
+
+    fn batch() -> RecordBatch {
+        RecordBatch::try_from_iter([
+            (
+                "n",
+                Arc::new(Int64Array::from(vec![Some(1), None, Some(300)])) as ArrayRef,
+            ),
+            ("s", Arc::new(StringArray::from(vec!["a", "b", "c"]))),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn schemas_that_no_batch_can_have_are_refused_before_one_comes() {
+        let from = schema(&[("n", DataType::Int64, true), ("s", DataType::Utf8, true)]);
+        let n = ("n", DataType::Int8, true);
+        let s = ("s", DataType::Utf8, true);
+        let extra = check(&from, &schema(std::slice::from_ref(&n)));
+        assert!(matches!(extra, Err(AlignError::Extra(name)) if name == "s"));
+        let missing = check(
+            &from,
+            &schema(&[n.clone(), s.clone(), ("d", DataType::Date32, false)]),
+        );
+        assert!(matches!(missing, Err(AlignError::Missing(name)) if name == "d"));
+        let other = check(&from, &schema(&[("n", DataType::Date32, true), s.clone()]));
+        assert!(matches!(other, Err(AlignError::Type { name, .. }) if name == "n"));
+        let twice = schema(&[n.clone(), n.clone()]);
+        let ambiguous = check(&twice, &schema(&[n, s]));
+        assert!(matches!(ambiguous, Err(AlignError::Ambiguous(name)) if name == "n"));
+    }
+
+    #[test]
+    fn columns_are_put_in_order_cast_and_filled_with_nulls() {
+        let to = schema(&[
+            ("s", DataType::LargeUtf8, false),
+            ("d", DataType::Date32, true),
+            ("n", DataType::Int64, true),
+        ]);
+        let aligned = align(&batch(), &to, 0).unwrap();
+        assert_eq!(aligned.schema_ref(), &to);
+        assert_eq!(aligned.column(0).as_string::<i64>().value(2), "c");
+        assert_eq!(aligned.column(1).null_count(), 3);
+        assert_eq!(aligned.column(2).null_count(), 1);
+    }
+
+    #[test]
+    fn a_batch_that_is_so_already_is_not_copied() {
+        let batch = batch();
+        let aligned = align(&batch, batch.schema_ref(), 0).unwrap();
+        assert!(Arc::ptr_eq(aligned.column(0), batch.column(0)));
+    }
+
+    #[test]
+    fn a_value_is_told_by_the_row_of_the_stream() {
+        let to = schema(&[("n", DataType::Int8, true), ("s", DataType::Utf8, true)]);
+        let error = align(&batch(), &to, 40).unwrap_err();
+        assert!(
+            matches!(&error, AlignError::Value { name, row: 42, .. } if name == "n"),
+            "{error}"
+        );
+        let to = schema(&[("n", DataType::Int64, false), ("s", DataType::Utf8, true)]);
+        let error = align(&batch(), &to, 40).unwrap_err();
+        assert!(
+            matches!(error, AlignError::Value { row: 41, .. }),
+            "{error}"
+        );
+        assert!(error.source().is_none());
+    }
+
+    #[test]
+    fn a_batch_without_columns_keeps_its_rows() {
+        let options = RecordBatchOptions::new().with_row_count(Some(3));
+        let bare = RecordBatch::try_new_with_options(schema(&[]), vec![], &options).unwrap();
+        let aligned = align(&bare, &schema(&[("n", DataType::Int8, true)]), 0).unwrap();
+        assert_eq!(aligned.column(0).null_count(), 3);
+        let labelled = Schema::empty().with_metadata([("k".into(), "v".into())].into());
+        assert_eq!(align(&bare, &Arc::new(labelled), 0).unwrap().num_rows(), 3);
+    }
+}

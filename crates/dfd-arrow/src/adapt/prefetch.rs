@@ -184,3 +184,87 @@ fn id(thread: &JoinHandle<()>) -> u64 {
 fn id(_thread: &JoinHandle<()>) -> u64 {
     0
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{channel, sync_channel};
+
+    use arrow::array::{ArrayRef, Int32Array};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn batch(rows: i32) -> RecordBatch {
+        let numbers: ArrayRef = Arc::new(Int32Array::from_iter_values(0..rows));
+        RecordBatch::try_from_iter([("n", numbers)]).unwrap()
+    }
+
+    fn rows(item: Poll<Option<Item>>) -> Option<usize> {
+        match item {
+            Poll::Ready(item) => item.map(|batch| batch.unwrap().num_rows()),
+            Poll::Pending => panic!("it waits"),
+        }
+    }
+
+    #[test]
+    fn batches_come_in_order_and_then_the_end_for_good() {
+        let prefetcher = Prefetcher::start((1..=5).map(|n| Ok(batch(n))), 2).unwrap();
+        let found: Vec<_> = (0..7).map(|_| rows(prefetcher.poll_next(LONG))).collect();
+        assert_eq!(
+            found,
+            [Some(1), Some(2), Some(3), Some(4), Some(5), None, None]
+        );
+    }
+
+    #[test]
+    fn an_error_comes_after_the_batches_before_it() {
+        let lost = Err(ArrowError::ComputeError("lost".into()));
+        let prefetcher = Prefetcher::start([Ok(batch(1)), lost].into_iter(), 9).unwrap();
+        assert_eq!(rows(prefetcher.poll_next(LONG)), Some(1));
+        assert!(matches!(
+            prefetcher.poll_next(LONG),
+            Poll::Ready(Some(Err(_)))
+        ));
+        assert!(matches!(prefetcher.poll_next(LONG), Poll::Ready(None)));
+    }
+
+    #[test]
+    fn patience_ends_where_the_source_is_slow() {
+        let (give, given) = channel();
+        let prefetcher = Prefetcher::start(given.into_iter(), 1).unwrap();
+        assert!(prefetcher.poll_next(Duration::ZERO).is_pending());
+        give.send(Ok(batch(3))).unwrap();
+        assert_eq!(rows(prefetcher.poll_next(LONG)), Some(3));
+        drop(give);
+        assert_eq!(rows(prefetcher.poll_next(LONG)), None);
+    }
+
+    #[test]
+    fn no_more_is_read_ahead_than_was_asked_for() {
+        let (tell, told) = channel();
+        let source = (1..=9).map(move |n| {
+            tell.send(n).unwrap();
+            Ok(batch(n))
+        });
+        let prefetcher = Prefetcher::start(source, 2).unwrap();
+        assert_eq!((told.recv(), told.recv()), (Ok(1), Ok(2)));
+        assert!(told.recv_timeout(Duration::from_millis(50)).is_err());
+        assert_eq!(rows(prefetcher.poll_next(LONG)), Some(1));
+        assert_eq!(told.recv(), Ok(3));
+    }
+
+    #[test]
+    fn dropping_it_drops_the_source() {
+        // The sender is dropped with the source.
+        let (held, gone) = sync_channel::<()>(0);
+        let source = std::iter::repeat_with(move || {
+            let _held = &held;
+            Ok(batch(1))
+        });
+        let prefetcher = Prefetcher::start(source, 1).unwrap();
+        assert_eq!(rows(prefetcher.poll_next(LONG)), Some(1));
+        drop(prefetcher);
+        assert!(gone.recv_timeout(LONG).is_err());
+    }
+}

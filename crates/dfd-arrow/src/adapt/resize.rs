@@ -69,3 +69,85 @@ impl Resizer {
         concat_batches(&self.schema, &pieces).map(Some)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, AsArray, Int32Array};
+    use arrow::datatypes::Int32Type;
+
+    use super::*;
+
+    fn batch(values: std::ops::Range<i32>) -> RecordBatch {
+        let numbers: ArrayRef = Arc::new(Int32Array::from_iter_values(values));
+        RecordBatch::try_from_iter([("n", numbers)]).unwrap()
+    }
+
+    /// The rows of each batch that comes out of those of `lengths`.
+    fn resized(lengths: &[i32], rows: usize) -> Vec<Vec<i32>> {
+        let mut resizer = Resizer::new(batch(0..0).schema(), rows);
+        let (mut out, mut next) = (Vec::new(), 0);
+        for length in lengths {
+            resizer.push(batch(next..next + length));
+            next += length;
+            while let Some(full) = resizer.next_full().unwrap() {
+                out.push(full);
+            }
+        }
+        out.extend(resizer.last().unwrap());
+        let values = |batch: &RecordBatch| {
+            batch
+                .column(0)
+                .as_primitive::<Int32Type>()
+                .values()
+                .to_vec()
+        };
+        out.iter().map(values).collect()
+    }
+
+    #[test]
+    fn rows_keep_their_order_in_batches_of_one_size() {
+        for lengths in [
+            &[7][..],
+            &[1, 1, 5],
+            &[0, 3, 0, 4],
+            &[3, 3, 1],
+            &[2, 2, 2, 1],
+        ] {
+            let wanted = vec![vec![0, 1, 2], vec![3, 4, 5], vec![6]];
+            assert_eq!(resized(lengths, 3), wanted, "{lengths:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_batch_may_be_short_and_none_is_empty() {
+        assert_eq!(resized(&[2], 3), [vec![0, 1]]);
+        assert_eq!(resized(&[3], 3), [vec![0, 1, 2]]);
+        assert!(resized(&[], 3).is_empty());
+        assert!(resized(&[0, 0], 3).is_empty());
+    }
+
+    #[test]
+    fn pieces_of_a_large_batch_share_its_memory() {
+        let large = batch(0..6);
+        let mut resizer = Resizer::new(large.schema(), 3);
+        resizer.push(large.clone());
+        let start = |batch: &RecordBatch| {
+            batch
+                .column(0)
+                .as_primitive::<Int32Type>()
+                .values()
+                .as_ptr()
+        };
+        let first = resizer.next_full().unwrap().unwrap();
+        let second = resizer.next_full().unwrap().unwrap();
+        assert_eq!(start(&first), start(&large));
+        assert_eq!(start(&second), start(&large.slice(3, 3)));
+    }
+
+    #[test]
+    fn nothing_is_set_aside_for_batches_that_never_fill() {
+        assert_eq!(resized(&[1, 1], usize::MAX), [vec![0, 1]]);
+    }
+}

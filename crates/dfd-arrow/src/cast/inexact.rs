@@ -80,3 +80,37 @@ fn shown(array: &ArrayRef, row: usize) -> String {
     }
     short.replace('\0', "\\0")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Int64Array, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn a_value_is_shown_with_what_it_is_not() {
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None]));
+        let number = Inexact::value(&numbers, 0, &DataType::Boolean);
+        assert_eq!(number.to_string(), "row 0: 1 doesn't fit Boolean");
+        let null = Inexact::value(&numbers, 1, &DataType::Boolean);
+        assert_eq!(null.to_string(), "row 1: null doesn't fit Boolean");
+    }
+
+    #[test]
+    fn texts_are_quoted_cut_and_without_nul() {
+        let long = "ä".repeat(SHOWN_CHARACTERS + 1);
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["a\0b\"", &long]));
+        assert_eq!(shown(&texts, 0), r#""a\0b\"""#);
+        let cut = format!("\"{}…\"", "ä".repeat(SHOWN_CHARACTERS));
+        assert_eq!(shown(&texts, 1), cut);
+    }
+
+    #[test]
+    fn the_path_grows_from_the_inside_and_the_row_is_that_of_the_outside() {
+        let inner = Inexact::new(7, "it is null");
+        let outer = inner.under(".price").at(2).under("[]");
+        assert_eq!((outer.row, outer.path.as_str()), (2, "[].price"));
+    }
+}

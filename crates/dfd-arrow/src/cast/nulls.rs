@@ -31,3 +31,35 @@ fn first_null(values: &ArrayRef, parents: Option<&NullBuffer>) -> Option<usize> 
     let is_seen = |row: usize| parents.is_none_or(|parents| parents.is_valid(row));
     (0..values.len()).find(|row| nulls.is_null(*row) && is_seen(*row))
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::Int32Array;
+    use arrow::datatypes::DataType;
+
+    use super::*;
+
+    #[test]
+    fn a_null_counts_where_its_parent_is_there() {
+        let values: ArrayRef = Arc::new(Int32Array::from(vec![None, Some(1), None]));
+        let parents = |valid: [bool; 3]| NullBuffer::from(valid.to_vec());
+        assert_eq!(first_null(&values, None), Some(0));
+        assert_eq!(
+            first_null(&values, Some(&parents([false, true, true]))),
+            Some(2)
+        );
+        assert_eq!(
+            first_null(&values, Some(&parents([false, true, false]))),
+            None
+        );
+    }
+
+    #[test]
+    fn only_fields_that_may_not_be_null_are_looked_at() {
+        let values: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None]));
+        let field = Field::new("n", DataType::Int32, true);
+        assert!(not_null(&values, None, &field).is_ok());
+        let refused = not_null(&values, None, &field.with_nullable(false));
+        assert_eq!(refused.err().map(|error| error.row), Some(1));
+    }
+}

@@ -151,6 +151,54 @@ mod tests {
         }
     }
 
+    fn texts(values: &[&str]) -> ArrayRef {
+        Arc::new(StringArray::from(values.to_vec()))
+    }
+
+    /// The row of the first text that Arrow reads less of than there is.
+    fn lost(values: &[&str], to: &DataType) -> Option<usize> {
+        let texts = texts(values);
+        let read = strict(&texts, to).unwrap();
+        check_all_read(&texts, &read).err().map(|error| error.row)
+    }
+
+    #[test]
+    fn digits_that_a_decimal_has_no_place_for_are_missed() {
+        let cents = DataType::Decimal128(10, 2);
+        assert_eq!(lost(&["1.5", "-2.25", "3.10000", "007"], &cents), None);
+        assert_eq!(lost(&["1.5", "2.251"], &cents), Some(1));
+    }
+
+    #[test]
+    fn parts_of_seconds_that_a_unit_has_no_place_for_are_missed() {
+        let millis = DataType::Timestamp(TimeUnit::Millisecond, None);
+        assert_eq!(lost(&["2020-01-01T00:00:00.120000"], &millis), None);
+        assert_eq!(
+            lost(&["2020-01-01", "2020-01-01T00:00:00.0001"], &millis),
+            Some(1)
+        );
+        let seconds = DataType::Time32(TimeUnit::Second);
+        assert_eq!(lost(&["10:00:00", "10:00:00.5"], &seconds), Some(1));
+    }
+
+    #[test]
+    fn the_time_of_a_date_and_floats_out_of_range_are_missed() {
+        let date = DataType::Date32;
+        assert_eq!(lost(&["2020-01-01", "2020-01-01T00:00:00"], &date), None);
+        assert_eq!(lost(&["2020-01-01", "2020-01-01T10:00:00"], &date), Some(1));
+        let float = DataType::Float32;
+        assert_eq!(lost(&["inf", "-inf", "NaN", "1e38"], &float), None);
+        assert_eq!(lost(&["1e38", "1e39"], &float), Some(1));
+    }
+
+    #[test]
+    fn exponents_are_written_out_and_nothing_else_changes() {
+        let same = texts(&["1.5", "x"]);
+        assert_eq!(&without_exponents(&same).unwrap(), &same);
+        let written = without_exponents(&texts(&["1.5e1", "x", "e", "2E-1"])).unwrap();
+        assert_eq!(&written, &texts(&["15", "x", "e", "0.2"]));
+    }
+
     #[test]
     fn zeros_at_the_end_of_a_second_say_nothing() {
         assert_eq!(fraction_digits("2020-01-01T00:00:00.120000Z"), 2);

@@ -21,6 +21,9 @@ pub(super) fn strict(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Inexac
         cast_with_options(array, to, &options)
     };
     cast(array).map_err(|error| {
+        if array.is_empty() {
+            return error.into();
+        }
         let row = first_bad(array.len(), |rows| cast(&array.slice(0, rows)).is_ok());
         match cast(&array.slice(row, 1)) {
             Err(_) => Inexact::value(array, row, to),
@@ -42,4 +45,44 @@ pub(super) fn first_bad(rows: usize, fine: impl Fn(usize) -> bool) -> usize {
         }
     }
     good
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Int64Array, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn the_first_bad_row_is_found_by_halves() {
+        for rows in [1, 2, 3, 100, 1000] {
+            for bad in [0, 1, rows / 2, rows - 1] {
+                let bad = bad.min(rows - 1);
+                assert_eq!(
+                    first_bad(rows, |first| first <= bad),
+                    bad,
+                    "{bad} of {rows}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_first_row_that_arrow_refuses() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["1", "2", "three", "four"]));
+        let error = strict(&texts, &DataType::Int32).err();
+        let found = error.map(|error| (error.row, error.reason));
+        assert_eq!(found, Some((2, "\"three\" doesn't fit Int32".to_owned())));
+    }
+
+    #[test]
+    fn types_without_a_cast_are_an_error_and_no_panic() {
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        let struct_type = DataType::Struct(arrow::datatypes::Fields::empty());
+        for array in [&numbers, &numbers.slice(0, 0)] {
+            assert!(strict(array, &struct_type).is_err());
+        }
+    }
 }
