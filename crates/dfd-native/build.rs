@@ -1,6 +1,6 @@
 //! Hands the code what it is compiled from: the versions of the lock file and a digest of the sources.
 
-#[path = "src/digest.rs"]
+#[path = "src/support/digest.rs"]
 mod digest;
 
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ fn main() {
     println!("cargo::rustc-env=DFD_BUILD_ID={}", id(&root, &compiler));
 }
 
-/// Of everything that decides what the library does: no times, and no paths above the workspace.
+/// The digest of everything that decides what the library does: no times, and no paths above the workspace.
 fn id(root: &Path, compiler: &str) -> String {
     let mut files = vec![PathBuf::from("Cargo.lock"), PathBuf::from("Cargo.toml")];
     for entry in entries(root, Path::new("crates")) {
@@ -99,11 +99,11 @@ fn entries(root: &Path, directory: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Version and commit of the compiler, as it says them.
+/// Version and commit of the compiler, as it prints them.
 fn compiler() -> String {
-    let said = Command::new(variable("RUSTC")).arg("--version").output();
-    let said = said.map(|output| output.stdout).unwrap_or_default();
-    String::from_utf8_lossy(&said).trim().to_owned()
+    let run = Command::new(variable("RUSTC")).arg("--version").output();
+    let printed = run.map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&printed).trim().to_owned()
 }
 
 fn variable(name: &str) -> String {

@@ -1,23 +1,30 @@
-//! Whole plans of another library's session, planned and run in a DataFusion of our own.
+//! Whole plans of a foreign session, planned and run in a DataFusion of our own.
 //!
 //! ```text
-//!   bytes ──decode──> LogicalPlan ──plan──> Prepared ──start──> Run ──> batches
-//!         (HostCodec)              (our caches, stores,         (on our threads,
-//!                                   memory, functions)           stopped when dropped)
+//!   bytes ──decode────────────> LogicalPlan ──plan──> PlannedQuery ──start──> RunningQuery ──> batches
+//!         (ForeignPlanCodec)                (our caches, stores,    (on our threads,
+//!                                            memory, functions)      stopped when dropped)
 //! ```
 //!
-//! What can't be decoded, planned, or comes back with another schema is a [`Refusal`], before
-//! anything has run: the caller may then run the query where it came from.
+//! A foreign session is the session of another library. What can't be decoded, planned, or comes back with
+//! another schema is an [`UnsupportedPlan`], before anything has run: the caller may then run the query where
+//! it came from.
+#![warn(missing_docs, unreachable_pub, rustdoc::broken_intra_doc_links)]
 
-mod applied;
-mod codec;
-mod cooperative;
+mod config;
 mod engine;
-mod row_filters;
-mod run;
-mod stores;
-mod views;
+mod foreign_plan_codec;
+mod planned_query;
+mod rules;
+mod running_query;
+mod schema_mismatch;
+mod store_registry;
+mod unsupported_plan;
 
-pub use codec::{Accepts, HostCodec};
-pub use engine::{Engine, Limits, Prepared, Refusal};
-pub use run::{Next, Run};
+pub use config::EngineConfig;
+pub use engine::Engine;
+pub use foreign_plan_codec::{ForeignPlanCodec, UdfGuard};
+pub use planned_query::PlannedQuery;
+pub use running_query::RunningQuery;
+pub use schema_mismatch::SchemaMismatch;
+pub use unsupported_plan::UnsupportedPlan;

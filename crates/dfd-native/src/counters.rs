@@ -1,4 +1,4 @@
-//! What the process has asked of stores and found in caches.
+//! Counters of what the process has asked of stores and found in caches.
 
 use std::collections::HashMap;
 
@@ -9,14 +9,14 @@ use crate::table::LogTable;
 
 /// Requests by kind.
 #[pyfunction]
-pub fn request_counts() -> HashMap<&'static str, u64> {
+pub(crate) fn request_counts() -> HashMap<&'static str, u64> {
     dfd_delta::request_counts().collect()
 }
 
 /// Hits, misses, entries and bytes by cache.
 #[pyfunction]
-pub fn cache_stats() -> HashMap<&'static str, HashMap<&'static str, usize>> {
-    let told = |stats: CacheStats| {
+pub(crate) fn cache_stats() -> HashMap<&'static str, HashMap<&'static str, usize>> {
+    let numbers = |stats: CacheStats| {
         HashMap::from([
             ("hits", stats.hits),
             ("misses", stats.misses),
@@ -25,11 +25,11 @@ pub fn cache_stats() -> HashMap<&'static str, HashMap<&'static str, usize>> {
         ])
     };
     let caches = dfd_delta::cache_stats().into_iter();
-    caches.map(|(name, stats)| (name, told(stats))).collect()
+    caches.map(|(name, stats)| (name, numbers(stats))).collect()
 }
 
-/// The same as a table.
+/// The statistics of the caches as a table.
 #[pyfunction]
-pub fn cache_table(py: Python<'_>) -> PyResult<LogTable> {
+pub(crate) fn cache_table(py: Python<'_>) -> PyResult<LogTable> {
     LogTable::made(py, dfd_delta::caches())
 }

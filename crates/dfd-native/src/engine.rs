@@ -3,36 +3,24 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchReader};
-use arrow::datatypes::SchemaRef;
-use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, plan_err};
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion_proto::logical_plan::LogicalExtensionCodec;
 use dfd_delta::RegistrationScope;
-use dfd_engine::{HostCodec, Limits, Next, Prepared, Run};
-use pyo3::exceptions::{PyException, PyValueError};
+use dfd_engine::{EngineConfig, ForeignPlanCodec};
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyCapsule};
+use pyo3::types::PyBytes;
 use pyo3_arrow::PySchema;
 
-use crate::adapted::export;
-use crate::errors;
-use crate::gate;
-use crate::host;
-use crate::location::location;
-use crate::plan::PlanNode;
-use crate::streams::Batch;
+use crate::engine_run::EngineRun;
+use crate::support::location::location;
+use crate::support::{abi_check, errors, foreign_session};
 
-/// How long to wait before looking whether Ctrl-C was pressed.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
-
-/// Runs plans of any session.
+/// An engine: it runs plans of any session.
 #[pyclass(module = "dfd_native", frozen, subclass)]
-pub struct Engine(dfd_engine::Engine);
+pub(crate) struct Engine(dfd_engine::Engine);
 
 #[pymethods]
 impl Engine {
@@ -44,15 +32,15 @@ impl Engine {
         spill_directory: Option<PathBuf>,
         footer_cache_bytes: Option<usize>,
     ) -> PyResult<Self> {
-        gate::check(py)?;
-        let limits = Limits {
+        abi_check::check(py)?;
+        let config = EngineConfig {
             memory_bytes: memory_limit_bytes,
             spill_directory,
             footer_cache_bytes,
         };
-        dfd_engine::Engine::try_new(limits)
+        dfd_engine::Engine::try_new(config)
             .map(Self)
-            .map_err(|error| PyValueError::new_err(error.to_string()))
+            .map_err(|error| errors::value(&error))
     }
 
     /// Bytes that queries have reserved now.
@@ -82,39 +70,34 @@ impl Engine {
         session: &Bound<'_, PyAny>,
         schema: Option<PySchema>,
     ) -> PyResult<EngineRun> {
-        gate::check(py)?;
+        abi_check::check(py)?;
         // Tables in memory that nobody takes are freed when this ends.
         let _scope = RegistrationScope::begin();
         let bytes = match plan.cast::<PyBytes>() {
             Ok(bytes) => bytes.clone(),
             Err(_) => encoded(plan, session)?,
         };
-        let codec = host::logical_codec(session)?;
-        let codec: Arc<dyn LogicalExtensionCodec> = (&codec).into();
-        let codec = HostCodec::new(codec, Arc::new(accepts));
-        let config = host::settings(session)?;
-        let schema = schema.map(PySchema::into_inner);
-        let bytes = bytes.as_bytes();
-        let prepared = py.detach(|| {
-            let work = self.0.prepare(bytes, codec, config, schema.as_deref());
+        let foreign: Arc<dyn LogicalExtensionCodec> =
+            (&foreign_session::logical_codec(session)?).into();
+        let codec = ForeignPlanCodec::new(foreign, Arc::new(guard_udf));
+        let config = foreign_session::settings(session)?;
+        let expected = schema.map(PySchema::into_inner);
+        let written = bytes.as_bytes();
+        let planned = py.detach(|| {
+            let work = self.0.plan(written, codec, config, expected.as_deref());
             catch_unwind(AssertUnwindSafe(|| dfd_delta::block_on(work)))
         });
-        let prepared = match prepared {
-            Ok(Ok(Ok(prepared))) => prepared,
-            Ok(Ok(Err(refusal))) => return Err(errors::refusal(py, &refusal.to_string())),
-            Ok(Err(error)) => return Err(errors::table(py, &error)),
-            Err(_) => return Err(errors::refusal(py, "planning it panicked")),
-        };
-        Ok(EngineRun {
-            prepared,
-            state: Mutex::new(State::Ready),
-            _session: session.clone().unbind(),
-        })
+        match planned {
+            Ok(Ok(Ok(query))) => Ok(EngineRun::new(query, session.clone().unbind())),
+            Ok(Ok(Err(unsupported))) => Err(errors::refusal(py, &unsupported.to_string())),
+            Ok(Err(error)) => Err(errors::table(py, &error)),
+            Err(_) => Err(errors::refusal(py, "planning it panicked")),
+        }
     }
 }
 
-/// Python functions whose copy is as good as the original.
-fn accepts(name: &str, payload: &[u8]) -> Result<(), DataFusionError> {
+/// Refuse Python functions whose copy isn't as good as the original.
+fn guard_udf(name: &str, payload: &[u8]) -> Result<(), DataFusionError> {
     if !payload.starts_with(b"DFPY") {
         return Ok(());
     }
@@ -132,6 +115,7 @@ fn accepts(name: &str, payload: &[u8]) -> Result<(), DataFusionError> {
     }
 }
 
+/// The bytes of a plan, as its session writes them.
 fn encoded<'py>(
     plan: &Bound<'py, PyAny>,
     session: &Bound<'py, PyAny>,
@@ -145,157 +129,5 @@ fn encoded<'py>(
             &format!("the plan can't be written: {error}"),
         )),
         Err(error) => Err(error),
-    }
-}
-
-enum State {
-    Ready,
-    Running(Run),
-    Over,
-}
-
-/// One run of a plan: an iterator of batches, or an Arrow C stream. Single use.
-#[pyclass(module = "dfd_native", frozen)]
-pub struct EngineRun {
-    prepared: Prepared,
-    state: Mutex<State>,
-    // Its tables and functions live as long as the session.
-    _session: Py<PyAny>,
-}
-
-impl EngineRun {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn begin(&self, py: Python<'_>) -> PyResult<Run> {
-        self.is_ready(py)?;
-        self.prepared
-            .start()
-            .map_err(|error| errors::engine(py, &error.to_string()))
-    }
-
-    fn is_ready(&self, py: Python<'_>) -> PyResult<()> {
-        if matches!(*self.state(), State::Ready) {
-            return Ok(());
-        }
-        let reason = "This run was begun before; a run is read once.";
-        Err(errors::engine(py, reason))
-    }
-
-    /// The run for who consumes it on our own threads.
-    pub(crate) fn stream(&self, py: Python<'_>) -> PyResult<SendableRecordBatchStream> {
-        self.is_ready(py)?;
-        let batches = self.prepared.stream();
-        let batches = batches.map_err(|error| errors::engine(py, &error.to_string()))?;
-        *self.state() = State::Over;
-        Ok(batches)
-    }
-}
-
-/// The next batch, with an eye on Ctrl-C.
-fn wait(py: Python<'_>, run: &mut Run) -> PyResult<Option<RecordBatch>> {
-    loop {
-        match py.detach(|| run.next(PATIENCE)) {
-            Ok(Next::Batch(batch)) => return Ok(Some(batch)),
-            Ok(Next::End) => return Ok(None),
-            Ok(Next::Waiting) => py.check_signals()?,
-            Err(error) => return Err(errors::engine(py, &error.to_string())),
-        }
-    }
-}
-
-#[pymethods]
-impl EngineRun {
-    /// Where the plan runs.
-    #[classattr]
-    fn route() -> &'static str {
-        "engine"
-    }
-
-    /// The plan, whose metrics are those of this run.
-    #[getter]
-    fn plan(&self) -> PlanNode {
-        PlanNode(Arc::clone(self.prepared.plan()))
-    }
-
-    /// The physical plan as text.
-    fn explain(&self) -> String {
-        self.prepared.explain()
-    }
-
-    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        PySchema::new(self.prepared.schema())
-            .into_pyobject(py)?
-            .call_method0("__arrow_c_schema__")
-    }
-
-    fn __iter__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
-    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
-        if matches!(*self.state(), State::Ready) {
-            let run = self.begin(py)?;
-            *self.state() = State::Running(run);
-        }
-        let taken = std::mem::replace(&mut *self.state(), State::Over);
-        let State::Running(mut run) = taken else {
-            return Ok(None);
-        };
-        // What raises, and the end, drop the run.
-        let batch = wait(py, &mut run)?;
-        if batch.is_some() {
-            *self.state() = State::Running(run);
-        }
-        Ok(batch.map(Batch::from))
-    }
-
-    #[pyo3(signature = (requested_schema=None))]
-    fn __arrow_c_stream__<'py>(
-        &self,
-        py: Python<'py>,
-        requested_schema: Option<Bound<'py, PyCapsule>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let run = self.begin(py)?;
-        *self.state() = State::Over;
-        let reader = RunReader {
-            run: Some(run),
-            schema: self.prepared.schema(),
-        };
-        export(py, Box::new(reader), requested_schema)
-    }
-}
-
-/// A run as a reader, which other libraries pull from threads with and without the GIL.
-struct RunReader {
-    run: Option<Run>,
-    schema: SchemaRef,
-}
-
-impl Iterator for RunReader {
-    type Item = Result<RecordBatch, ArrowError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let run = self.run.as_mut()?;
-        // Functions written in Python need the GIL, whoever holds it while waiting here.
-        let batch = Python::try_attach(|py| wait(py, run).map_err(|error| error.to_string()));
-        let item = match batch {
-            Some(Ok(batch)) => batch.map(Ok),
-            Some(Err(reason)) => Some(Err(ArrowError::ExternalError(reason.into()))),
-            None => Some(Err(ArrowError::ExternalError(
-                "the interpreter is shutting down".into(),
-            ))),
-        };
-        if !matches!(item, Some(Ok(_))) {
-            self.run = None;
-        }
-        item
-    }
-}
-
-impl RecordBatchReader for RunReader {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
     }
 }

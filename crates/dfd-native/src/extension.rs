@@ -1,4 +1,4 @@
-//! Codecs for the plans of other sessions.
+//! Codecs of Delta tables for the plans of foreign sessions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,12 +9,11 @@ use dfd_delta::Resolve;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
-use crate::errors;
-use crate::gate;
+use crate::support::{abi_check, errors};
 
 /// Reads and writes Delta tables in plans; exports both codecs of a session.
 #[pyclass(module = "dfd_native", frozen)]
-pub struct DeltaCodec(dfd_delta::DeltaCodec);
+pub(crate) struct DeltaCodec(dfd_delta::DeltaCodec);
 
 #[pymethods]
 impl DeltaCodec {
@@ -42,8 +41,8 @@ impl DeltaCodec {
         py: Python<'py>,
         session: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        gate::check(py)?;
-        session.map_or(Ok(()), gate::session)?;
+        abi_check::check(py)?;
+        session.map_or(Ok(()), abi_check::check_session)?;
         let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
         let context = dfd_delta::task_context_provider();
         let codec = Arc::new(self.0.clone());
@@ -57,8 +56,8 @@ impl DeltaCodec {
         py: Python<'py>,
         session: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        gate::check(py)?;
-        session.map_or(Ok(()), gate::session)?;
+        abi_check::check(py)?;
+        session.map_or(Ok(()), abi_check::check_session)?;
         let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
         let context = dfd_delta::task_context_provider();
         let codec = Arc::new(self.0.clone());

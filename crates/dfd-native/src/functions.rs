@@ -7,11 +7,11 @@ use datafusion_ffi::udf::FFI_ScalarUDF;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
-use crate::gate;
+use crate::support::abi_check;
 
-/// One function of `dfd_udf`.
+/// A scalar function of `dfd_udf`.
 #[pyclass(module = "dfd_native", frozen)]
-pub struct NativeFunction(Arc<ScalarUDF>);
+pub(crate) struct NativeFunction(Arc<ScalarUDF>);
 
 #[pymethods]
 impl NativeFunction {
@@ -28,7 +28,7 @@ impl NativeFunction {
     }
 
     fn __datafusion_scalar_udf__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        gate::check(py)?;
+        abi_check::check(py)?;
         let exported = FFI_ScalarUDF::from(Arc::clone(&self.0));
         PyCapsule::new_with_value(py, exported, c"datafusion_scalar_udf")
     }
@@ -38,9 +38,9 @@ impl NativeFunction {
     }
 }
 
-/// All functions.
+/// Every function of `dfd_udf`.
 #[pyfunction]
-pub fn functions() -> Vec<NativeFunction> {
+pub(crate) fn functions() -> Vec<NativeFunction> {
     dfd_udf::functions()
         .into_iter()
         .map(NativeFunction)

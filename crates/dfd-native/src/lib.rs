@@ -1,53 +1,50 @@
 //! The Python face of dfd's Rust half: pyo3 only, everything else is in the other crates.
+#![warn(missing_docs, unreachable_pub, rustdoc::broken_intra_doc_links)]
 
-mod adapted;
-mod build_info;
+mod adapted_stream;
+mod batch;
 mod counters;
+mod delta_log;
 mod engine;
-mod errors;
+mod engine_run;
 mod extension;
 mod functions;
-mod gate;
-mod host;
-mod import;
-mod interrupt;
-mod location;
-mod log;
-mod memory;
-mod plan;
+mod plan_node;
 mod stage;
-mod streams;
+mod support;
 mod table;
 
 use pyo3::prelude::*;
 
+use support::{allocator, build_info};
+
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    memory::keep_freed();
+    allocator::keep_freed();
     module.add_function(wrap_pyfunction!(build_info::build_info, module)?)?;
     module.add_function(wrap_pyfunction!(counters::cache_stats, module)?)?;
     module.add_function(wrap_pyfunction!(counters::cache_table, module)?)?;
     module.add_function(wrap_pyfunction!(counters::request_counts, module)?)?;
     module.add_function(wrap_pyfunction!(functions::functions, module)?)?;
-    module.add_function(wrap_pyfunction!(log::active_files, module)?)?;
-    module.add_function(wrap_pyfunction!(log::commit, module)?)?;
-    module.add_function(wrap_pyfunction!(log::misread_columns, module)?)?;
+    module.add_function(wrap_pyfunction!(delta_log::active_files, module)?)?;
+    module.add_function(wrap_pyfunction!(delta_log::commit, module)?)?;
+    module.add_function(wrap_pyfunction!(delta_log::misread_columns, module)?)?;
     module.add_function(wrap_pyfunction!(stage::abandoned_stages, module)?)?;
     module.add_function(wrap_pyfunction!(stage::rewrite, module)?)?;
     module.add_function(wrap_pyfunction!(stage::stage, module)?)?;
-    module.add_function(wrap_pyfunction!(adapted::adapt_stream, module)?)?;
-    module.add_function(wrap_pyfunction!(streams::arrow_stream_to_batches, module)?)?;
-    module.add_function(wrap_pyfunction!(adapted::stop_prefetching, module)?)?;
+    module.add_function(wrap_pyfunction!(adapted_stream::adapt_stream, module)?)?;
+    module.add_function(wrap_pyfunction!(batch::arrow_stream_to_batches, module)?)?;
+    module.add_function(wrap_pyfunction!(adapted_stream::stop_prefetching, module)?)?;
     module.add_function(wrap_pyfunction!(table::delta_table, module)?)?;
     module.add_function(wrap_pyfunction!(table::refreshed, module)?)?;
     module.add_class::<engine::Engine>()?;
-    module.add_class::<engine::EngineRun>()?;
+    module.add_class::<engine_run::EngineRun>()?;
     module.add_class::<extension::DeltaCodec>()?;
     module.add_class::<functions::NativeFunction>()?;
     module.add_class::<stage::Stage>()?;
     module.add_class::<table::DeltaTable>()?;
     module.add_class::<table::LogTable>()?;
-    module.add_class::<adapted::AdaptedStream>()?;
-    module.add_class::<streams::Batch>()?;
+    module.add_class::<adapted_stream::AdaptedStream>()?;
+    module.add_class::<batch::Batch>()?;
     Ok(())
 }

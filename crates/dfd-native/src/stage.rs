@@ -1,13 +1,14 @@
 //! Staged writes.
 
-use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::task::Poll;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arrow::array::RecordBatchReader;
+use dfd_arrow::panic_message;
 use dfd_stage::{AbandonedStage, Error, Input, Rewrite, Settings, SourceError, StagedFiles, Stop};
 use futures::{StreamExt, stream};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -15,12 +16,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::mpsc::channel;
 
-use crate::engine::{EngineRun, PATIENCE};
-use crate::errors;
-use crate::gate;
-use crate::interrupt::text;
-use crate::location::location;
-use crate::streams::reader;
+use crate::engine_run::EngineRun;
+use crate::support::arrow_import::reader;
+use crate::support::interrupt::text;
+use crate::support::location::location;
+use crate::support::{abi_check, errors, polling};
 
 /// Batches of another library's stream that may wait.
 const WAITING: usize = 2;
@@ -31,7 +31,7 @@ const TIDYING: Duration = Duration::from_secs(5);
 
 /// Files that were staged; removed when this goes, unless they were released.
 #[pyclass(module = "dfd_native", frozen)]
-pub struct Stage(StagedFiles);
+pub(crate) struct Stage(StagedFiles);
 
 #[pymethods]
 impl Stage {
@@ -108,7 +108,7 @@ fn settled(
     memory_limit_bytes
 ))]
 #[allow(clippy::too_many_arguments)]
-pub fn stage(
+pub(crate) fn stage(
     py: Python<'_>,
     uri: &str,
     options: HashMap<String, String>,
@@ -120,7 +120,7 @@ pub fn stage(
     writers: Option<usize>,
     memory_limit_bytes: Option<usize>,
 ) -> PyResult<Stage> {
-    gate::check(py)?;
+    abi_check::check(py)?;
     let settings = Settings {
         partition_by,
         sort_by,
@@ -142,7 +142,7 @@ pub fn stage(
     memory_limit_bytes
 ))]
 #[allow(clippy::too_many_arguments)]
-pub fn rewrite(
+pub(crate) fn rewrite(
     py: Python<'_>,
     uri: &str,
     options: HashMap<String, String>,
@@ -208,35 +208,20 @@ type Outcome = Result<StagedFiles, Error>;
 
 /// The outcome, with an eye on Ctrl-C; None where the work panicked.
 fn wait(py: Python<'_>, outcome: &mut Receiver<Outcome>, stop: &Stop) -> PyResult<Option<Outcome>> {
-    let mut interrupted: Option<(PyErr, Instant)> = None;
-    loop {
+    let mut poll = |patience| {
         let waiting = &mut *outcome;
-        let next = py.detach(move || dfd_delta::blocking(move || waiting.recv_timeout(PATIENCE)));
-        match (next, interrupted.take()) {
-            (Ok(Ok(staged)), Some((interrupt, _))) => {
-                // It was done already: what was staged goes.
-                py.detach(|| drop(staged));
-                return Err(interrupt);
-            }
-            (Ok(Err(_)) | Err(RecvTimeoutError::Disconnected), Some((interrupt, _))) => {
-                return Err(interrupt);
-            }
-            (Ok(outcome), None) => return Ok(Some(outcome)),
-            (Err(RecvTimeoutError::Disconnected), None) => return Ok(None),
-            (Err(RecvTimeoutError::Timeout), Some((interrupt, since))) => {
-                if since.elapsed() > TIDYING || py.check_signals().is_err() {
-                    return Err(interrupt);
-                }
-                interrupted = Some((interrupt, since));
-            }
-            (Err(RecvTimeoutError::Timeout), None) => {
-                if let Err(interrupt) = py.check_signals() {
-                    stop.now();
-                    interrupted = Some((interrupt, Instant::now()));
-                }
-            }
-        }
-    }
+        dfd_delta::blocking(move || match waiting.recv_timeout(patience) {
+            Ok(outcome) => Poll::Ready(Some(outcome)),
+            Err(RecvTimeoutError::Disconnected) => Poll::Ready(None),
+            Err(RecvTimeoutError::Timeout) => Poll::Pending,
+        })
+    };
+    polling::wait(py, &mut poll).inspect_err(|_| {
+        stop.now();
+        // Where it was done already, what was staged goes.
+        let staged = polling::wait_at_most(py, TIDYING, poll);
+        py.detach(|| drop(staged));
+    })
 }
 
 /// Disconnected once the thread that reads a stream is over.
@@ -271,7 +256,7 @@ fn foreign(mut reader: Box<dyn RecordBatchReader + Send>) -> PyResult<(Input, Re
                 Ok(next) => next.map(|batch| batch.map_err(|error| text(&error).into())),
                 Err(panic) => Some(Err(SourceError::from(format!(
                     "it panicked: {}",
-                    said(panic.as_ref())
+                    panic_message(panic.as_ref())
                 )))),
             };
             // Without a word for the end, a thread that died would look like it.
@@ -309,18 +294,12 @@ fn foreign(mut reader: Box<dyn RecordBatchReader + Send>) -> PyResult<(Input, Re
     Ok((input, reading))
 }
 
-fn said(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_default()
-}
-
 /// What a process that is gone has left: id, host, process, begin, expiry, files, bytes.
 type Abandoned = (String, String, u32, i64, i64, Vec<String>, u64);
 
 /// The stages of a table whose process is gone.
 #[pyfunction]
-pub fn abandoned_stages(
+pub(crate) fn abandoned_stages(
     py: Python<'_>,
     uri: &str,
     options: HashMap<String, String>,

@@ -12,15 +12,13 @@ use dfd_delta::{At, DeltaTableProvider, Error, FilterCodec, Location, OpaqueTabl
 use futures::future::try_join_all;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
-use pyo3_arrow::PySchema;
 
-use crate::errors;
-use crate::gate;
-use crate::host;
+use crate::support::arrow_export::schema_capsule;
+use crate::support::{abi_check, errors, foreign_session};
 
 /// One version of a Delta table; exports `__datafusion_table_provider__`.
 #[pyclass(module = "dfd_native", frozen)]
-pub struct DeltaTable {
+pub(crate) struct DeltaTable {
     snapshot: Arc<TableSnapshot>,
     schema: SchemaRef,
 }
@@ -45,9 +43,7 @@ impl DeltaTable {
     }
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        PySchema::new(Arc::clone(&self.schema))
-            .into_pyobject(py)?
-            .call_method0("__arrow_c_schema__")
+        schema_capsule(py, &self.schema)
     }
 
     /// The commits, newest first.
@@ -92,9 +88,9 @@ fn exported<'py>(
     session: &Bound<'py, PyAny>,
     provider: Arc<dyn TableProvider>,
 ) -> PyResult<Bound<'py, PyCapsule>> {
-    gate::check(py)?;
+    abi_check::check(py)?;
     let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
-    let codec = FilterCodec::new((&host::logical_codec(session)?).into());
+    let codec = FilterCodec::new((&foreign_session::logical_codec(session)?).into());
     let context = dfd_delta::task_context_provider();
     let codec = FFI_LogicalExtensionCodec::new(Arc::new(codec), Some(handle.clone()), &context);
     let exported = FFI_TableProvider::new_with_ffi_codec(provider, true, Some(handle), codec);
@@ -103,10 +99,10 @@ fn exported<'py>(
 
 /// What the log says beside the rows; exports `__datafusion_table_provider__`.
 #[pyclass(module = "dfd_native", frozen)]
-pub struct LogTable(Arc<OpaqueTable>);
+pub(crate) struct LogTable(Arc<OpaqueTable>);
 
 impl LogTable {
-    pub fn made(py: Python<'_>, table: Result<OpaqueTable, Error>) -> PyResult<Self> {
+    pub(crate) fn made(py: Python<'_>, table: Result<OpaqueTable, Error>) -> PyResult<Self> {
         let table = table.map_err(|error| errors::table(py, &error))?;
         Ok(Self(Arc::new(table)))
     }
@@ -134,7 +130,10 @@ impl From<Arc<TableSnapshot>> for DeltaTable {
 
 /// The newest version of each table, or None where that is it; all logs are looked at at once.
 #[pyfunction]
-pub fn refreshed(py: Python<'_>, tables: Vec<Py<DeltaTable>>) -> PyResult<Vec<Option<DeltaTable>>> {
+pub(crate) fn refreshed(
+    py: Python<'_>,
+    tables: Vec<Py<DeltaTable>>,
+) -> PyResult<Vec<Option<DeltaTable>>> {
     let snapshots: Vec<_> = tables
         .iter()
         .map(|table| Arc::clone(&table.get().snapshot))
@@ -153,7 +152,7 @@ pub fn refreshed(py: Python<'_>, tables: Vec<Py<DeltaTable>>) -> PyResult<Vec<Op
 /// Open a table: the newest version, or that of a number or a time.
 #[pyfunction]
 #[pyo3(signature = (uri, options, version=None, timestamp=None, profile=None))]
-pub fn delta_table(
+pub(crate) fn delta_table(
     py: Python<'_>,
     uri: &str,
     options: HashMap<String, String>,
@@ -161,7 +160,7 @@ pub fn delta_table(
     timestamp: Option<DateTime<Utc>>,
     profile: Option<&str>,
 ) -> PyResult<DeltaTable> {
-    gate::check(py)?;
+    abi_check::check(py)?;
     let at = match (version, timestamp) {
         (Some(version), _) => At::Version(version),
         (None, Some(time)) => At::Time(time),

@@ -13,7 +13,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use delta_kernel::schema::{ColumnMetadataKey, MetadataValue, StructType};
 use delta_kernel::table_configuration::TableConfiguration;
 use deltalake_core::StructTypeExt;
-use dfd_stream::exact_cast;
+use dfd_arrow::exact_cast;
 
 use crate::error::{Error, RuleViolation};
 use crate::expressions::{Rule, compiled, first_not_true, shown};

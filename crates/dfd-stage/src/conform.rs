@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, ne
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
-use dfd_stream::{castable, exact_cast};
+use dfd_arrow::{castable, exact_cast};
 
 use crate::checks::Checks;
 use crate::error::{Error, RuleViolation};

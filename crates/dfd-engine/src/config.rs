@@ -1,0 +1,50 @@
+//! What an engine may use: memory, disk and caches.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::error::Result;
+use datafusion::execution::cache::cache_manager::CacheManagerConfig;
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+
+use crate::store_registry::StoreRegistry;
+
+/// Consumers that an error about memory names.
+const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
+
+/// What an engine may use.
+#[derive(Debug, Clone, Default)]
+pub struct EngineConfig {
+    /// Memory of all queries together; operators that can, spill. None: no limit.
+    pub memory_bytes: Option<usize>,
+    /// Where spilled data goes; a directory of the system by default.
+    pub spill_directory: Option<PathBuf>,
+    /// Footers of Parquet files that are kept.
+    pub footer_cache_bytes: Option<usize>,
+}
+
+impl EngineConfig {
+    /// The environment that all queries of an engine share.
+    pub(crate) fn environment(self) -> Result<Arc<RuntimeEnv>> {
+        // The foreign session knows when a directory changes, and we don't.
+        let mut caches = CacheManagerConfig::default()
+            .with_list_files_cache_limit(0)
+            .with_file_metadata_cache(Some(dfd_delta::parquet_metadata_cache()));
+        if let Some(bytes) = self.footer_cache_bytes {
+            caches = caches.with_metadata_cache_limit(bytes);
+        }
+        let mut builder = RuntimeEnvBuilder::new()
+            .with_object_store_registry(Arc::new(StoreRegistry::default()))
+            .with_cache_manager(caches);
+        if let Some(bytes) = self.memory_bytes {
+            let pool = TrackConsumersPool::new(FairSpillPool::new(bytes), NAMED_CONSUMERS);
+            builder = builder.with_memory_pool(Arc::new(pool));
+        }
+        if let Some(directory) = self.spill_directory {
+            builder = builder.with_temp_file_path(directory);
+        }
+        builder.build_arc()
+    }
+}

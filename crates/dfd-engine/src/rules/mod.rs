@@ -1,0 +1,22 @@
+//! Rewrites of the engine's own, of logical and of physical plans.
+
+mod cooperative_joins;
+mod reapply_filters;
+mod row_filters;
+mod string_views;
+
+use std::sync::Arc;
+
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+
+pub(crate) use reapply_filters::reapply_filters;
+pub(crate) use string_views::with_string_views;
+
+/// DataFusion's own physical rules, and then the engine's.
+pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.push(Arc::new(row_filters::RowFilters));
+    rules.push(Arc::new(cooperative_joins::CooperativeJoins));
+    rules
+}

@@ -1,0 +1,50 @@
+//! A foreign session of datafusion-python: its codec and its settings.
+
+use datafusion::prelude::SessionConfig;
+use datafusion_ffi::execution::{FFI_TaskContext, FFI_TaskContextProvider};
+use datafusion_ffi::proto::logical_extension_codec::FFI_LogicalExtensionCodec;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyCapsule;
+
+use super::{abi_check, errors};
+
+/// The codec with which the session reads plans, as its capsule holds it.
+#[allow(unsafe_code)]
+pub(crate) fn logical_codec(session: &Bound<'_, PyAny>) -> PyResult<FFI_LogicalExtensionCodec> {
+    let exported = session.call_method0("__datafusion_logical_extension_codec__")?;
+    let capsule = exported
+        .cast::<PyCapsule>()
+        .map_err(|_| PyTypeError::new_err("the session exports no logical extension codec"))?;
+    abi_check::check_capsule(capsule)?;
+    let pointer = capsule.pointer_checked(Some(c"datafusion_logical_extension_codec"))?;
+    // SAFETY: the check has seen that the session's DataFusion has the layouts of ours, and the
+    // capsule, whose name was checked, lives until the clone is made.
+    let codec = unsafe { pointer.cast::<FFI_LogicalExtensionCodec>().as_ref() };
+    Ok(codec.clone())
+}
+
+/// The settings of the session as they are now.
+#[allow(unsafe_code)]
+pub(crate) fn settings(session: &Bound<'_, PyAny>) -> PyResult<SessionConfig> {
+    let py = session.py();
+    let inner = session.getattr("ctx")?;
+    let exported = inner.call_method0("__datafusion_task_context_provider__")?;
+    let capsule = exported
+        .cast::<PyCapsule>()
+        .map_err(|_| PyTypeError::new_err("the session exports no task context"))?;
+    abi_check::check_capsule(capsule)?;
+    let pointer = capsule.pointer_checked(Some(c"datafusion_task_context_provider"))?;
+    // SAFETY: as above; and each function is called with the struct it came with. The functions of
+    // the session, which are hundreds, are left where they are.
+    let found = unsafe {
+        let provider = pointer.cast::<FFI_TaskContextProvider>().as_ref();
+        let context: Result<FFI_TaskContext, _> = (provider.task_ctx)(provider).into();
+        context.map(|context| SessionConfig::try_from(&(context.session_config)(&context)))
+    };
+    match found {
+        Ok(Ok(config)) => Ok(config),
+        Ok(Err(error)) => Err(errors::engine(py, &error.to_string())),
+        Err(error) => Err(errors::engine(py, error.as_ref())),
+    }
+}

@@ -1,0 +1,65 @@
+//! Ctrl-C that comes as the text of an error: Arrow's C interface carries nothing else.
+
+use arrow::error::ArrowError;
+use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::prelude::*;
+
+use super::errors;
+
+/// An error of a stream as its text; the C interface says nothing else of one that came through it.
+pub(crate) fn text(error: &ArrowError) -> String {
+    let text = match error {
+        ArrowError::CDataInterface(text) => text.clone(),
+        ArrowError::ExternalError(source) => source.to_string(),
+        other => other.to_string(),
+    };
+    // It may become a C string again.
+    text.replace('\0', "\\0")
+}
+
+/// Whether the error is a `KeyboardInterrupt` that Python code of the source raised.
+///
+/// pyarrow's text ends with the traceback; through others it may be quoted once more.
+pub(crate) fn is_interrupt(text: &str) -> bool {
+    const NAME: &str = "KeyboardInterrupt";
+    let text = text.replace("\\n", "\n");
+    let lines = text.trim_end_matches(['\n', '"', ')', ' ']).lines();
+    let last = lines.last().unwrap_or_default().trim();
+    let is_name = |text: &str| text == NAME || text.starts_with("KeyboardInterrupt:");
+    if text.contains("Traceback (most recent call last)") {
+        return is_name(last);
+    }
+    is_name(last)
+        || last
+            .split(": ")
+            .last()
+            .is_some_and(|name| name.trim_end_matches(':') == NAME)
+}
+
+/// An error of a stream as the exception that Python code of our own sees.
+pub(crate) fn raised(py: Python<'_>, error: &ArrowError) -> PyErr {
+    let text = text(error);
+    if is_interrupt(&text) {
+        return interrupt(py);
+    }
+    errors::stream(py, &text)
+}
+
+/// A single `KeyboardInterrupt`, also where a stream below has asked for one already.
+fn interrupt(py: Python<'_>) -> PyErr {
+    let pending = py.check_signals().err();
+    pending.unwrap_or_else(|| PyKeyboardInterrupt::new_err(()))
+}
+
+/// Raise the interrupt once Python code runs again: what the consumer raises is an error of its own.
+pub(crate) fn interrupt_again(py: Python<'_>) -> PyResult<()> {
+    let thread = py.import("_thread")?;
+    let is_ours = py
+        .import("dfd_native.streams")?
+        .call_method0("_may_interrupt_again")?;
+    if is_ours.is_truthy()? {
+        // No Python code may run after it: there it would be raised.
+        thread.call_method0("interrupt_main")?;
+    }
+    Ok(())
+}
