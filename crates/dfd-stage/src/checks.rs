@@ -13,12 +13,11 @@ use datafusion::physical_expr::PhysicalExpr;
 use delta_kernel::schema::{ColumnMetadataKey, MetadataValue, StructType};
 use delta_kernel::table_configuration::TableConfiguration;
 use deltalake_core::StructTypeExt;
+use dfd_spark_sql::{Error as TranslateError, TypedExpr, compare, compile, translate};
 use dfd_stream::exact_cast;
 
 use crate::error::{Error, RuleViolation};
-use crate::expressions::{Rule, compiled, first_not_true, shown};
-use crate::spark_sql::translate;
-use crate::spark_types::{Typed, compare, converted_by_cast};
+use crate::expressions::{Rule, first_not_true, shown};
 
 /// What the rows of a table satisfy, and what its columns are where a stream lacks them.
 #[derive(Debug, Default)]
@@ -59,11 +58,13 @@ impl Checks {
         }
         constraints.sort();
         let conditions = constraints.into_iter().map(|(name, text)| {
-            let compile = |typed: Typed| match typed.data_type {
-                DataType::Boolean => compiled(&typed.expr, columns),
-                other => Err(format!("it is {other} and no condition")),
+            let condition = |typed: TypedExpr| match typed.data_type {
+                DataType::Boolean => compile(&typed.expr, columns),
+                other => Err(TranslateError::Unsupported(format!(
+                    "it is {other} and no condition"
+                ))),
             };
-            Rule::new(name, text, columns, compile)
+            Rule::new(name, text, columns, condition)
         });
         Ok(Self {
             conditions: conditions.collect::<Result<_, _>>()?,
@@ -189,13 +190,13 @@ fn generated(schema: &StructType, columns: &Schema) -> Result<Vec<Generated>, Er
         let name = format!("the generated column `{}`", ours.name());
         let mut is_kept = None;
         let value = Rule::new(name, text.clone(), columns, |typed| {
-            let given = Typed::new(
+            let given = TypedExpr::new(
                 col(Column::from_name(ours.name())),
                 ours.data_type().clone(),
             );
             let same = compare(given, Operator::IsNotDistinctFrom, typed.clone())?;
-            is_kept = Some(compiled(&same.expr, columns)?);
-            compiled(&typed.expr, columns)
+            is_kept = Some(compile(&same.expr, columns)?);
+            compile(&typed.expr, columns)
         })?;
         if let Some(is_kept) = is_kept {
             found.push(Generated {
@@ -221,12 +222,7 @@ fn defaults(schema: &StructType, columns: &Schema) -> Vec<(usize, String)> {
 
 fn constant(text: &str, data_type: &DataType) -> Result<ScalarValue, String> {
     let none = Schema::empty();
-    let typed = translate(text, &none)?;
-    let typed = match typed.text() {
-        Some(_) => converted_by_cast(typed, data_type)?,
-        None => typed,
-    };
-    let expr = compiled(&typed.expr, &none)?;
+    let expr = constant_expr(text, data_type, &none).map_err(|error| error.to_string())?;
     let options = RecordBatchOptions::new().with_row_count(Some(1));
     let row = RecordBatch::try_new_with_options(Arc::new(none), Vec::new(), &options);
     let value = row.map_err(|error| error.to_string()).and_then(|row| {
@@ -235,4 +231,17 @@ fn constant(text: &str, data_type: &DataType) -> Result<ScalarValue, String> {
     })?;
     let value = exact_cast(&value, data_type).map_err(|inexact| inexact.reason)?;
     ScalarValue::try_from_array(&value, 0).map_err(|error| error.to_string())
+}
+
+fn constant_expr(
+    text: &str,
+    data_type: &DataType,
+    none: &Schema,
+) -> Result<Arc<dyn PhysicalExpr>, TranslateError> {
+    let typed = translate(text, none)?;
+    let typed = match typed.text() {
+        Some(_) => typed.cast(data_type)?,
+        None => typed,
+    };
+    compile(&typed.expr, none)
 }

@@ -5,19 +5,13 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::Schema;
 use arrow::util::display::array_value_to_string;
-use datafusion::common::DFSchema;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::DataFusionError;
-use datafusion::logical_expr::execution_props::ExecutionProps;
-use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::{Expr, Operator};
-use datafusion::physical_expr::expressions::{BinaryExpr, Column};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::utils::collect_columns;
-use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
+use dfd_spark_sql::{Error as TranslateError, TypedExpr, translate};
 
 use crate::error::{Error, RuleViolation};
-use crate::spark_sql::translate;
-use crate::spark_types::Typed;
 
 /// Longer values are cut in messages.
 const SHOWN: usize = 60;
@@ -40,7 +34,7 @@ impl Rule {
         name: String,
         text: String,
         columns: &Schema,
-        compile: impl FnOnce(Typed) -> Result<Arc<dyn PhysicalExpr>, String>,
+        compile: impl FnOnce(TypedExpr) -> Result<Arc<dyn PhysicalExpr>, TranslateError>,
     ) -> Result<Self, RuleViolation> {
         match translate(&text, columns).and_then(compile) {
             Ok(compiled) => Ok(Self {
@@ -51,7 +45,7 @@ impl Rule {
             Err(reason) => Err(RuleViolation::Expression {
                 rule: name,
                 expression: text,
-                reason,
+                reason: reason.to_string(),
             }),
         }
     }
@@ -114,32 +108,4 @@ pub fn shown(array: &ArrayRef, row: usize) -> String {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,
     }
-}
-
-/// Integers raise where they overflow, as in Spark's ANSI mode.
-pub fn compiled(expr: &Expr, columns: &Schema) -> Result<Arc<dyn PhysicalExpr>, String> {
-    let compile = || {
-        // That a column is never null is a rule of its own, which a check doesn't rely on.
-        let nullable = columns.fields().iter();
-        let nullable = nullable.map(|field| field.as_ref().clone().with_nullable(true));
-        let schema = DFSchema::try_from(Schema::new(nullable.collect::<Vec<_>>()))?;
-        let (props, context) = (ExecutionProps::new(), PhysicalPlanningContext::default());
-        let physical = create_physical_expr(expr, &schema, &props, &context)?;
-        let strict = physical.transform(|node| match node.downcast_ref::<BinaryExpr>() {
-            Some(found)
-                if matches!(
-                    found.op(),
-                    Operator::Plus | Operator::Minus | Operator::Multiply
-                ) =>
-            {
-                let (left, right) = (Arc::clone(found.left()), Arc::clone(found.right()));
-                let strict = BinaryExpr::new(left, *found.op(), right).with_fail_on_overflow(true);
-                let strict: Arc<dyn PhysicalExpr> = Arc::new(strict);
-                Ok(Transformed::yes(strict))
-            }
-            _ => Ok(Transformed::no(node)),
-        });
-        strict.data()
-    };
-    compile().map_err(|error: DataFusionError| error.to_string())
 }
