@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatchReader;
-use dfd_stage::{AbandonedStage, Error, Input, Rewrite, Settings, SourceError, StagedFiles, Stop};
+use dfd_write::{AbandonedStage, Error, Input, Rewrite, Settings, SourceError, StagedFiles, Stop};
 use futures::{StreamExt, stream};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -128,7 +128,7 @@ pub fn stage(
     };
     let location = location(py, uri, &options)?;
     let (input, reading) = input(data)?;
-    let work = |stop| dfd_stage::stage(location, input, settings, stop);
+    let work = |stop| dfd_write::stage(location, input, settings, stop);
     run(py, work, reading)
 }
 
@@ -166,7 +166,7 @@ pub fn rewrite(
         },
     };
     let location = location(py, uri, &options)?;
-    run(py, |stop| dfd_stage::rewrite(location, wanted, stop), None)
+    run(py, |stop| dfd_write::rewrite(location, wanted, stop), None)
 }
 
 /// Do the work on our threads; a stream that another library gives is `reading`.
@@ -323,7 +323,7 @@ pub fn abandoned_stages(
     options: HashMap<String, String>,
 ) -> PyResult<Vec<Abandoned>> {
     let location = location(py, uri, &options)?;
-    let found = py.detach(|| dfd_delta::block_on(dfd_stage::abandoned_stages(&location)));
+    let found = py.detach(|| dfd_delta::block_on(dfd_write::abandoned_stages(&location)));
     let found = found.map_err(|error| errors::table(py, &error))?;
     let found = found.map_err(|error| errors::stage(py, &error))?;
     let told = |stage: AbandonedStage| {

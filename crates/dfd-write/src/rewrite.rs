@@ -20,17 +20,17 @@ use datafusion::physical_plan::SendableRecordBatchStream;
 use dfd_delta::{At, ChosenFile, Location, TableSnapshot};
 use futures::{StreamExt, stream};
 
-use crate::compression::Compression;
+use crate::cancellation::Stop;
 use crate::error::{Error, RuleViolation};
-use crate::memory::Held;
-use crate::pipeline::{Run, Written};
-use crate::rules::Rules;
-use crate::source::{Dealer, Input};
+use crate::files::compression::Compression;
+use crate::files::writer::Writing;
+use crate::plan::memory::Held;
+use crate::plan::pipeline::{Run, Written};
+use crate::plan::shared_stream::{Dealer, Input};
+use crate::plan::z_order::ZOrder;
+use crate::schema::requirements::Rules;
 use crate::stage::{Settings, ordering, settled};
 use crate::staged::{Owned, StagedFiles};
-use crate::stop::Stop;
-use crate::writer::Writing;
-use crate::z_order::ZOrder;
 
 /// How much larger than its target a file of several may become, before it is one of two: those were
 /// chosen to fill one.

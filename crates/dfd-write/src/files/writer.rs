@@ -18,16 +18,16 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
 use tokio::task::JoinSet;
 
-use crate::compression::Compression;
+use crate::cancellation::{Failure, Stop};
 use crate::error::Error;
-use crate::footer;
-use crate::partitions::Partition;
-use crate::properties;
-use crate::rules::Rules;
+use crate::files::compression::Compression;
+use crate::files::footer;
+use crate::files::properties;
+use crate::files::stats::collector::Collector;
+use crate::files::upload::Upload;
+use crate::schema::partitions::Partition;
+use crate::schema::requirements::Rules;
 use crate::staged::{Added, Owned};
-use crate::statistics::Collector;
-use crate::stop::{Failure, Stop};
-use crate::upload::Upload;
 
 /// Files of one writer whose last parts are on their way at once.
 const CLOSING: usize = 4;

@@ -14,11 +14,11 @@ use datafusion::common::ScalarValue;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::file::metadata::ParquetMetaData;
 
-use crate::bounds::{End, as_json};
 use crate::error::Error;
-use crate::leaves::{Leaf, Leaves};
+use crate::files::stats::bounds::{End, as_json};
+use crate::files::stats::columns::{Leaf, Leaves};
 
-/// How long bounds in the footer must be: twice [`crate::bounds::CHARACTERS`] and more, of four
+/// How long bounds in the footer must be: twice [`crate::files::stats::bounds::CHARACTERS`] and more, of four
 /// bytes each. Parquet's own default is less.
 pub const BOUND_BYTES: usize = 512;
 

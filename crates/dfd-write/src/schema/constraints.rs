@@ -17,7 +17,7 @@ use dfd_spark_sql::{Error as TranslateError, TypedExpr, compare, compile, transl
 use dfd_stream::exact_cast;
 
 use crate::error::{Error, RuleViolation};
-use crate::expressions::{Rule, first_not_true, shown};
+use crate::schema::expressions::{Rule, first_not_true, shown};
 
 /// What the rows of a table satisfy, and what its columns are where a stream lacks them.
 #[derive(Debug, Default)]

@@ -16,10 +16,10 @@ use futures::StreamExt;
 use futures::stream::{BoxStream, try_unfold};
 use tokio::sync::{Mutex, watch};
 
-use crate::conform::Conform;
+use crate::cancellation::Failure;
 use crate::error::Error;
-use crate::stop::Failure;
-use crate::z_order::ZOrder;
+use crate::plan::z_order::ZOrder;
+use crate::schema::transform::Conform;
 
 /// Rows that go through the operators at once, where they aren't wide.
 const BATCH_ROWS: usize = 8192;

@@ -8,8 +8,8 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats, ParquetMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
-use crate::compression::Compression;
-use crate::statistics::BOUND_BYTES;
+use crate::files::compression::Compression;
+use crate::files::stats::collector::BOUND_BYTES;
 
 /// Rows of a row group, at most.
 const ROW_GROUP_ROWS: usize = 1 << 19;

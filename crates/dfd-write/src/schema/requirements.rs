@@ -20,14 +20,14 @@ use dfd_delta::TableSnapshot;
 use serde_json::json;
 use url::Url;
 
-use crate::checks::Checks;
-use crate::conform::Conform;
 use crate::error::{Error, RuleViolation};
-use crate::fields::{Kept, bare};
-use crate::leaves::Leaves;
-use crate::partitions::{Partition, PartitionColumn, directory};
-use crate::plain::plain;
-use crate::statistics::Collector;
+use crate::files::stats::collector::Collector;
+use crate::files::stats::columns::Leaves;
+use crate::schema::constraints::Checks;
+use crate::schema::delta_types::plain;
+use crate::schema::metadata::{Kept, bare};
+use crate::schema::partitions::{Partition, PartitionColumn, directory};
+use crate::schema::transform::Conform;
 
 /// Of the features of a writer, those that ask nothing of a data file or what is done here.
 const HONOURED: [TableFeature; 13] = [

@@ -4,7 +4,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
-use crate::source::SourceError;
+use crate::plan::shared_stream::SourceError;
 
 /// Why a stage ended without files.
 #[derive(Debug, thiserror::Error)]

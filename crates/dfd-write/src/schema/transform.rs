@@ -8,10 +8,10 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 use dfd_stream::{castable, exact_cast};
 
-use crate::checks::Checks;
 use crate::error::{Error, RuleViolation};
-use crate::fields::{Kept, bare_type};
-use crate::partitions::PartitionColumn;
+use crate::schema::constraints::Checks;
+use crate::schema::metadata::{Kept, bare_type};
+use crate::schema::partitions::PartitionColumn;
 
 /// How batches of one schema become rows of the table.
 #[derive(Debug)]

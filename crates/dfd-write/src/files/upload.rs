@@ -12,8 +12,8 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
 use tokio::task::{JoinSet, spawn_blocking};
 use url::Url;
 
+use crate::cancellation::Stop;
 use crate::error::Error;
-use crate::stop::Stop;
 
 /// Of a part of an upload; the least that S3 takes is 5 MiB.
 const PART_BYTES: usize = 8 << 20;

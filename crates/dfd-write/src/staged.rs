@@ -11,9 +11,9 @@ use object_store::path::Path;
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::files::upload::on_disk;
 use crate::lease::{Held, remove, root};
-use crate::rules::Rules;
-use crate::upload::on_disk;
+use crate::schema::requirements::Rules;
 
 /// Files that are removed at once.
 const AT_ONCE: usize = 32;

@@ -21,13 +21,13 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::task::JoinSet;
 
-use crate::conform::Conform;
 use crate::error::Error;
-use crate::memory::{Held, OwnMemory};
-use crate::source::{BatchSize, Dealer, Share};
+use crate::files::writer::{Writer, Writing};
+use crate::plan::memory::{Held, OwnMemory};
+use crate::plan::shared_stream::{BatchSize, Dealer, Share};
+use crate::plan::z_order::ZOrder;
+use crate::schema::transform::Conform;
 use crate::staged::Added;
-use crate::writer::{Writer, Writing};
-use crate::z_order::ZOrder;
 
 /// Batches whose memory a merge of spilled runs can count on: two of each of two runs, and some.
 const MERGED_BATCHES: usize = 8;

@@ -10,16 +10,16 @@ use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use dfd_delta::Location;
 
-use crate::compression::Compression;
+use crate::cancellation::Stop;
 use crate::error::{Error, RuleViolation};
+use crate::files::compression::Compression;
+use crate::files::writer::Writing;
 use crate::lease;
-use crate::memory::Held;
-use crate::pipeline::{Run, Written};
-use crate::rules::Rules;
-use crate::source::{Dealer, Input};
+use crate::plan::memory::Held;
+use crate::plan::pipeline::{Run, Written};
+use crate::plan::shared_stream::{Dealer, Input};
+use crate::schema::requirements::Rules;
 use crate::staged::{Owned, StagedFiles};
-use crate::stop::Stop;
-use crate::writer::Writing;
 
 /// What a sort may hold, by default.
 const MEMORY_BYTES: usize = 256 << 20;

@@ -1,0 +1,21 @@
+//! Streams into the data files of a Delta table, under the table's rules, without a commit.
+
+mod cancellation;
+mod error;
+mod files;
+mod lease;
+mod plan;
+mod rewrite;
+mod schema;
+mod stage;
+mod staged;
+
+pub use cancellation::Stop;
+pub use error::{Error, RuleViolation};
+pub use files::compression::Compression;
+pub use lease::{AbandonedStage, abandoned_stages};
+pub use plan::shared_stream::{Input, SourceError};
+pub use rewrite::{Rewrite, rewrite};
+pub use schema::requirements::Rules;
+pub use stage::{Settings, stage};
+pub use staged::{Added, StagedFiles};
