@@ -29,7 +29,7 @@ pub fn engine(py: Python<'_>, message: &str) -> PyErr {
 
 /// `RuleViolation` of what a rule forbids, `StageError` of everything else.
 pub fn stage(py: Python<'_>, error: &dfd_write::Error) -> PyErr {
-    let class = if error.is_of_a_rule() {
+    let class = if error.is_rule_violation() {
         "RuleViolation"
     } else {
         "StageError"

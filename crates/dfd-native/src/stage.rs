@@ -8,7 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatchReader;
-use dfd_write::{AbandonedStage, Error, Input, Rewrite, Settings, SourceError, StagedFiles, Stop};
+use dfd_write::{
+    AbandonedStage, CancellationToken, Error, Input, Rewrite, Settings, SourceError, StagedFiles,
+};
 use futures::{StreamExt, stream};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -128,7 +130,7 @@ pub fn stage(
     };
     let location = location(py, uri, &options)?;
     let (input, reading) = input(data)?;
-    let work = |stop| dfd_write::stage(location, input, settings, stop);
+    let work = |cancellation| dfd_write::stage(location, input, settings, cancellation);
     run(py, work, reading)
 }
 
@@ -166,23 +168,31 @@ pub fn rewrite(
         },
     };
     let location = location(py, uri, &options)?;
-    run(py, |stop| dfd_write::rewrite(location, wanted, stop), None)
+    run(
+        py,
+        |cancellation| dfd_write::rewrite(location, wanted, cancellation),
+        None,
+    )
 }
 
 /// Do the work on our threads; a stream that another library gives is `reading`.
-fn run<W>(py: Python<'_>, work: impl FnOnce(Stop) -> W, reading: Option<Reading>) -> PyResult<Stage>
+fn run<W>(
+    py: Python<'_>,
+    work: impl FnOnce(CancellationToken) -> W,
+    reading: Option<Reading>,
+) -> PyResult<Stage>
 where
     W: Future<Output = Outcome> + Send + 'static,
 {
     let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
-    let stop = Stop::default();
+    let cancellation = CancellationToken::new();
     let (done, mut outcome) = sync_channel(1);
-    let work = work(stop.clone());
+    let work = work(cancellation.clone());
     let work = handle.spawn(async move {
         // Where nobody waits any more, what was staged is dropped here.
         let _gone = done.send(work.await);
     });
-    let outcome = wait(py, &mut outcome, &stop);
+    let outcome = wait(py, &mut outcome, &cancellation);
     if let Some(mut reading) = reading {
         // A thread in Python code would end the process badly when the interpreter ends.
         py.detach(move || {
@@ -204,7 +214,11 @@ where
 type Outcome = Result<StagedFiles, Error>;
 
 /// The outcome, with an eye on Ctrl-C; None where the work panicked.
-fn wait(py: Python<'_>, outcome: &mut Receiver<Outcome>, stop: &Stop) -> PyResult<Option<Outcome>> {
+fn wait(
+    py: Python<'_>,
+    outcome: &mut Receiver<Outcome>,
+    cancellation: &CancellationToken,
+) -> PyResult<Option<Outcome>> {
     let mut interrupted: Option<(PyErr, Instant)> = None;
     loop {
         let waiting = &mut *outcome;
@@ -228,7 +242,7 @@ fn wait(py: Python<'_>, outcome: &mut Receiver<Outcome>, stop: &Stop) -> PyResul
             }
             (Err(RecvTimeoutError::Timeout), None) => {
                 if let Err(interrupt) = py.check_signals() {
-                    stop.now();
+                    cancellation.cancel();
                     interrupted = Some((interrupt, Instant::now()));
                 }
             }

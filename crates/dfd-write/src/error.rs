@@ -1,10 +1,13 @@
-//! What can go wrong between a stream and the files of a stage.
+//! Why rows can't become the files of a stage.
+
+use std::error::Error as StdError;
 
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 
-use crate::plan::shared_stream::SourceError;
+/// What reading a stream may fail with.
+pub type SourceError = Box<dyn StdError + Send + Sync>;
 
 /// Why a stage ended without files.
 #[derive(Debug, thiserror::Error)]
@@ -18,14 +21,14 @@ pub enum Error {
     /// A file of the table can't be read.
     #[error("the table's files can't be read: {0}")]
     Read(SourceError),
-    /// A rewrite read other rows than the log tells of.
+    /// A rewrite read more or fewer rows than the log tells of.
     #[error(
         "{read} rows were read of files that have {logged} by the log; they are left as they are"
     )]
     Rows {
-        /// How many were read.
+        /// Rows that were read.
         read: u64,
-        /// How many there should be.
+        /// Rows that the files have by the log.
         logged: u64,
     },
     /// Arrow refused.
@@ -40,69 +43,70 @@ pub enum Error {
     /// The stream itself failed.
     #[error("the stream failed after {rows} rows: {reason}")]
     Source {
-        /// How many came before.
+        /// Rows that came before.
         rows: u64,
-        /// What it says.
+        /// What the stream says.
         #[source]
         reason: SourceError,
     },
     /// The store doesn't do what is needed.
     #[error("the store failed on {path}: {source}")]
     Store {
-        /// Of the file.
+        /// The file's path in the store.
         path: String,
-        /// What it says.
+        /// What the store says.
         source: Box<object_store::Error>,
     },
     /// The disk doesn't do what is needed.
     #[error("the disk failed on {path}: {source}")]
     Disk {
-        /// Of the file.
+        /// The file's path in the store.
         path: String,
         /// What the system says.
         source: std::io::Error,
     },
-    /// Rows are wider, or the disk is smaller, than the pool is made for.
+    /// Rows are wider, or the disk is smaller, than the memory pool is made for.
     #[error(
         "sorting needs more than the stage may use; raise its memory limit or lower its writers: {0}"
     )]
     Memory(String),
-    /// It was ended before its time.
+    /// The stage was cancelled.
     #[error("the stage was stopped")]
-    Stopped,
+    Cancelled,
     /// A part of the work panicked.
     #[error("the stage's work panicked: {0}")]
     Panicked(String),
-    /// Something that can't be; nothing is staged then.
+    /// An invariant of the stage doesn't hold; nothing is staged then.
     #[error("the stage is inconsistent: {0}")]
-    Lost(&'static str),
-    /// Beside the error, something couldn't be removed.
-    #[error("{error}; what was written so far can't be removed: {left}")]
-    Left {
-        /// Why it ended.
+    Inconsistent(&'static str),
+    /// The stage failed, and then what it had written couldn't be removed.
+    #[error("{error}; what was written so far can't be removed: {cleanup}")]
+    Cleanup {
+        /// Why the stage failed.
         #[source]
         error: Box<Error>,
-        /// Why something is left.
-        left: Box<Error>,
+        /// Why files are left.
+        cleanup: Box<Error>,
     },
     /// The table's metadata can't be understood.
     #[error("the table's metadata can't be used: {0}")]
     Metadata(String),
-    /// The same, as delta_kernel says it.
+    /// delta_kernel can't make sense of the table's metadata.
     #[error("the table's metadata can't be used: {0}")]
     Kernel(#[from] delta_kernel::Error),
 }
 
 impl Error {
     /// Whether the data or the table is the cause, and not what carries them.
-    pub fn is_of_a_rule(&self) -> bool {
+    pub fn is_rule_violation(&self) -> bool {
         match self {
             Self::Rule(_) | Self::Table(dfd_delta::Error::NoSuchFile { .. }) => true,
-            Self::Left { error, .. } => error.is_of_a_rule(),
+            Self::Cleanup { error, .. } => error.is_rule_violation(),
             _ => false,
         }
     }
 
+    /// Makes [`Error::Store`] of what the store says of a path.
     pub(crate) fn store(path: &object_store::path::Path, source: object_store::Error) -> Self {
         Self::Store {
             path: path.to_string(),
@@ -110,23 +114,25 @@ impl Error {
         }
     }
 
-    /// Of what sorts and merges.
-    pub(crate) fn of_operator(error: DataFusionError) -> Self {
+    /// Converts what a sort or a merge fails with.
+    pub(crate) fn from_operator(error: DataFusionError) -> Self {
         match error.find_root() {
             DataFusionError::ResourcesExhausted(reason) => Self::Memory(reason.clone()),
             _ => Self::DataFusion(error),
         }
     }
 
-    /// Of a task that didn't end by itself.
-    pub(crate) fn of_task(error: tokio::task::JoinError) -> Self {
+    /// Converts what a task fails with that didn't end by itself.
+    pub(crate) fn from_task(error: tokio::task::JoinError) -> Self {
         if !error.is_panic() {
-            return Self::Stopped;
+            return Self::Cancelled;
         }
         let panic = error.into_panic();
-        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        Self::Panicked(text.unwrap_or_default())
+        let message = match panic.downcast_ref::<&str>() {
+            Some(text) => Some((*text).to_owned()),
+            None => panic.downcast_ref::<String>().cloned(),
+        };
+        Self::Panicked(message.unwrap_or_default())
     }
 }
 
@@ -155,12 +161,12 @@ pub enum RuleViolation {
     /// Two columns of one name.
     #[error("the stream has two columns named `{0}`; rename one")]
     Ambiguous(String),
-    /// Its type and the table's have no values in common, or too few.
+    /// The column's type and the table's have no values in common, or too few.
     #[error("the column `{column}`{reason}")]
     Type {
         /// The column.
         column: String,
-        /// Its nested field, if it is that, and what is wrong with it.
+        /// The field in it, if it is nested, and what is wrong with it.
         reason: String,
     },
     /// Delta has no such type.
@@ -168,7 +174,7 @@ pub enum RuleViolation {
     NoType {
         /// The column.
         column: String,
-        /// Its type, or that of a field in it.
+        /// The type of the column, or of a field in it.
         found: DataType,
     },
     /// There is no column to partition by.
@@ -188,7 +194,7 @@ pub enum RuleViolation {
     PartitionType {
         /// The column.
         column: String,
-        /// Its type.
+        /// The column's type.
         found: DataType,
     },
     /// The files would have no column.
@@ -199,7 +205,7 @@ pub enum RuleViolation {
     Null {
         /// The column.
         column: String,
-        /// Of the stream, from 0.
+        /// Row of the stream, counted from 0.
         row: u64,
     },
     /// A value that the table's type doesn't have.
@@ -207,7 +213,7 @@ pub enum RuleViolation {
     Value {
         /// The column, and the field in it.
         column: String,
-        /// Of the stream, from 0.
+        /// Row of the stream, counted from 0.
         row: u64,
         /// What is wrong with the value.
         reason: String,
@@ -217,7 +223,7 @@ pub enum RuleViolation {
     PartitionValue {
         /// The column.
         column: String,
-        /// Of the stream, from 0; None where it isn't known any more.
+        /// Row of the stream, counted from 0; None where it isn't known any more.
         row: Option<u64>,
         /// What is wrong with the value.
         reason: String,
@@ -227,37 +233,37 @@ pub enum RuleViolation {
     Condition {
         /// The constraint by its name, the invariant by its column.
         rule: String,
-        /// As the table has it.
+        /// The expression as the table has it.
         expression: String,
-        /// Of the stream, from 0.
+        /// Row of the stream, counted from 0.
         row: u64,
-        /// The columns in it, and what they are.
+        /// The columns in the expression, and their values in the row.
         values: String,
     },
-    /// A generated column is given with another value than its expression's.
+    /// A generated column is given with a value that isn't its expression's.
     #[error(
         "row {row} (the first is 0): the generated column `{column}` is {given}, and its expression ({expression}) is {computed}; leave the column out to have it computed"
     )]
     Generated {
         /// The column.
         column: String,
-        /// As the table has it.
+        /// The expression as the table has it.
         expression: String,
-        /// Of the stream, from 0.
+        /// Row of the stream, counted from 0.
         row: u64,
-        /// What the stream has.
+        /// The value that the stream has.
         given: String,
-        /// What it should have.
+        /// The value that the expression has.
         computed: String,
     },
     /// A rule's expression can't be computed for a row.
     #[error("row {row} (the first is 0): {rule} ({expression}) can't be computed: {reason}")]
     Uncomputed {
-        /// The rule.
+        /// The constraint, invariant or column by its name.
         rule: String,
-        /// As the table has it.
+        /// The expression as the table has it.
         expression: String,
-        /// Of the stream, from 0.
+        /// Row of the stream, counted from 0.
         row: u64,
         /// What the computation says.
         reason: String,
@@ -265,11 +271,11 @@ pub enum RuleViolation {
     /// An expression that may mean something else to Spark.
     #[error("{rule} ({expression}) can't be followed: {reason}. Write with Spark")]
     Expression {
-        /// Whose it is.
+        /// The constraint, invariant or column by its name.
         rule: String,
-        /// As the table has it.
+        /// The expression as the table has it.
         expression: String,
-        /// What isn't known to mean the same.
+        /// What in it isn't known to mean the same.
         reason: String,
     },
     /// The table asks for something else that can't be done.

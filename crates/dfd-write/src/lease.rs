@@ -61,7 +61,8 @@ impl Lease {
     }
 
     async fn write(&self, location: &Location, path: &Path) -> Result<(), Error> {
-        let text = serde_json::to_vec(self).map_err(|_| Error::Lost("a lease has no text"))?;
+        let text =
+            serde_json::to_vec(self).map_err(|_| Error::Inconsistent("a lease has no text"))?;
         let put = location.store().put(path, text.into()).await;
         put.map(drop).map_err(|source| Error::store(path, source))
     }
@@ -102,7 +103,7 @@ fn directory(location: &Location) -> Result<Path, Error> {
 /// The table's root in its store.
 pub fn root(location: &Location) -> Result<Path, Error> {
     Path::from_url_path(location.url().path())
-        .map_err(|_| Error::Lost("the table's URL has no path"))
+        .map_err(|_| Error::Inconsistent("the table's URL has no path"))
 }
 
 /// A lease that is renewed until it is given up.

@@ -3,6 +3,7 @@
 mod cancellation;
 mod error;
 mod files;
+mod first_error;
 mod lease;
 mod plan;
 mod rewrite;
@@ -10,11 +11,11 @@ mod schema;
 mod stage;
 mod staged;
 
-pub use cancellation::Stop;
-pub use error::{Error, RuleViolation};
+pub use cancellation::CancellationToken;
+pub use error::{Error, RuleViolation, SourceError};
 pub use files::compression::Compression;
 pub use lease::{AbandonedStage, abandoned_stages};
-pub use plan::shared_stream::{Input, SourceError};
+pub use plan::shared_stream::Input;
 pub use rewrite::{Rewrite, rewrite};
 pub use schema::requirements::Rules;
 pub use stage::{Settings, stage};

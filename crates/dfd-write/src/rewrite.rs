@@ -20,7 +20,7 @@ use datafusion::physical_plan::SendableRecordBatchStream;
 use dfd_delta::{At, ChosenFile, Location, TableSnapshot};
 use futures::{StreamExt, stream};
 
-use crate::cancellation::Stop;
+use crate::cancellation::{CancellationToken, unless_cancelled};
 use crate::error::{Error, RuleViolation};
 use crate::files::compression::Compression;
 use crate::files::writer::Writing;
@@ -57,7 +57,7 @@ pub struct Rewrite {
 pub async fn rewrite(
     location: Location,
     wanted: Rewrite,
-    stop: Stop,
+    cancellation: CancellationToken,
 ) -> Result<StagedFiles, Error> {
     let began = Instant::now();
     let snapshot = TableSnapshot::open(location.clone(), At::Version(wanted.version)).await?;
@@ -97,13 +97,13 @@ pub async fn rewrite(
         held: Arc::clone(&held),
         owned: Arc::clone(&owned),
         rules: Arc::clone(&rules),
-        stop,
+        cancellation,
     });
     let running = parts.into_iter().enumerate().map(|(number, part)| {
         let work = Arc::clone(&work);
         async move {
             let written = tokio::spawn(async move { work.write(number, part).await });
-            written.await.map_err(Error::of_task).flatten()
+            written.await.map_err(Error::from_task).flatten()
         }
     });
     let done: Vec<_> = stream::iter(running)
@@ -119,7 +119,7 @@ fn all_of(done: Vec<Result<Written, Error>>) -> Result<Vec<Written>, Error> {
     let mut failed: Vec<_> = failed.into_iter().filter_map(Result::err).collect();
     let cause = failed
         .iter()
-        .position(|error| !matches!(error, Error::Stopped));
+        .position(|error| !matches!(error, Error::Cancelled));
     match failed.is_empty() {
         true => written.into_iter().collect(),
         false => Err(failed.swap_remove(cause.unwrap_or_default())),
@@ -209,7 +209,7 @@ struct Work {
     held: Arc<Held>,
     owned: Arc<Owned>,
     rules: Arc<Rules>,
-    stop: Stop,
+    cancellation: CancellationToken,
 }
 
 impl Work {
@@ -221,7 +221,7 @@ impl Work {
         let written = written.and_then(|written| part.complete(written));
         if written.is_err() {
             // The others stop for the first error.
-            self.stop.now();
+            self.cancellation.cancel();
         }
         written.map_err(|error| match error {
             Error::Source { reason, .. } => Error::Read(reason),
@@ -236,7 +236,8 @@ impl Work {
         let z_order = match &self.order {
             Order::Along(names) => {
                 let sampled = self.rows(part, names, 1).await?;
-                let z_order = self.stop.or(ZOrder::of(sampled, columns)).await??;
+                let z_order =
+                    unless_cancelled(&self.cancellation, ZOrder::of(sampled, columns)).await??;
                 Some(Arc::new(z_order))
             }
             Order::Kept | Order::By(_) => None,
@@ -262,7 +263,7 @@ impl Work {
             Arc::clone(&self.owned),
             self.compression,
             part.target_file_bytes,
-            self.stop.clone(),
+            self.cancellation.clone(),
         )?;
         writing.first_number = number * self.writers;
         Ok(Run {
@@ -284,7 +285,7 @@ impl Work {
         readers: usize,
     ) -> Result<SendableRecordBatchStream, Error> {
         let rows = self.snapshot.rows_of(&part.files, names, readers);
-        Ok(self.stop.or(rows).await??)
+        Ok(unless_cancelled(&self.cancellation, rows).await??)
     }
 }
 

@@ -10,7 +10,7 @@ use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use dfd_delta::Location;
 
-use crate::cancellation::Stop;
+use crate::cancellation::CancellationToken;
 use crate::error::{Error, RuleViolation};
 use crate::files::compression::Compression;
 use crate::files::writer::Writing;
@@ -64,7 +64,7 @@ pub async fn stage(
     location: Location,
     input: Input,
     settings: Settings,
-    stop: Stop,
+    cancellation: CancellationToken,
 ) -> Result<StagedFiles, Error> {
     let began = Instant::now();
     let rules = Arc::new(rules(&location, &input.schema, &settings).await?);
@@ -78,7 +78,7 @@ pub async fn stage(
         Arc::clone(&owned),
         settings.compression,
         target_file_bytes.unwrap_or_else(|| rules.target_file_bytes()),
-        stop,
+        cancellation,
     );
     let run = async {
         let run = Run {
@@ -110,9 +110,9 @@ pub async fn settled(
         Err(error) => {
             return match owned.remove().await {
                 Ok(()) => Err(error),
-                Err(left) => Err(Error::Left {
+                Err(cleanup) => Err(Error::Cleanup {
                     error: Box::new(error),
-                    left: Box::new(left),
+                    cleanup: Box::new(cleanup),
                 }),
             };
         }

@@ -77,7 +77,7 @@ impl Owned {
     /// Own what will be at `path`, relative to the table.
     pub fn own(&self, path: &str) -> Result<Path, Error> {
         let full = Path::parse(format!("{}/{path}", self.root));
-        let full = full.map_err(|_| Error::Lost("a partition's directory is no path"))?;
+        let full = full.map_err(|_| Error::Inconsistent("a partition's directory is no path"))?;
         let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         paths.push(full.clone());
         Ok(full)

@@ -12,7 +12,7 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
 use tokio::task::{JoinSet, spawn_blocking};
 use url::Url;
 
-use crate::cancellation::Stop;
+use crate::cancellation::{CancellationToken, unless_cancelled};
 use crate::error::Error;
 
 /// Of a part of an upload; the least that S3 takes is 5 MiB.
@@ -39,12 +39,16 @@ pub struct Parts {
     waiting_bytes: usize,
     upload: Option<Box<dyn MultipartUpload>>,
     sent: JoinSet<object_store::Result<()>>,
-    stop: Stop,
+    cancellation: CancellationToken,
 }
 
 impl Upload {
     /// Begin a file at `path` of the table's store.
-    pub async fn begin(location: &Location, path: Path, stop: Stop) -> Result<Self, Error> {
+    pub async fn begin(
+        location: &Location,
+        path: Path,
+        cancellation: CancellationToken,
+    ) -> Result<Self, Error> {
         if !location.is_local() {
             return Ok(Self::Remote(Parts {
                 store: Arc::clone(location.store()),
@@ -53,7 +57,7 @@ impl Upload {
                 waiting_bytes: 0,
                 upload: None,
                 sent: JoinSet::new(),
-                stop,
+                cancellation,
             }));
         }
         let target = on_disk(location.url(), &path)?;
@@ -70,7 +74,7 @@ impl Upload {
         match self {
             Self::Local { path, file } => {
                 let Some(mut open) = file.take() else {
-                    return Err(Error::Lost("a file was written to after an error"));
+                    return Err(Error::Inconsistent("a file was written to after an error"));
                 };
                 let work = move || open.write_all(&bytes).map(|()| (open, bytes));
                 let (open, mut bytes) = blocking(path, work).await?;
@@ -145,9 +149,9 @@ impl Parts {
 
     async fn arrived(&mut self) -> Result<(), Error> {
         // Nothing else is given up half-way: what a request in flight makes couldn't be removed.
-        match self.stop.or(self.sent.join_next()).await? {
+        match unless_cancelled(&self.cancellation, self.sent.join_next()).await? {
             Some(Ok(Err(source))) => Err(Error::store(&self.path, source)),
-            Some(Err(error)) => Err(Error::of_task(error)),
+            Some(Err(error)) => Err(Error::from_task(error)),
             Some(Ok(Ok(()))) | None => Ok(()),
         }
     }
@@ -180,11 +184,11 @@ pub fn on_disk(table: &Url, path: &Path) -> Result<PathBuf, Error> {
     let mut url = table.clone();
     let segments = url.path_segments_mut();
     segments
-        .map_err(|()| Error::Lost("the table's URL has no path"))?
+        .map_err(|()| Error::Inconsistent("the table's URL has no path"))?
         .clear()
         .extend(path.as_ref().split('/'));
     url.to_file_path()
-        .map_err(|()| Error::Lost("the table's URL is no path of a disk"))
+        .map_err(|()| Error::Inconsistent("the table's URL is no path of a disk"))
 }
 
 fn create(target: PathBuf) -> std::io::Result<File> {
@@ -212,6 +216,6 @@ async fn blocking<T: Send + 'static>(
             path: path.to_string(),
             source,
         }),
-        Err(error) => Err(Error::of_task(error)),
+        Err(error) => Err(Error::from_task(error)),
     }
 }

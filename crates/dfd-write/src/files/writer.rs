@@ -18,13 +18,14 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
 use tokio::task::JoinSet;
 
-use crate::cancellation::{Failure, Stop};
+use crate::cancellation::{CancellationToken, unless_cancelled};
 use crate::error::Error;
 use crate::files::compression::Compression;
 use crate::files::footer;
 use crate::files::properties;
 use crate::files::stats::collector::Collector;
 use crate::files::upload::Upload;
+use crate::first_error::FirstError;
 use crate::schema::partitions::Partition;
 use crate::schema::requirements::Rules;
 use crate::staged::{Added, Owned};
@@ -45,9 +46,9 @@ pub struct Writing {
     /// Of the first writer: no two of a stage have the same.
     pub first_number: usize,
     /// The end before its time.
-    pub stop: Stop,
+    pub cancellation: CancellationToken,
     /// Where the first error is kept.
-    pub failure: Failure,
+    pub first_error: FirstError,
     properties: Mutex<WriterProperties>,
     partition_indices: Vec<usize>,
     file_indices: Vec<usize>,
@@ -63,7 +64,7 @@ impl Writing {
         owned: Arc<Owned>,
         compression: Compression,
         target_file_bytes: u64,
-        stop: Stop,
+        cancellation: CancellationToken,
     ) -> Result<Self, Error> {
         let is_partition = |index: &usize| {
             let name = rules.columns().field(*index).name();
@@ -78,8 +79,8 @@ impl Writing {
             compression,
             target_file_bytes,
             first_number: 0,
-            stop,
-            failure: Failure::default(),
+            cancellation,
+            first_error: FirstError::default(),
             properties: Mutex::new(properties),
             partition_indices,
             file_indices,
@@ -131,10 +132,10 @@ impl Writer {
     pub async fn write(mut self, batches: SendableRecordBatchStream) -> Option<Vec<Added>> {
         match self.drain(batches).await {
             Ok(()) => return Some(self.added),
-            Err(error) => self.writing.failure.keep(error),
+            Err(error) => self.writing.first_error.record(error),
         }
         // The others stop for the first error.
-        self.writing.stop.now();
+        self.writing.cancellation.cancel();
         if let Some(open) = self.open.take() {
             open.upload.abort().await;
         }
@@ -143,9 +144,9 @@ impl Writer {
     }
 
     async fn drain(&mut self, mut batches: SendableRecordBatchStream) -> Result<(), Error> {
-        let stop = self.writing.stop.clone();
-        while let Some(batch) = stop.or(batches.next()).await? {
-            self.take(&batch.map_err(Error::of_operator)?).await?;
+        let cancellation = self.writing.cancellation.clone();
+        while let Some(batch) = unless_cancelled(&cancellation, batches.next()).await? {
+            self.take(&batch.map_err(Error::from_operator)?).await?;
         }
         self.close().await?;
         while !self.closing.is_empty() {
@@ -238,7 +239,7 @@ impl Writer {
     async fn closed(&mut self) -> Result<(), Error> {
         match self.closing.join_next().await {
             Some(Ok(added)) => self.added.push(added?),
-            Some(Err(error)) => return Err(Error::of_task(error)),
+            Some(Err(error)) => return Err(Error::from_task(error)),
             None => {}
         }
         Ok(())
@@ -276,7 +277,12 @@ impl OpenFile {
             partition,
             path,
             encoder,
-            upload: Upload::begin(writing.owned.location(), target, writing.stop.clone()).await?,
+            upload: Upload::begin(
+                writing.owned.location(),
+                target,
+                writing.cancellation.clone(),
+            )
+            .await?,
             collector: Some(writing.rules.collector()),
             footer: None,
             rows: 0,
@@ -332,7 +338,7 @@ impl OpenFile {
             return Err(error);
         }
         let (Some(collector), Some(footer)) = (self.collector, self.footer) else {
-            return Err(Error::Lost("a file has no footer"));
+            return Err(Error::Inconsistent("a file has no footer"));
         };
         Ok(Added {
             stats: collector.finish(&footer)?,

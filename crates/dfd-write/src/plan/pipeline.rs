@@ -21,6 +21,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::task::JoinSet;
 
+use crate::cancellation::unless_cancelled;
 use crate::error::Error;
 use crate::files::writer::{Writer, Writing};
 use crate::plan::memory::{Held, OwnMemory};
@@ -74,8 +75,8 @@ impl Run {
     /// # Errors
     /// The first.
     pub async fn outcome(mut self) -> Result<Written, Error> {
-        let stop = self.writing.stop.clone();
-        let size = stop.or(self.dealer.batch_size()).await??;
+        let cancellation = self.writing.cancellation.clone();
+        let size = unless_cancelled(&cancellation, self.dealer.batch_size()).await??;
         if self.sorting.is_some() {
             // Rather a few that have room for wide rows than many that spill each of them.
             let with_room = self.memory_bytes / (SORTED_BATCHES * size.bytes);
@@ -98,17 +99,19 @@ impl Run {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    self.writing.failure.keep(Error::of_task(error));
-                    stop.now();
+                    self.writing.first_error.record(Error::from_task(error));
+                    cancellation.cancel();
                 }
             }
         }
-        if let Some(error) = self.writing.failure.take() {
+        if let Some(error) = self.writing.first_error.take() {
             return Err(error);
         }
         let rows: u64 = added.iter().map(|file| file.rows).sum();
         if rows != self.dealer.rows().await {
-            return Err(Error::Lost("not every row of the stream was written"));
+            return Err(Error::Inconsistent(
+                "not every row of the stream was written",
+            ));
         }
         Ok(Written {
             added,
@@ -174,7 +177,7 @@ impl Run {
                 after: if self.sorting.is_none() { number } else { 0 },
                 // A hash copies the rows already.
                 is_compact: self.sorting.is_some() && !is_hashed,
-                failure: self.writing.failure.clone(),
+                first_error: self.writing.first_error.clone(),
             })
         };
         let shares = (0..self.writers).map(share).collect();

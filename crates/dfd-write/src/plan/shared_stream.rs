@@ -1,6 +1,5 @@
 //! The batches of one stream, dealt to several writers.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,8 +15,8 @@ use futures::StreamExt;
 use futures::stream::{BoxStream, try_unfold};
 use tokio::sync::{Mutex, watch};
 
-use crate::cancellation::Failure;
-use crate::error::Error;
+use crate::error::{Error, SourceError};
+use crate::first_error::FirstError;
 use crate::plan::z_order::ZOrder;
 use crate::schema::transform::Conform;
 
@@ -27,9 +26,6 @@ const BATCH_ROWS: usize = 8192;
 const BATCH_BYTES: usize = 1 << 20;
 /// Of how much input a further writer is worth its file.
 const SHARE_BYTES: u64 = 32 << 20;
-
-/// What reading a stream may fail with.
-pub type SourceError = Box<dyn StdError + Send + Sync>;
 
 /// A stream of batches, all of one schema.
 pub struct Input {
@@ -228,7 +224,7 @@ pub struct Share {
     /// Whether batches own their memory, so that what holds them knows how much it holds.
     pub is_compact: bool,
     /// Where errors go.
-    pub failure: Failure,
+    pub first_error: FirstError,
 }
 
 impl PartitionStream for Share {
@@ -247,13 +243,13 @@ impl PartitionStream for Share {
             is_compact: self.is_compact,
             is_over: false,
         };
-        let failure = self.failure.clone();
+        let first_error = self.first_error.clone();
         let batches = try_unfold(reading, move |mut reading| {
-            let failure = failure.clone();
+            let first_error = first_error.clone();
             async move {
                 match reading.next().await {
                     Ok(batch) => Ok(batch.map(|batch| (batch, reading))),
-                    Err(error) => Err(failure.passed_on(error)),
+                    Err(error) => Err(first_error.record_for_operator(error)),
                 }
             }
         });
