@@ -44,18 +44,18 @@ impl Stage {
 
     #[getter]
     fn read_version(&self) -> Option<u64> {
-        self.0.rules().read_version()
+        self.0.requirements().read_version()
     }
 
     #[getter]
     fn schema_json(&self, py: Python<'_>) -> PyResult<String> {
-        let schema = self.0.rules().delta_schema();
+        let schema = self.0.requirements().delta_schema();
         schema.map_err(|error| errors::stage(py, &error))
     }
 
     #[getter]
     fn partition_by(&self) -> Vec<String> {
-        self.0.rules().partition_columns().to_vec()
+        self.0.requirements().partition_columns().to_vec()
     }
 
     /// As `deltalake.transaction.AddAction` takes them.

@@ -106,6 +106,11 @@ impl Error {
         }
     }
 
+    /// Makes [`Error::Metadata`] of what is wrong with it.
+    pub(crate) fn metadata(reason: impl ToString) -> Self {
+        Self::Metadata(reason.to_string())
+    }
+
     /// Makes [`Error::Store`] of what the store says of a path.
     pub(crate) fn store(path: &object_store::path::Path, source: object_store::Error) -> Self {
         Self::Store {

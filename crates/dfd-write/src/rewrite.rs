@@ -1,8 +1,8 @@
 //! Files of a table, written anew.
 //!
 //! ```text
-//!   unsorted   a partition's files ──> as many as one new file holds ──> Run (one writer)
-//!   sorted     a partition's files ────────────────────────────────────> Run (sort, merge)
+//!   unsorted   a partition's files ──> as many as one new file holds ──> WritePipeline (one writer)
+//!   sorted     a partition's files ────────────────────────────────────> WritePipeline (sort, merge)
 //! ```
 //!
 //! A partition's values are in no row: they stay the text that the log has. Unsorted rows keep their
@@ -12,299 +12,318 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::compute::SortOptions;
-use arrow::datatypes::SchemaRef;
-use datafusion::physical_expr::expressions::col;
-use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::SendableRecordBatchStream;
 use dfd_delta::{At, ChosenFile, Location, TableSnapshot};
 use futures::{StreamExt, stream};
 
 use crate::cancellation::{CancellationToken, unless_cancelled};
 use crate::error::{Error, RuleViolation};
-use crate::files::compression::Compression;
-use crate::files::writer::Writing;
-use crate::plan::memory::Held;
-use crate::plan::pipeline::{Run, Written};
-use crate::plan::shared_stream::{Dealer, Input};
+use crate::files::properties::Compression;
+use crate::files::stage_files::StageFiles;
+use crate::files::writer::WriterContext;
+use crate::plan::memory::PoolUsage;
+use crate::plan::pipeline::{PipelineOutput, WritePipeline};
+use crate::plan::shared_stream::{Input, SharedStream};
+use crate::plan::sort_order::{ascending, require_sortable};
 use crate::plan::z_order::ZOrder;
-use crate::schema::requirements::Rules;
-use crate::stage::{Settings, ordering, settled};
-use crate::staged::{Owned, StagedFiles};
+use crate::schema::requirements::WriteRequirements;
+use crate::stage::{Settings, into_staged};
+use crate::staged::{OpenStage, StagedFiles};
 
-/// How much larger than its target a file of several may become, before it is one of two: those were
+/// How many times its target a file of several may become, before it is one of two: those were
 /// chosen to fill one.
-const SPARE: u64 = 2;
+const MAX_TARGETS_PER_FILE: u64 = 2;
 
 /// What to write anew, and how.
 #[derive(Debug, Clone, Default)]
 pub struct Rewrite {
-    /// Of the table.
+    /// Version of the table.
     pub version: u64,
-    /// Of the files, encoded as the log has them.
+    /// Paths of the files, encoded as the log has them.
     pub paths: Vec<String>,
-    /// The columns of the curve along which rows are sorted.
+    /// Columns of the Z curve along which rows are sorted.
     pub z_order_by: Vec<String>,
-    /// As for a stage.
+    /// How to stage; the partition columns are the table's.
     pub settings: Settings,
 }
 
-/// Write the rows that files of a version still have into new ones, partition by partition, and
-/// commit nothing. No row is changed or checked. After an error nothing is left.
+/// Writes the rows that files of a version still have into new ones, partition by partition, and
+/// commits nothing. No row is changed or checked. After an error nothing is left.
 ///
 /// # Errors
 /// A path is no file's, the table asks for what can't be done, or the store or the disk fails.
 pub async fn rewrite(
     location: Location,
-    wanted: Rewrite,
+    request: Rewrite,
     cancellation: CancellationToken,
 ) -> Result<StagedFiles, Error> {
     let began = Instant::now();
-    let snapshot = TableSnapshot::open(location.clone(), At::Version(wanted.version)).await?;
-    let rules = Arc::new(Rules::of_rewrite(&snapshot)?);
-    let order = Order::new(&rules, &wanted)?;
-    let mut seen = HashSet::new();
-    if let Some(path) = wanted.paths.iter().find(|path| !seen.insert(*path)) {
-        return Err(RuleViolation::RepeatedFile(path.clone()).into());
-    }
-    let settings = &wanted.settings;
+    let snapshot = TableSnapshot::open(location.clone(), At::Version(request.version)).await?;
+    let requirements = Arc::new(WriteRequirements::for_rewrite(&snapshot)?);
+    let order = RowOrder::new(&requirements, &request)?;
+    refuse_repeated(&request.paths)?;
+    let settings = &request.settings;
     let target_file_bytes = settings
         .target_file_bytes
-        .unwrap_or_else(|| rules.target_file_bytes());
-    let groups = by_partition(snapshot.chosen(&wanted.paths)?);
-    let parts: Vec<Part> = match order {
-        Order::Kept => groups
-            .into_iter()
-            .flat_map(|files| filling(files, target_file_bytes))
-            .collect(),
-        Order::By(_) | Order::Along(_) => groups
-            .into_iter()
-            .map(|files| Part {
-                files,
-                target_file_bytes,
-            })
-            .collect(),
-    };
-    let at_once = settings.writers().min(parts.len()).max(1);
-    let owned = Arc::new(Owned::begin(location).await?);
-    let held = Arc::new(Held::default());
-    let work = Arc::new(Work {
+        .unwrap_or_else(|| requirements.target_file_bytes());
+    let chosen = snapshot.chosen(&request.paths)?;
+    let groups = file_groups(by_partition(chosen), &order, target_file_bytes);
+    let concurrent_groups = settings.writers().min(groups.len()).max(1);
+    let stage = OpenStage::begin(location).await?;
+    let pool_usage = Arc::new(PoolUsage::default());
+    let job = Arc::new(RewriteJob {
         snapshot,
         order,
-        writers: (settings.writers() / at_once).max(1),
-        memory_bytes: settings.memory_bytes() / at_once,
+        writers: (settings.writers() / concurrent_groups).max(1),
+        memory_bytes: settings.memory_bytes() / concurrent_groups,
         compression: settings.compression,
-        held: Arc::clone(&held),
-        owned: Arc::clone(&owned),
-        rules: Arc::clone(&rules),
+        pool_usage: Arc::clone(&pool_usage),
+        files: Arc::clone(stage.files()),
+        requirements: Arc::clone(&requirements),
         cancellation,
     });
-    let running = parts.into_iter().enumerate().map(|(number, part)| {
-        let work = Arc::clone(&work);
+    let running = groups.into_iter().enumerate().map(|(number, group)| {
+        let job = Arc::clone(&job);
         async move {
-            let written = tokio::spawn(async move { work.write(number, part).await });
+            let written = tokio::spawn(async move { job.write(number, group).await });
             written.await.map_err(Error::from_task).flatten()
         }
     });
-    let done: Vec<_> = stream::iter(running)
-        .buffer_unordered(at_once)
+    let outcomes: Vec<_> = stream::iter(running)
+        .buffer_unordered(concurrent_groups)
         .collect()
         .await;
-    settled(all_of(done), owned, rules, &held, began).await
+    let written = all_or_cause(outcomes);
+    into_staged(written, stage, requirements, &pool_usage, began).await
 }
 
-/// Those that were stopped because of another say nothing of the cause.
-fn all_of(done: Vec<Result<Written, Error>>) -> Result<Vec<Written>, Error> {
-    let (written, failed): (Vec<_>, Vec<_>) = done.into_iter().partition(Result::is_ok);
-    let mut failed: Vec<_> = failed.into_iter().filter_map(Result::err).collect();
-    let cause = failed
-        .iter()
-        .position(|error| !matches!(error, Error::Cancelled));
-    match failed.is_empty() {
-        true => written.into_iter().collect(),
-        false => Err(failed.swap_remove(cause.unwrap_or_default())),
+fn refuse_repeated(paths: &[String]) -> Result<(), RuleViolation> {
+    let mut seen = HashSet::new();
+    match paths.iter().find(|path| !seen.insert(*path)) {
+        Some(path) => Err(RuleViolation::RepeatedFile(path.clone())),
+        None => Ok(()),
     }
+}
+
+/// Gives all outputs, or the error that caused the others: those that were cancelled say nothing of it.
+fn all_or_cause(
+    outcomes: Vec<Result<PipelineOutput, Error>>,
+) -> Result<Vec<PipelineOutput>, Error> {
+    let mut outputs = Vec::with_capacity(outcomes.len());
+    let mut errors = Vec::new();
+    for outcome in outcomes {
+        match outcome {
+            Ok(output) => outputs.push(output),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() {
+        return Ok(outputs);
+    }
+    let is_cause = |error: &Error| !matches!(error, Error::Cancelled);
+    let cause = errors.iter().position(is_cause);
+    Err(errors.swap_remove(cause.unwrap_or_default()))
 }
 
 /// How rows of a partition follow one another.
-enum Order {
-    Kept,
-    By(Vec<String>),
-    Along(Vec<String>),
+#[derive(Debug, PartialEq, Eq)]
+enum RowOrder {
+    /// As in the files.
+    Unchanged,
+    /// By columns.
+    Sorted(Vec<String>),
+    /// Along the Z curve of columns.
+    ZOrdered(Vec<String>),
 }
 
-impl Order {
-    fn new(rules: &Rules, wanted: &Rewrite) -> Result<Self, Error> {
-        let (sort_by, z_order_by) = (&wanted.settings.sort_by, &wanted.z_order_by);
-        ordering(rules, sort_by)?;
-        ordering(rules, z_order_by)?;
-        let is_partition = |name: &String| rules.partition_columns().contains(name);
+impl RowOrder {
+    fn new(requirements: &WriteRequirements, request: &Rewrite) -> Result<Self, RuleViolation> {
+        let (sort_by, z_order_by) = (&request.settings.sort_by, &request.z_order_by);
+        require_sortable(sort_by, requirements.columns())?;
+        require_sortable(z_order_by, requirements.columns())?;
+        let is_partition = |name: &String| requirements.partition_columns().contains(name);
         if let Some(name) = z_order_by.iter().find(|name| is_partition(name)) {
             let reason = "is the same in all rows of a partition";
-            return Err(RuleViolation::SortColumn(name.clone(), reason).into());
+            return Err(RuleViolation::SortColumn(name.clone(), reason));
         }
-        let within = sort_by.iter().filter(|name| !is_partition(name));
-        let within: Vec<_> = within.cloned().collect();
+        let in_files = sort_by.iter().filter(|name| !is_partition(name));
+        let within: Vec<_> = in_files.cloned().collect();
         match (within.is_empty(), z_order_by.is_empty()) {
-            (true, true) => Ok(Self::Kept),
-            (false, true) => Ok(Self::By(within)),
-            (true, false) => Ok(Self::Along(z_order_by.clone())),
-            (false, false) => Err(RuleViolation::TwoOrders.into()),
+            (true, true) => Ok(Self::Unchanged),
+            (false, true) => Ok(Self::Sorted(within)),
+            (true, false) => Ok(Self::ZOrdered(z_order_by.clone())),
+            (false, false) => Err(RuleViolation::TwoOrders),
         }
     }
 }
 
-/// Files of one partition that are written by one run.
-struct Part {
+/// Files of one partition that one pipeline writes anew.
+struct FileGroup {
     files: Vec<ChosenFile>,
     target_file_bytes: u64,
 }
 
 fn by_partition(files: Vec<ChosenFile>) -> Vec<Vec<ChosenFile>> {
-    let mut groups: Vec<Vec<ChosenFile>> = Vec::new();
+    let mut partitions: Vec<Vec<ChosenFile>> = Vec::new();
     let mut places = HashMap::new();
     for file in files {
         let place = *places
             .entry(file.partition_values.clone())
-            .or_insert(groups.len());
-        match groups.get_mut(place) {
-            Some(group) => group.push(file),
-            None => groups.push(vec![file]),
+            .or_insert(partitions.len());
+        match partitions.get_mut(place) {
+            Some(partition) => partition.push(file),
+            None => partitions.push(vec![file]),
+        }
+    }
+    partitions
+}
+
+fn file_groups(
+    partitions: Vec<Vec<ChosenFile>>,
+    order: &RowOrder,
+    target_file_bytes: u64,
+) -> Vec<FileGroup> {
+    let mut groups = Vec::new();
+    for files in partitions {
+        match order {
+            RowOrder::Unchanged => groups.extend(filling_groups(files, target_file_bytes)),
+            RowOrder::Sorted(_) | RowOrder::ZOrdered(_) => groups.push(FileGroup {
+                files,
+                target_file_bytes,
+            }),
         }
     }
     groups
 }
 
-/// Files in their order, each part about as large as one file shall be.
-fn filling(files: Vec<ChosenFile>, target_file_bytes: u64) -> Vec<Part> {
-    let mut parts: Vec<Part> = Vec::new();
+/// Groups files in their order, each group about as large as one file shall be.
+fn filling_groups(files: Vec<ChosenFile>, target_file_bytes: u64) -> Vec<FileGroup> {
+    let mut groups: Vec<FileGroup> = Vec::new();
     let mut filled = u64::MAX;
     for file in files {
         let bytes = file.live_bytes();
         filled = filled.saturating_add(bytes);
-        match parts.last_mut() {
-            Some(part) if filled <= target_file_bytes => {
-                part.files.push(file);
-                part.target_file_bytes = target_file_bytes.saturating_mul(SPARE);
+        match groups.last_mut() {
+            Some(group) if filled <= target_file_bytes => {
+                group.files.push(file);
+                group.target_file_bytes = target_file_bytes.saturating_mul(MAX_TARGETS_PER_FILE);
             }
             _ => {
                 filled = bytes;
-                parts.push(Part {
+                groups.push(FileGroup {
                     files: vec![file],
                     target_file_bytes,
                 });
             }
         }
     }
-    parts
+    groups
 }
 
-/// What all parts have in common.
-struct Work {
+impl FileGroup {
+    /// Gives what was written, if it is all that the log tells of.
+    fn require_complete(&self, output: PipelineOutput) -> Result<PipelineOutput, Error> {
+        let logged: Option<u64> = self.files.iter().map(ChosenFile::rows).sum();
+        let read = output.added.iter().map(|file| file.rows).sum();
+        match logged {
+            Some(logged) if logged != read => Err(Error::Rows { read, logged }),
+            _ => Ok(output),
+        }
+    }
+}
+
+/// What all groups of a rewrite have in common.
+struct RewriteJob {
     snapshot: Arc<TableSnapshot>,
-    order: Order,
+    order: RowOrder,
     writers: usize,
     memory_bytes: usize,
     compression: Compression,
-    held: Arc<Held>,
-    owned: Arc<Owned>,
-    rules: Arc<Rules>,
+    pool_usage: Arc<PoolUsage>,
+    files: Arc<StageFiles>,
+    requirements: Arc<WriteRequirements>,
     cancellation: CancellationToken,
 }
 
-impl Work {
-    async fn write(&self, number: usize, part: Part) -> Result<Written, Error> {
-        let written = match self.run(number, &part).await {
-            Ok(run) => run.outcome().await,
+impl RewriteJob {
+    async fn write(&self, number: usize, group: FileGroup) -> Result<PipelineOutput, Error> {
+        let output = match self.pipeline(number, &group).await {
+            Ok(pipeline) => pipeline.run().await,
             Err(error) => Err(error),
         };
-        let written = written.and_then(|written| part.complete(written));
-        if written.is_err() {
-            // The others stop for the first error.
+        let complete = output.and_then(|output| group.require_complete(output));
+        if complete.is_err() {
+            // The other groups end for the first error.
             self.cancellation.cancel();
         }
-        written.map_err(|error| match error {
+        complete.map_err(|error| match error {
             Error::Source { reason, .. } => Error::Read(reason),
             other => other,
         })
     }
 
-    async fn run(&self, number: usize, part: &Part) -> Result<Run, Error> {
-        let values = part.files.first().map(|file| file.partition_values.clone());
-        let rules = Arc::new(self.rules.within(values.unwrap_or_default()));
-        let columns = rules.columns();
+    async fn pipeline(&self, number: usize, group: &FileGroup) -> Result<WritePipeline, Error> {
+        let values = group
+            .files
+            .first()
+            .map(|file| file.partition_values.clone());
+        let in_partition = self
+            .requirements
+            .within_partition(values.unwrap_or_default());
+        let requirements = Arc::new(in_partition);
+        let columns = requirements.columns();
         let z_order = match &self.order {
-            Order::Along(names) => {
-                let sampled = self.rows(part, names, 1).await?;
-                let z_order =
-                    unless_cancelled(&self.cancellation, ZOrder::of(sampled, columns)).await??;
+            RowOrder::ZOrdered(names) => {
+                let sampled = self.rows(group, names, 1).await?;
+                let sampling = ZOrder::sample(sampled, columns);
+                let z_order = unless_cancelled(&self.cancellation, sampling).await??;
                 Some(Arc::new(z_order))
             }
-            Order::Kept | Order::By(_) => None,
+            RowOrder::Unchanged | RowOrder::Sorted(_) => None,
         };
-        let sorting = match (&self.order, &z_order) {
-            (Order::By(names), _) => by(names, columns)?,
-            (_, Some(z_order)) => by(z_order.key_names(), z_order.schema())?,
+        let sort_order = match (&self.order, &z_order) {
+            (RowOrder::Sorted(names), _) => ascending(names, columns)?,
+            (_, Some(z_order)) => ascending(z_order.key_names(), z_order.schema())?,
             _ => None,
         };
-        let names: Vec<String> = columns
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .collect();
-        let writers = if sorting.is_some() { self.writers } else { 1 };
-        let rows = self.rows(part, &names, writers).await?;
+        let fields = columns.fields().iter();
+        let names: Vec<String> = fields.map(|field| field.name().clone()).collect();
+        let writers = if sort_order.is_some() {
+            self.writers
+        } else {
+            1
+        };
+        let rows = self.rows(group, &names, writers).await?;
         let input = Input {
             schema: rows.schema(),
             batches: rows.map(|batch| batch.map_err(Into::into)).boxed(),
         };
-        let mut writing = Writing::new(
-            Arc::clone(&rules),
-            Arc::clone(&self.owned),
+        let context = WriterContext::new(
+            Arc::clone(&requirements),
+            Arc::clone(&self.files),
             self.compression,
-            part.target_file_bytes,
+            group.target_file_bytes,
             self.cancellation.clone(),
         )?;
-        writing.first_number = number * self.writers;
-        Ok(Run {
-            conform: Arc::new(rules.conform(&input.schema)?),
-            dealer: Arc::new(Dealer::new(input)),
-            sorting,
+        Ok(WritePipeline {
+            transform: Arc::new(requirements.transform(&input.schema)?),
+            stream: Arc::new(SharedStream::new(input)),
+            sort_order,
             z_order,
             writers,
             memory_bytes: self.memory_bytes,
-            held: Arc::clone(&self.held),
-            writing: Arc::new(writing),
+            pool_usage: Arc::clone(&self.pool_usage),
+            context: Arc::new(context.with_first_writer(number * self.writers)),
         })
     }
 
     async fn rows(
         &self,
-        part: &Part,
+        group: &FileGroup,
         names: &[String],
         readers: usize,
     ) -> Result<SendableRecordBatchStream, Error> {
-        let rows = self.snapshot.rows_of(&part.files, names, readers);
+        let rows = self.snapshot.rows_of(&group.files, names, readers);
         Ok(unless_cancelled(&self.cancellation, rows).await??)
-    }
-}
-
-fn by(names: &[String], columns: &SchemaRef) -> Result<Option<LexOrdering>, Error> {
-    let sorted = names.iter().map(|name| {
-        let column = col(name, columns)?;
-        Ok(PhysicalSortExpr::new(column, SortOptions::default()))
-    });
-    Ok(LexOrdering::new(sorted.collect::<Result<Vec<_>, Error>>()?))
-}
-
-impl Part {
-    /// What was written, if it is all that the log tells of.
-    fn complete(&self, written: Written) -> Result<Written, Error> {
-        let logged: Option<u64> = self.files.iter().map(ChosenFile::rows).sum();
-        let read = written.added.iter().map(|file| file.rows).sum();
-        match logged {
-            Some(logged) if logged != read => Err(Error::Rows { read, logged }),
-            _ => Ok(written),
-        }
     }
 }

@@ -4,31 +4,30 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::compute::SortOptions;
-use arrow::datatypes::{DataType, Schema};
-use datafusion::physical_expr::expressions::col;
-use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
+use arrow::datatypes::Schema;
 use dfd_delta::Location;
 
 use crate::cancellation::CancellationToken;
 use crate::error::{Error, RuleViolation};
-use crate::files::compression::Compression;
-use crate::files::writer::Writing;
-use crate::lease;
-use crate::plan::memory::Held;
-use crate::plan::pipeline::{Run, Written};
-use crate::plan::shared_stream::{Dealer, Input};
-use crate::schema::requirements::Rules;
-use crate::staged::{Owned, StagedFiles};
+use crate::files::properties::Compression;
+use crate::files::writer::WriterContext;
+use crate::plan::memory::PoolUsage;
+use crate::plan::pipeline::{PipelineOutput, WritePipeline};
+use crate::plan::shared_stream::{Input, SharedStream};
+use crate::plan::sort_order::{ascending, require_sortable};
+use crate::schema::requirements::WriteRequirements;
+use crate::snapshot::open_if_exists;
+use crate::staged::{OpenStage, StagedFiles};
 
 /// What a sort may hold, by default.
-const MEMORY_BYTES: usize = 256 << 20;
-const MOST_WRITERS: usize = 8;
+const MEMORY_LIMIT_BYTES: usize = 256 << 20;
+/// Files that are written at once, by default at most.
+const MAX_DEFAULT_WRITERS: usize = 8;
 
 /// How to stage.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// Of a table to be made; a table that is there has its own, and this must agree with it.
+    /// Partition columns of a table to be made; a table that is there has its own, and these must agree.
     pub partition_by: Option<Vec<String>>,
     /// Columns that rows of a file are sorted by.
     pub sort_by: Vec<String>,
@@ -43,19 +42,21 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Files that are written at once, at least one.
     pub(crate) fn writers(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.writers
-            .unwrap_or_else(|| cores().min(MOST_WRITERS))
+            .unwrap_or_else(|| cores().min(MAX_DEFAULT_WRITERS))
             .max(1)
     }
 
+    /// What sorting may hold.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.memory_limit_bytes.unwrap_or(MEMORY_BYTES)
+        self.memory_limit_bytes.unwrap_or(MEMORY_LIMIT_BYTES)
     }
 }
 
-/// Write `input` into data files of the table at `location`, or of one to be made there, and commit
+/// Writes `input` into data files of the table at `location`, or of one to be made there, and commits
 /// nothing. After an error nothing is left.
 ///
 /// # Errors
@@ -67,48 +68,51 @@ pub async fn stage(
     cancellation: CancellationToken,
 ) -> Result<StagedFiles, Error> {
     let began = Instant::now();
-    let rules = Arc::new(rules(&location, &input.schema, &settings).await?);
-    let sorting = ordering(&rules, &settings.sort_by)?;
-    let conform = Arc::new(rules.conform(&input.schema)?);
-    let owned = Arc::new(Owned::begin(location).await?);
-    let held = Arc::default();
+    let requirements = Arc::new(requirements(&location, &input.schema, &settings).await?);
+    let columns = requirements.columns();
+    require_sortable(&settings.sort_by, columns)?;
+    // By the partition columns first, so that a writer has one file open.
+    let sorted = requirements.partition_columns().iter();
+    let sort_order = ascending(sorted.chain(&settings.sort_by), columns)?;
+    let transform = Arc::new(requirements.transform(&input.schema)?);
+    let stage = OpenStage::begin(location).await?;
+    let pool_usage = Arc::default();
     let target_file_bytes = settings.target_file_bytes;
-    let writing = Writing::new(
-        Arc::clone(&rules),
-        Arc::clone(&owned),
+    let context = WriterContext::new(
+        Arc::clone(&requirements),
+        Arc::clone(stage.files()),
         settings.compression,
-        target_file_bytes.unwrap_or_else(|| rules.target_file_bytes()),
+        target_file_bytes.unwrap_or_else(|| requirements.target_file_bytes()),
         cancellation,
     );
-    let run = async {
-        let run = Run {
-            dealer: Arc::new(Dealer::new(input)),
-            conform,
-            sorting,
+    let written = async {
+        let pipeline = WritePipeline {
+            stream: Arc::new(SharedStream::new(input)),
+            transform,
+            sort_order,
             z_order: None,
             writers: settings.writers(),
             memory_bytes: settings.memory_bytes(),
-            held: Arc::clone(&held),
-            writing: Arc::new(writing?),
+            pool_usage: Arc::clone(&pool_usage),
+            context: Arc::new(context?),
         };
-        run.outcome().await
+        Ok(vec![pipeline.run().await?])
     };
-    let written = run.await.map(|written| vec![written]);
-    settled(written, owned, rules, &held, began).await
+    into_staged(written.await, stage, requirements, &pool_usage, began).await
 }
 
-/// What was written, as a stage; after an error nothing is left.
-pub async fn settled(
-    written: Result<Vec<Written>, Error>,
-    owned: Arc<Owned>,
-    rules: Arc<Rules>,
-    held: &Held,
+/// Gives what was written as a stage; after an error nothing is left.
+pub(crate) async fn into_staged(
+    written: Result<Vec<PipelineOutput>, Error>,
+    stage: OpenStage,
+    requirements: Arc<WriteRequirements>,
+    pool_usage: &PoolUsage,
     began: Instant,
 ) -> Result<StagedFiles, Error> {
-    let written = match written {
-        Ok(written) => written,
+    let outputs = match written {
+        Ok(outputs) => outputs,
         Err(error) => {
-            return match owned.remove().await {
+            return match stage.remove().await {
                 Ok(()) => Err(error),
                 Err(cleanup) => Err(Error::Cleanup {
                     error: Box::new(error),
@@ -117,10 +121,12 @@ pub async fn settled(
             };
         }
     };
-    let writers: usize = written.iter().map(|written| written.writers).sum();
-    let spilled: usize = written.iter().map(|written| written.spilled_bytes).sum();
-    let added = written.into_iter().flat_map(|written| written.added);
-    let mut added: Vec<_> = added.collect();
+    let writers: usize = outputs.iter().map(|output| output.writers).sum();
+    let spilled: usize = outputs.iter().map(|output| output.spilled_bytes).sum();
+    let mut added = Vec::new();
+    for output in outputs {
+        added.extend(output.added);
+    }
     added.sort_by(|a, b| a.path.cmp(&b.path));
     let rows: u64 = added.iter().map(|file| file.rows).sum();
     let bytes: u64 = added.iter().map(|file| file.size).sum();
@@ -130,49 +136,28 @@ pub async fn settled(
         ("files", added.len() as f64),
         ("writers", writers as f64),
         ("spilled_bytes", spilled as f64),
-        ("peak_pool_bytes", held.peak_bytes() as f64),
+        ("peak_pool_bytes", pool_usage.peak_bytes() as f64),
         ("elapsed_s", began.elapsed().as_secs_f64()),
     ]);
-    Ok(StagedFiles::new(owned, rules, added, metrics))
+    Ok(StagedFiles::new(stage, requirements, added, metrics))
 }
 
-async fn rules(location: &Location, schema: &Schema, settings: &Settings) -> Result<Rules, Error> {
+async fn requirements(
+    location: &Location,
+    schema: &Schema,
+    settings: &Settings,
+) -> Result<WriteRequirements, Error> {
     let asked = settings.partition_by.as_deref();
-    let Some(snapshot) = lease::open(location).await? else {
-        return Rules::of_stream(schema, asked.unwrap_or_default());
+    let Some(snapshot) = open_if_exists(location).await? else {
+        return WriteRequirements::for_new_table(schema, asked.unwrap_or_default());
     };
-    let rules = Rules::of_table(&snapshot)?;
+    let found = WriteRequirements::for_append(&snapshot)?;
     match asked {
-        Some(asked) if asked != rules.partition_columns() => Err(RuleViolation::Partitioning {
+        Some(asked) if asked != found.partition_columns() => Err(RuleViolation::Partitioning {
             asked: asked.to_vec(),
-            found: rules.partition_columns().to_vec(),
+            found: found.partition_columns().to_vec(),
         }
         .into()),
-        _ => Ok(rules),
+        _ => Ok(found),
     }
-}
-
-/// By the partition columns, so that a writer has one file open, then by `sort_by`.
-pub fn ordering(rules: &Rules, sort_by: &[String]) -> Result<Option<LexOrdering>, Error> {
-    let columns = rules.columns();
-    for (place, name) in sort_by.iter().enumerate() {
-        if sort_by[..place].contains(name) {
-            return Err(RuleViolation::SortColumn(name.clone(), "is named twice").into());
-        }
-        let field = columns
-            .field_with_name(name)
-            .map_err(|_| RuleViolation::SortColumn(name.clone(), "isn't there"))?;
-        if field.data_type().is_nested() || *field.data_type() == DataType::Null {
-            return Err(RuleViolation::SortColumn(name.clone(), "has no order").into());
-        }
-    }
-    let names = rules.partition_columns().iter().chain(sort_by);
-    let sorted = names.map(|name| {
-        Ok(PhysicalSortExpr::new(
-            col(name, columns)?,
-            SortOptions::default(),
-        ))
-    });
-    let sorted = sorted.collect::<Result<Vec<_>, Error>>()?;
-    Ok(LexOrdering::new(sorted))
 }

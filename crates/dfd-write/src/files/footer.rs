@@ -1,4 +1,4 @@
-//! Footers whose bounds leave no NaN out.
+//! Footers that are written again because a bound in them leaves a NaN out.
 //!
 //! To Spark a NaN is greater than all numbers; the bounds in a footer pass over it, and Spark's Parquet
 //! believes them. Whether a column has one is known only at a file's end, so there its footer is
@@ -10,26 +10,30 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataWriter};
 use parquet::file::writer::TrackedWrite;
 
-/// The bytes of a footer that begins at `start` of its file, with the page indexes before it.
-pub fn bytes_at(start: usize, footer: &ParquetMetaData) -> Result<Vec<u8>, ParquetError> {
-    let mut after = After {
+/// Encodes a footer that begins at `start` of its file, with the page indexes before it.
+pub(crate) fn encode_footer(
+    start: usize,
+    footer: &ParquetMetaData,
+) -> Result<Vec<u8>, ParquetError> {
+    let mut tail = Tail {
         left: start,
         bytes: Vec::new(),
     };
-    let mut tracked = TrackedWrite::new(&mut after);
+    let mut tracked = TrackedWrite::new(&mut tail);
     // Offsets count from the first byte that this has seen.
     copy(&mut repeat(0).take(start as u64), &mut tracked)?;
     ParquetMetaDataWriter::new_with_tracked(tracked, footer).finish()?;
-    Ok(after.bytes)
+    Ok(tail.bytes)
 }
 
-/// Keeps what comes after the first bytes.
-struct After {
+/// Keeps what is written after the first bytes.
+struct Tail {
+    /// Bytes that aren't kept yet.
     left: usize,
     bytes: Vec<u8>,
 }
 
-impl Write for After {
+impl Write for Tail {
     fn write(&mut self, given: &[u8]) -> std::io::Result<usize> {
         let passed = self.left.min(given.len());
         self.left -= passed;

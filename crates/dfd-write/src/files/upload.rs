@@ -1,4 +1,4 @@
-//! The bytes of one file, on their way to where the table is.
+//! The bytes of one file, on their way to the table's store.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -10,57 +10,58 @@ use dfd_delta::Location;
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload};
 use tokio::task::{JoinSet, spawn_blocking};
-use url::Url;
 
 use crate::cancellation::{CancellationToken, unless_cancelled};
 use crate::error::Error;
+use crate::files::storage::local_path;
 
-/// Of a part of an upload; the least that S3 takes is 5 MiB.
+/// Bytes of a part of an upload; the least that S3 takes is 5 MiB.
 const PART_BYTES: usize = 8 << 20;
 /// Parts on their way at once.
-const PARTS: usize = 2;
+const MAX_CONCURRENT_PARTS: usize = 2;
 
-/// How often a directory is made for a file.
-const DIRECTORY_TRIES: usize = 10;
+/// How often a directory is made for a file, at most.
+const MAX_DIRECTORY_TRIES: usize = 10;
 
 /// A file that is being written. Whoever doesn't `finish` it has to `abort` it.
-pub enum Upload {
-    /// Under its final name from the start: object_store's own files in progress are hidden from
+pub(crate) enum Upload {
+    /// A file of a disk, under its final name from the start: object_store's own files in progress are hidden from
     /// listings, so that a vacuum would never take what a killed process left.
     Local { path: Path, file: Option<File> },
-    /// In parts once it is larger than one.
-    Remote(Parts),
+    /// An object, which is uploaded in parts once it is larger than one.
+    Remote(PartUpload),
 }
 
-pub struct Parts {
+/// An object of which some parts may have arrived.
+pub(crate) struct PartUpload {
     store: Arc<dyn ObjectStore>,
     path: Path,
-    waiting: Vec<Bytes>,
-    waiting_bytes: usize,
+    unsent: Vec<Bytes>,
+    unsent_bytes: usize,
     upload: Option<Box<dyn MultipartUpload>>,
-    sent: JoinSet<object_store::Result<()>>,
+    in_flight: JoinSet<object_store::Result<()>>,
     cancellation: CancellationToken,
 }
 
 impl Upload {
-    /// Begin a file at `path` of the table's store.
-    pub async fn begin(
+    /// Begins a file at `path` of the table's store.
+    pub(crate) async fn begin(
         location: &Location,
         path: Path,
         cancellation: CancellationToken,
     ) -> Result<Self, Error> {
         if !location.is_local() {
-            return Ok(Self::Remote(Parts {
+            return Ok(Self::Remote(PartUpload {
                 store: Arc::clone(location.store()),
                 path,
-                waiting: Vec::new(),
-                waiting_bytes: 0,
+                unsent: Vec::new(),
+                unsent_bytes: 0,
                 upload: None,
-                sent: JoinSet::new(),
+                in_flight: JoinSet::new(),
                 cancellation,
             }));
         }
-        let target = on_disk(location.url(), &path)?;
+        let target = local_path(location.url(), &path)?;
         let created = blocking(&path, move || create(target)).await?;
         Ok(Self::Local {
             path,
@@ -68,9 +69,10 @@ impl Upload {
         })
     }
 
-    /// Take `bytes`, and wait while too many are on their way. Gives an empty buffer for the next, of which
-    /// there will be about as many.
-    pub async fn put(&mut self, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+    /// Writes `bytes`, and waits while too many are on their way.
+    ///
+    /// Gives an empty buffer for the next bytes, of which there will be about as many.
+    pub(crate) async fn put(&mut self, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
         match self {
             Self::Local { path, file } => {
                 let Some(mut open) = file.take() else {
@@ -90,18 +92,18 @@ impl Upload {
         }
     }
 
-    /// Have all of it at its place.
-    pub async fn finish(&mut self) -> Result<(), Error> {
+    /// Waits until all bytes are at their place.
+    pub(crate) async fn finish(&mut self) -> Result<(), Error> {
         match self {
             Self::Local { .. } => Ok(()),
             Self::Remote(parts) => parts.finish().await,
         }
     }
 
-    /// Leave nothing of an upload behind; a file that is there is the stage's to remove.
-    pub async fn abort(self) {
+    /// Leaves nothing of an upload behind; a file that is there is the stage's to remove.
+    pub(crate) async fn abort(self) {
         if let Self::Remote(mut parts) = self {
-            parts.sent.shutdown().await;
+            parts.in_flight.shutdown().await;
             if let Some(mut upload) = parts.upload.take() {
                 // The stage has an error to tell already.
                 let _unfinished = upload.abort().await;
@@ -110,30 +112,31 @@ impl Upload {
     }
 }
 
-impl Parts {
+impl PartUpload {
     async fn put(&mut self, mut bytes: Bytes) -> Result<(), Error> {
-        while self.waiting_bytes + bytes.len() > PART_BYTES {
-            let part = bytes.split_to(PART_BYTES - self.waiting_bytes);
-            self.wait(part);
+        while self.unsent_bytes + bytes.len() > PART_BYTES {
+            let part = bytes.split_to(PART_BYTES - self.unsent_bytes);
+            self.keep(part);
             self.send().await?;
         }
-        self.wait(bytes);
+        self.keep(bytes);
         Ok(())
     }
 
-    fn wait(&mut self, bytes: Bytes) {
-        self.waiting_bytes += bytes.len();
-        self.waiting.push(bytes);
+    fn keep(&mut self, bytes: Bytes) {
+        self.unsent_bytes += bytes.len();
+        self.unsent.push(bytes);
     }
 
     fn payload(&mut self) -> PutPayload {
-        self.waiting_bytes = 0;
-        std::mem::take(&mut self.waiting).into_iter().collect()
+        self.unsent_bytes = 0;
+        std::mem::take(&mut self.unsent).into_iter().collect()
     }
 
+    /// Sends what is kept as a part.
     async fn send(&mut self) -> Result<(), Error> {
-        while self.sent.len() >= PARTS {
-            self.arrived().await?;
+        while self.in_flight.len() >= MAX_CONCURRENT_PARTS {
+            self.wait_for_part().await?;
         }
         let payload = self.payload();
         let upload = match &mut self.upload {
@@ -143,13 +146,13 @@ impl Parts {
                 none.insert(begun.map_err(|source| Error::store(&self.path, source))?)
             }
         };
-        self.sent.spawn(upload.put_part(payload));
+        self.in_flight.spawn(upload.put_part(payload));
         Ok(())
     }
 
-    async fn arrived(&mut self) -> Result<(), Error> {
+    async fn wait_for_part(&mut self) -> Result<(), Error> {
         // Nothing else is given up half-way: what a request in flight makes couldn't be removed.
-        match unless_cancelled(&self.cancellation, self.sent.join_next()).await? {
+        match unless_cancelled(&self.cancellation, self.in_flight.join_next()).await? {
             Some(Ok(Err(source))) => Err(Error::store(&self.path, source)),
             Some(Err(error)) => Err(Error::from_task(error)),
             Some(Ok(Ok(()))) | None => Ok(()),
@@ -164,11 +167,11 @@ impl Parts {
                 .map(drop)
                 .map_err(|source| Error::store(&self.path, source));
         }
-        if self.waiting_bytes > 0 {
+        if self.unsent_bytes > 0 {
             self.send().await?;
         }
-        while !self.sent.is_empty() {
-            self.arrived().await?;
+        while !self.in_flight.is_empty() {
+            self.wait_for_part().await?;
         }
         if let Some(upload) = &mut self.upload {
             let completed = upload.complete().await;
@@ -179,24 +182,12 @@ impl Parts {
     }
 }
 
-/// Where `path` of the store of `table` is on the disk.
-pub fn on_disk(table: &Url, path: &Path) -> Result<PathBuf, Error> {
-    let mut url = table.clone();
-    let segments = url.path_segments_mut();
-    segments
-        .map_err(|()| Error::Inconsistent("the table's URL has no path"))?
-        .clear()
-        .extend(path.as_ref().split('/'));
-    url.to_file_path()
-        .map_err(|()| Error::Inconsistent("the table's URL is no path of a disk"))
-}
-
 fn create(target: PathBuf) -> std::io::Result<File> {
     let mut tries = 0;
     loop {
         match File::create_new(&target) {
             // Whoever drops a stage may remove an empty directory just now.
-            Err(error) if error.kind() == ErrorKind::NotFound && tries < DIRECTORY_TRIES => {
+            Err(error) if error.kind() == ErrorKind::NotFound && tries < MAX_DIRECTORY_TRIES => {
                 tries += 1;
                 if let Some(directory) = target.parent() {
                     std::fs::create_dir_all(directory)?;

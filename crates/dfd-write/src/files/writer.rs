@@ -2,12 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, ListArray, MapArray, RecordBatch, RecordBatchOptions, StructArray,
-};
+use arrow::array::RecordBatch;
 use arrow::compute::partition;
-use arrow::datatypes::{DataType, SchemaRef};
-use arrow::error::ArrowError;
 use chrono::Utc;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use dfd_delta::without_bounds;
@@ -20,71 +16,81 @@ use tokio::task::JoinSet;
 
 use crate::cancellation::{CancellationToken, unless_cancelled};
 use crate::error::Error;
-use crate::files::compression::Compression;
-use crate::files::footer;
-use crate::files::properties;
-use crate::files::stats::collector::Collector;
+use crate::files::footer::encode_footer;
+use crate::files::physical::to_physical;
+use crate::files::properties::{Compression, without_failed_dictionaries, writer_properties};
+use crate::files::stage_files::{AddFile, StageFiles};
+use crate::files::stats::collector::StatsCollector;
+use crate::files::stats::columns::StatsColumns;
 use crate::files::upload::Upload;
 use crate::first_error::FirstError;
 use crate::schema::partitions::Partition;
-use crate::schema::requirements::Rules;
-use crate::staged::{Added, Owned};
+use crate::schema::requirements::WriteRequirements;
 
 /// Files of one writer whose last parts are on their way at once.
-const CLOSING: usize = 4;
+const MAX_CLOSING_FILES: usize = 4;
 
-/// What all writers of a stage share.
-pub struct Writing {
-    /// The rules that the rows follow already.
-    pub rules: Arc<Rules>,
-    /// Whose files these are.
-    pub owned: Arc<Owned>,
-    /// How the pages are compressed.
-    pub compression: Compression,
-    /// When a file is large enough.
-    pub target_file_bytes: u64,
-    /// Of the first writer: no two of a stage have the same.
-    pub first_number: usize,
-    /// The end before its time.
-    pub cancellation: CancellationToken,
-    /// Where the first error is kept.
-    pub first_error: FirstError,
+/// What all writers of a stream share.
+pub(crate) struct WriterContext {
+    /// What the rows follow already.
+    pub(crate) requirements: Arc<WriteRequirements>,
+    /// The end of the stage before its time.
+    pub(crate) cancellation: CancellationToken,
+    /// The error that ends all writers.
+    pub(crate) first_error: FirstError,
+    files: Arc<StageFiles>,
+    compression: Compression,
+    target_file_bytes: u64,
+    /// The number of the first writer: no two of a stage have the same.
+    first_writer: usize,
     properties: Mutex<WriterProperties>,
+    stats_columns: Arc<StatsColumns>,
+    /// The places of the partition columns.
     partition_indices: Vec<usize>,
+    /// The places of the columns that are in the files.
     file_indices: Vec<usize>,
 }
 
-impl Writing {
-    /// Files of `owned` under `rules`.
+impl WriterContext {
+    /// Prepares files of a stage, each about `target_file_bytes` large.
     ///
     /// # Errors
     /// Parquet has no such columns.
-    pub fn new(
-        rules: Arc<Rules>,
-        owned: Arc<Owned>,
+    pub(crate) fn new(
+        requirements: Arc<WriteRequirements>,
+        files: Arc<StageFiles>,
         compression: Compression,
         target_file_bytes: u64,
         cancellation: CancellationToken,
     ) -> Result<Self, Error> {
         let is_partition = |index: &usize| {
-            let name = rules.columns().field(*index).name();
-            rules.partition_columns().contains(name)
+            let name = requirements.columns().field(*index).name();
+            requirements.partition_columns().contains(name)
         };
-        let all = 0..rules.columns().fields().len();
+        let all = 0..requirements.columns().fields().len();
         let (partition_indices, file_indices) = all.partition(is_partition);
-        let properties = properties::of(rules.file_schema(), compression)?;
+        let file_schema = requirements.file_schema();
         Ok(Self {
-            rules,
-            owned,
-            compression,
-            target_file_bytes,
-            first_number: 0,
+            properties: Mutex::new(writer_properties(file_schema, compression)?),
+            stats_columns: Arc::new(StatsColumns::new(requirements.stats_paths(), file_schema)),
+            requirements,
             cancellation,
             first_error: FirstError::default(),
-            properties: Mutex::new(properties),
+            files,
+            compression,
+            target_file_bytes,
+            first_writer: 0,
             partition_indices,
             file_indices,
         })
+    }
+
+    /// Numbers the writers from `first_writer` on.
+    pub(crate) fn with_first_writer(self, first_writer: usize) -> Self {
+        Self {
+            first_writer,
+            ..self
+        }
     }
 
     fn properties(&self) -> MutexGuard<'_, WriterProperties> {
@@ -93,34 +99,34 @@ impl Writing {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a file has shown goes for later ones.
-    fn learn(&self, footer: &ParquetMetaData) {
+    /// Encodes later files as a file has shown to be better.
+    fn learn_from(&self, footer: &ParquetMetaData) {
         let mut current = self.properties();
-        if let Some(learnt) = properties::after(&current, footer) {
-            *current = learnt;
+        if let Some(better) = without_failed_dictionaries(&current, footer) {
+            *current = better;
         }
     }
 }
 
-/// Writes one share of the rows; those of one partition after the other, one file at a time.
-pub struct Writer {
-    writing: Arc<Writing>,
+/// Writes a part of the rows into one file after the other, and those of one partition together.
+pub(crate) struct RollingWriter {
+    context: Arc<WriterContext>,
     number: usize,
-    begun: usize,
+    begun_files: usize,
     open: Option<OpenFile>,
-    closing: JoinSet<Result<Added, Error>>,
-    added: Vec<Added>,
-    /// That of the file before: growing one costs as much as filling it.
+    closing: JoinSet<Result<AddFile, Error>>,
+    added: Vec<AddFile>,
+    /// The buffer of the file before: growing one costs as much as filling it.
     buffer: Vec<u8>,
 }
 
-impl Writer {
-    /// The writer of this number.
-    pub fn new(writing: Arc<Writing>, number: usize) -> Self {
+impl RollingWriter {
+    /// Makes the writer of this number, without a file.
+    pub(crate) fn new(context: Arc<WriterContext>, number: usize) -> Self {
         Self {
-            writing,
+            context,
             number,
-            begun: 0,
+            begun_files: 0,
             open: None,
             closing: JoinSet::new(),
             added: Vec::new(),
@@ -128,14 +134,17 @@ impl Writer {
         }
     }
 
-    /// Write `batches` to their end. None after an error, which is kept: no upload is left open.
-    pub async fn write(mut self, batches: SendableRecordBatchStream) -> Option<Vec<Added>> {
-        match self.drain(batches).await {
+    /// Writes `batches` to their end. None after an error, which is kept: no upload is left open.
+    pub(crate) async fn write(
+        mut self,
+        batches: SendableRecordBatchStream,
+    ) -> Option<Vec<AddFile>> {
+        match self.write_all(batches).await {
             Ok(()) => return Some(self.added),
-            Err(error) => self.writing.first_error.record(error),
+            Err(error) => self.context.first_error.record(error),
         }
-        // The others stop for the first error.
-        self.writing.cancellation.cancel();
+        // The other writers end for the first error.
+        self.context.cancellation.cancel();
         if let Some(open) = self.open.take() {
             open.upload.abort().await;
         }
@@ -143,35 +152,34 @@ impl Writer {
         None
     }
 
-    async fn drain(&mut self, mut batches: SendableRecordBatchStream) -> Result<(), Error> {
-        let cancellation = self.writing.cancellation.clone();
+    async fn write_all(&mut self, mut batches: SendableRecordBatchStream) -> Result<(), Error> {
+        let cancellation = self.context.cancellation.clone();
         while let Some(batch) = unless_cancelled(&cancellation, batches.next()).await? {
-            self.take(&batch.map_err(Error::from_operator)?).await?;
+            self.write_batch(&batch.map_err(Error::from_operator)?)
+                .await?;
         }
         self.close().await?;
         while !self.closing.is_empty() {
-            self.closed().await?;
+            self.wait_for_closed().await?;
         }
         Ok(())
     }
 
-    async fn take(&mut self, batch: &RecordBatch) -> Result<(), Error> {
-        let rules = Arc::clone(&self.writing.rules);
-        if self.writing.partition_indices.is_empty() {
+    async fn write_batch(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        let requirements = Arc::clone(&self.context.requirements);
+        if self.context.partition_indices.is_empty() {
             if batch.num_rows() > 0 {
-                self.append(batch, || rules.partition(batch, 0)).await?;
+                self.append(batch, || requirements.partition(batch, 0))
+                    .await?;
             }
             return Ok(());
         }
-        let values = batch.project(&self.writing.partition_indices)?;
+        let values = batch.project(&self.context.partition_indices)?;
         for range in partition(values.columns())?.ranges() {
             let rows = batch.slice(range.start, range.len());
-            let here = rules.partition(&rows, 0)?;
-            if self
-                .open
-                .as_ref()
-                .is_some_and(|open| open.partition != here)
-            {
+            let here = requirements.partition(&rows, 0)?;
+            let is_elsewhere = |open: &OpenFile| open.partition != here;
+            if self.open.as_ref().is_some_and(is_elsewhere) {
                 self.close().await?;
             }
             self.append(&rows, || Ok(here)).await?;
@@ -179,41 +187,42 @@ impl Writer {
         Ok(())
     }
 
+    /// Appends rows of one partition to the open file, or to a new one.
     async fn append(
         &mut self,
         rows: &RecordBatch,
         partition: impl FnOnce() -> Result<Partition, Error>,
     ) -> Result<(), Error> {
-        let rows = rows.project(&self.writing.file_indices)?;
-        let rows = retyped(&rows, self.writing.rules.file_schema())?;
+        let in_files = rows.project(&self.context.file_indices)?;
+        let physical = to_physical(&in_files, self.context.requirements.file_schema())?;
         if self.open.is_none() {
-            let name = self.name();
+            let name = self.next_name();
             let buffer = std::mem::take(&mut self.buffer);
-            let open = OpenFile::begin(&self.writing, partition()?, &name, buffer).await?;
+            let open = OpenFile::begin(&self.context, partition()?, &name, buffer).await?;
             self.open = Some(open);
         }
         if let Some(open) = self.open.as_mut() {
-            open.append(&rows).await?;
-            if open.bytes() >= self.writing.target_file_bytes {
+            open.append(&physical).await?;
+            if open.bytes() >= self.context.target_file_bytes {
                 self.close().await?;
             }
         }
         Ok(())
     }
 
-    /// The stage's id is in every name, so that what a killed process left is known by it.
-    fn name(&mut self) -> String {
-        let file = self.begun;
-        self.begun += 1;
+    /// Names the next file. The stage's id is in every name, so that what a killed process left is known by it.
+    fn next_name(&mut self) -> String {
+        let file = self.begun_files;
+        self.begun_files += 1;
         format!(
             "part-{:05}-{}-c{file:03}{}.parquet",
-            self.writing.first_number + self.number,
-            self.writing.owned.id(),
-            self.writing.compression.suffix(),
+            self.context.first_writer + self.number,
+            self.context.files.stage_id(),
+            self.context.compression.suffix(),
         )
     }
 
-    /// End the open file; its last parts may still be on their way.
+    /// Ends the open file; its last parts may still be on their way.
     async fn close(&mut self) -> Result<(), Error> {
         let Some(mut open) = self.open.take() else {
             return Ok(());
@@ -224,19 +233,19 @@ impl Writer {
         }
         self.buffer = std::mem::take(open.encoder.inner_mut());
         if let Some(footer) = &open.footer {
-            self.writing.learn(footer);
+            self.context.learn_from(footer);
         }
-        while self.closing.len() >= CLOSING {
-            if let Err(error) = self.closed().await {
+        while self.closing.len() >= MAX_CLOSING_FILES {
+            if let Err(error) = self.wait_for_closed().await {
                 open.upload.abort().await;
                 return Err(error);
             }
         }
-        self.closing.spawn(open.arrive());
+        self.closing.spawn(open.finish_upload());
         Ok(())
     }
 
-    async fn closed(&mut self) -> Result<(), Error> {
+    async fn wait_for_closed(&mut self) -> Result<(), Error> {
         match self.closing.join_next().await {
             Some(Ok(added)) => self.added.push(added?),
             Some(Err(error)) => return Err(Error::from_task(error)),
@@ -246,13 +255,14 @@ impl Writer {
     }
 }
 
+/// A file to which rows are still written.
 struct OpenFile {
     partition: Partition,
-    /// Relative to the table.
+    /// Path of the file, relative to the table.
     path: String,
     encoder: ArrowWriter<Vec<u8>>,
     upload: Upload,
-    collector: Option<Collector>,
+    stats: StatsCollector,
     footer: Option<ParquetMetaData>,
     rows: u64,
     sent_bytes: u64,
@@ -260,44 +270,39 @@ struct OpenFile {
 
 impl OpenFile {
     async fn begin(
-        writing: &Writing,
+        context: &WriterContext,
         partition: Partition,
         name: &str,
         buffer: Vec<u8>,
     ) -> Result<Self, Error> {
         let path = format!("{}{name}", partition.directory);
         let options = ArrowWriterOptions::new()
-            .with_properties(writing.properties().clone())
+            .with_properties(context.properties().clone())
             // Parquet's own types say everything: readers that know Arrow's find no other ones.
             .with_skip_arrow_metadata(true);
-        let schema = Arc::clone(writing.rules.file_schema());
+        let schema = Arc::clone(context.requirements.file_schema());
         let encoder = ArrowWriter::try_new_with_options(buffer, schema, options)?;
-        let target = writing.owned.own(&path)?;
+        let target = context.files.add(&path)?;
+        let location = context.files.location();
         Ok(Self {
             partition,
             path,
             encoder,
-            upload: Upload::begin(
-                writing.owned.location(),
-                target,
-                writing.cancellation.clone(),
-            )
-            .await?,
-            collector: Some(writing.rules.collector()),
+            upload: Upload::begin(location, target, context.cancellation.clone()).await?,
+            stats: StatsCollector::new(Arc::clone(&context.stats_columns)),
             footer: None,
             rows: 0,
             sent_bytes: 0,
         })
     }
 
+    /// Bytes of the file so far, about.
     fn bytes(&self) -> u64 {
         (self.encoder.bytes_written() + self.encoder.in_progress_size()) as u64
     }
 
     async fn append(&mut self, rows: &RecordBatch) -> Result<(), Error> {
-        if let Some(collector) = self.collector.as_mut() {
-            collector.observe(rows);
-        }
+        self.stats.observe(rows);
         self.rows += rows.num_rows() as u64;
         let groups = self.encoder.flushed_row_groups().len();
         self.encoder.write(rows)?;
@@ -307,7 +312,7 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Send what is encoded.
+    /// Sends what is encoded.
     async fn send(&mut self) -> Result<(), Error> {
         let encoded = std::mem::take(self.encoder.inner_mut());
         self.sent_bytes += encoded.len() as u64;
@@ -315,33 +320,35 @@ impl OpenFile {
         Ok(())
     }
 
+    /// Encodes and sends the rest, with a footer that has no bounds of columns with a NaN.
     async fn end(&mut self) -> Result<(), Error> {
         self.encoder.flush()?;
         let data_bytes = self.encoder.bytes_written();
-        let mut footer = self.encoder.finish()?;
-        let bare = self.collector.as_ref().map(Collector::with_nan);
-        let bare = bare.unwrap_or_default();
-        if !bare.is_empty() {
-            footer = without_bounds(footer, |column, _| bare.contains(&column))?;
+        let written = self.encoder.finish()?;
+        let nan_columns = self.stats.nan_columns();
+        self.footer = Some(if nan_columns.is_empty() {
+            written
+        } else {
+            let footer = without_bounds(written, |column, _| nan_columns.contains(&column))?;
             let sent_bytes = usize::try_from(self.sent_bytes).unwrap_or(usize::MAX);
             let unsent = self.encoder.inner_mut();
             unsent.truncate(data_bytes.saturating_sub(sent_bytes));
-            unsent.append(&mut footer::bytes_at(data_bytes, &footer)?);
-        }
-        self.footer = Some(footer);
+            unsent.append(&mut encode_footer(data_bytes, &footer)?);
+            footer
+        });
         self.send().await
     }
 
-    async fn arrive(mut self) -> Result<Added, Error> {
+    async fn finish_upload(mut self) -> Result<AddFile, Error> {
         if let Err(error) = self.upload.finish().await {
             self.upload.abort().await;
             return Err(error);
         }
-        let (Some(collector), Some(footer)) = (self.collector, self.footer) else {
+        let Some(footer) = self.footer else {
             return Err(Error::Inconsistent("a file has no footer"));
         };
-        Ok(Added {
-            stats: collector.finish(&footer)?,
+        Ok(AddFile {
+            stats: self.stats.finish(&footer)?,
             path: self.path,
             size: self.sent_bytes,
             partition_values: self.partition.values,
@@ -349,62 +356,4 @@ impl OpenFile {
             rows: self.rows,
         })
     }
-}
-
-/// The same columns with the names and types of a file.
-fn retyped(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    let columns = batch.columns().iter().zip(schema.fields());
-    let columns = columns.map(|(column, field)| renamed(column, field.data_type()));
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(
-        Arc::clone(schema),
-        columns.collect::<Result<_, _>>()?,
-        &options,
-    )
-}
-
-/// Column mapping gives the fields inside a column other names too.
-fn renamed(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-    if array.data_type() == data_type {
-        return Ok(Arc::clone(array));
-    }
-    Ok(match data_type {
-        DataType::Struct(fields) => {
-            let inner = array.as_struct();
-            let columns = inner.columns().iter().zip(fields);
-            let columns = columns.map(|(column, field)| renamed(column, field.data_type()));
-            Arc::new(StructArray::try_new_with_length(
-                fields.clone(),
-                columns.collect::<Result<_, _>>()?,
-                inner.nulls().cloned(),
-                inner.len(),
-            )?)
-        }
-        DataType::List(field) if matches!(array.data_type(), DataType::List(_)) => {
-            let list = array.as_list::<i32>();
-            Arc::new(ListArray::try_new(
-                Arc::clone(field),
-                list.offsets().clone(),
-                renamed(list.values(), field.data_type())?,
-                list.nulls().cloned(),
-            )?)
-        }
-        DataType::Map(field, is_sorted) if matches!(array.data_type(), DataType::Map(..)) => {
-            let map = array.as_map();
-            let entries: ArrayRef = Arc::new(map.entries().clone());
-            Arc::new(MapArray::try_new(
-                Arc::clone(field),
-                map.offsets().clone(),
-                renamed(&entries, field.data_type())?.as_struct().clone(),
-                map.nulls().cloned(),
-                *is_sorted,
-            )?)
-        }
-        other => {
-            return Err(ArrowError::CastError(format!(
-                "{} can't be written as {other}",
-                array.data_type()
-            )));
-        }
-    })
 }

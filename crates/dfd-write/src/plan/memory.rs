@@ -1,4 +1,4 @@
-//! What the operators of a stage may hold.
+//! Memory that the operators of a stage may hold.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use datafusion::physical_plan::{
 };
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-/// What all pools of a stage hold together.
+/// The memory that all pools of a stage have given out together.
 #[derive(Debug, Default)]
-pub struct Held {
+pub(crate) struct PoolUsage {
     bytes: AtomicUsize,
     peak_bytes: AtomicUsize,
 }
 
-impl Held {
-    /// The most that was ever held.
-    pub fn peak_bytes(&self) -> usize {
+impl PoolUsage {
+    /// Gives the most that was ever given out at once.
+    pub(crate) fn peak_bytes(&self) -> usize {
         self.peak_bytes.load(Ordering::Relaxed)
     }
 
@@ -34,15 +34,15 @@ impl Held {
         self.peak_bytes.fetch_max(before + bytes, Ordering::Relaxed);
     }
 
-    /// A context whose operators hold at most `limit_bytes`.
-    pub fn context(
+    /// Makes a context whose operators hold at most `limit_bytes`.
+    pub(crate) fn context(
         self: &Arc<Self>,
         config: SessionConfig,
         limit_bytes: usize,
     ) -> Result<Arc<TaskContext>> {
-        let pool = WatchedPool {
+        let pool = MeteredPool {
             inner: FairSpillPool::new(limit_bytes),
-            held: Arc::clone(self),
+            usage: Arc::clone(self),
         };
         let environment = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(pool))
@@ -51,20 +51,20 @@ impl Held {
     }
 }
 
-/// A pool that those who can spill share fairly.
+/// A pool that operators which can spill share fairly, and whose use is counted.
 #[derive(Debug)]
-struct WatchedPool {
+struct MeteredPool {
     inner: FairSpillPool,
-    held: Arc<Held>,
+    usage: Arc<PoolUsage>,
 }
 
-impl fmt::Display for WatchedPool {
+impl fmt::Display for MeteredPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
     }
 }
 
-impl MemoryPool for WatchedPool {
+impl MemoryPool for MeteredPool {
     fn name(&self) -> &str {
         self.inner.name()
     }
@@ -79,17 +79,17 @@ impl MemoryPool for WatchedPool {
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
         self.inner.grow(reservation, additional);
-        self.held.add(additional);
+        self.usage.add(additional);
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
         self.inner.shrink(reservation, shrink);
-        self.held.bytes.fetch_sub(shrink, Ordering::Relaxed);
+        self.usage.bytes.fetch_sub(shrink, Ordering::Relaxed);
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
         self.inner.try_grow(reservation, additional)?;
-        self.held.add(additional);
+        self.usage.add(additional);
         Ok(())
     }
 
@@ -104,30 +104,30 @@ impl MemoryPool for WatchedPool {
 
 /// Gives the partitions of a plan memory of their own.
 ///
-/// Of one pool for all sorts, those that merge already take what those that still read will need, and
+/// With one pool for all sorts, those that merge already take what those that still read will need, and
 /// these fail.
 #[derive(Debug)]
-pub struct OwnMemory {
+pub(crate) struct PartitionMemoryExec {
     inner: Arc<dyn ExecutionPlan>,
     contexts: Vec<Arc<TaskContext>>,
 }
 
-impl OwnMemory {
-    /// `inner`, each partition in the context of its number, or all in the one there is.
-    pub fn new(inner: Arc<dyn ExecutionPlan>, contexts: Vec<Arc<TaskContext>>) -> Self {
+impl PartitionMemoryExec {
+    /// Runs each partition of `inner` in the context of its number, or all in the one there is.
+    pub(crate) fn new(inner: Arc<dyn ExecutionPlan>, contexts: Vec<Arc<TaskContext>>) -> Self {
         Self { inner, contexts }
     }
 }
 
-impl DisplayAs for OwnMemory {
+impl DisplayAs for PartitionMemoryExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl ExecutionPlan for OwnMemory {
+impl ExecutionPlan for PartitionMemoryExec {
     fn name(&self) -> &str {
-        "OwnMemory"
+        "PartitionMemoryExec"
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {

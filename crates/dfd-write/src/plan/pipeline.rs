@@ -1,9 +1,9 @@
 //! From a stream to the files of a stage.
 //!
 //! ```text
-//!   unpartitioned, unsorted   Share ─────────────────────────────────────────────────> Writer
-//!   partitioned               Share ──> RepartitionExec (hash) ──> SortExec ─────────> Writer
-//!   sorted, unpartitioned     Share ──> SortExec ──> SortPreservingMergeExec ────────> Writer
+//!   unpartitioned, unsorted   StreamPartition ─────────────────────────────────────────────────> RollingWriter
+//!   partitioned               StreamPartition ──> RepartitionExec (hash) ──> SortExec ─────────> RollingWriter
+//!   sorted, unpartitioned     StreamPartition ──> SortExec ──> SortPreservingMergeExec ────────> RollingWriter
 //! ```
 //!
 //! All but the merge stand there once for each writer. The sort spills, so that no more is held of a
@@ -23,140 +23,157 @@ use tokio::task::JoinSet;
 
 use crate::cancellation::unless_cancelled;
 use crate::error::Error;
-use crate::files::writer::{Writer, Writing};
-use crate::plan::memory::{Held, OwnMemory};
-use crate::plan::shared_stream::{BatchSize, Dealer, Share};
+use crate::files::stage_files::AddFile;
+use crate::files::writer::{RollingWriter, WriterContext};
+use crate::plan::batch_size::BatchSize;
+use crate::plan::memory::{PartitionMemoryExec, PoolUsage};
+use crate::plan::shared_stream::SharedStream;
+use crate::plan::stream_partition::StreamPartition;
 use crate::plan::z_order::ZOrder;
-use crate::schema::transform::Conform;
-use crate::staged::Added;
+use crate::schema::transform::BatchTransform;
 
 /// Batches whose memory a merge of spilled runs can count on: two of each of two runs, and some.
 const MERGED_BATCHES: usize = 8;
-/// The part of the pool that batches between a hash and a sort have.
-const HASH_SHARE: usize = 8;
 /// Batches that the sort of one writer has room for, at least.
 const SORTED_BATCHES: usize = 32;
-/// The part of the pool that all merges can count on, at most.
-const MERGE_SHARE: usize = 4;
+/// The pool is this many times what batches between a hash and a sort have.
+const HASH_FRACTION: usize = 8;
+/// The pool is this many times what all merges can count on, at most.
+const MERGE_FRACTION: usize = 4;
 
 /// One stream on its way into files.
-pub struct Run {
-    /// Its batches.
-    pub dealer: Arc<Dealer>,
+pub(crate) struct WritePipeline {
+    /// The batches.
+    pub(crate) stream: Arc<SharedStream>,
     /// How they become rows of the table.
-    pub conform: Arc<Conform>,
+    pub(crate) transform: Arc<BatchTransform>,
     /// What rows are sorted by.
-    pub sorting: Option<LexOrdering>,
-    /// What gives the keys in `sorting`, where those aren't columns.
-    pub z_order: Option<Arc<ZOrder>>,
+    pub(crate) sort_order: Option<LexOrdering>,
+    /// What gives the keys in `sort_order`, where those aren't columns.
+    pub(crate) z_order: Option<Arc<ZOrder>>,
     /// How many files are written at once, at most.
-    pub writers: usize,
+    pub(crate) writers: usize,
     /// What sorting may hold.
-    pub memory_bytes: usize,
-    /// What all runs of the stage hold.
-    pub held: Arc<Held>,
-    /// Where it is written.
-    pub writing: Arc<Writing>,
+    pub(crate) memory_bytes: usize,
+    /// What all pipelines of the stage hold.
+    pub(crate) pool_usage: Arc<PoolUsage>,
+    /// Where rows are written.
+    pub(crate) context: Arc<WriterContext>,
 }
 
 /// What became of a stream.
-pub struct Written {
+pub(crate) struct PipelineOutput {
     /// The files.
-    pub added: Vec<Added>,
-    /// How many wrote any.
-    pub writers: usize,
+    pub(crate) added: Vec<AddFile>,
+    /// How many writers wrote any.
+    pub(crate) writers: usize,
     /// What sorting spilled.
-    pub spilled_bytes: usize,
+    pub(crate) spilled_bytes: usize,
 }
 
-impl Run {
-    /// Write it all; no upload is left open.
+impl WritePipeline {
+    /// Writes the stream to its end; no upload is left open.
     ///
     /// # Errors
-    /// The first.
-    pub async fn outcome(mut self) -> Result<Written, Error> {
-        let cancellation = self.writing.cancellation.clone();
-        let size = unless_cancelled(&cancellation, self.dealer.batch_size()).await??;
-        if self.sorting.is_some() {
+    /// The first one.
+    pub(crate) async fn run(mut self) -> Result<PipelineOutput, Error> {
+        let cancellation = &self.context.cancellation;
+        let size = unless_cancelled(cancellation, self.stream.batch_size()).await??;
+        if self.sort_order.is_some() {
             // Rather a few that have room for wide rows than many that spill each of them.
             let with_room = self.memory_bytes / (SORTED_BATCHES * size.bytes);
             self.writers = self.writers.min(with_room).max(1);
         }
         let plan = self.plan(size)?;
-        let context = SessionContext::new_with_config(self.config(size)).task_ctx();
-        let mut working = JoinSet::new();
+        let (added, writers) = self.write(plan.as_ref(), size).await?;
+        let rows: u64 = added.iter().map(|file| file.rows).sum();
+        if rows != self.stream.rows().await {
+            let reason = "not every row of the stream was written";
+            return Err(Error::Inconsistent(reason));
+        }
+        Ok(PipelineOutput {
+            added,
+            writers,
+            spilled_bytes: spilled_bytes(plan.as_ref()),
+        })
+    }
+
+    /// Runs a writer for each partition of a plan; gives the files, and how many writers wrote any.
+    async fn write(
+        &self,
+        plan: &dyn ExecutionPlan,
+        size: BatchSize,
+    ) -> Result<(Vec<AddFile>, usize), Error> {
+        let task_context = SessionContext::new_with_config(self.config(size)).task_ctx();
+        let mut running = JoinSet::new();
         for number in 0..plan.output_partitioning().partition_count() {
-            let batches = plan.execute(number, Arc::clone(&context))?;
-            working.spawn(Writer::new(Arc::clone(&self.writing), number).write(batches));
+            let batches = plan.execute(number, Arc::clone(&task_context))?;
+            running.spawn(RollingWriter::new(Arc::clone(&self.context), number).write(batches));
         }
         let mut added = Vec::new();
-        let mut used = 0;
-        while let Some(done) = working.join_next().await {
+        let mut writers = 0;
+        while let Some(done) = running.join_next().await {
             match done {
                 Ok(Some(mut files)) => {
-                    used += usize::from(!files.is_empty());
+                    writers += usize::from(!files.is_empty());
                     added.append(&mut files);
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    self.writing.first_error.record(Error::from_task(error));
-                    cancellation.cancel();
+                    self.context.first_error.record(Error::from_task(error));
+                    self.context.cancellation.cancel();
                 }
             }
         }
-        if let Some(error) = self.writing.first_error.take() {
-            return Err(error);
+        match self.context.first_error.take() {
+            Some(error) => Err(error),
+            None => Ok((added, writers)),
         }
-        let rows: u64 = added.iter().map(|file| file.rows).sum();
-        if rows != self.dealer.rows().await {
-            return Err(Error::Inconsistent(
-                "not every row of the stream was written",
-            ));
-        }
-        Ok(Written {
-            added,
-            writers: used,
-            spilled_bytes: spilled_bytes(plan.as_ref()),
-        })
     }
 
     fn config(&self, size: BatchSize) -> SessionConfig {
         let mut config = SessionConfig::new()
             .with_batch_size(size.rows)
             .with_target_partitions(self.writers);
-        let most = self.memory_bytes / MERGE_SHARE / self.writers;
+        let most = self.memory_bytes / MERGE_FRACTION / self.writers;
         config.options_mut().execution.sort_spill_reservation_bytes =
             (MERGED_BATCHES * size.bytes).min(most);
         config
     }
 
     fn plan(&self, size: BatchSize) -> Result<Arc<dyn ExecutionPlan>, Error> {
-        let rules = &self.writing.rules;
-        let is_hashed = !rules.partition_columns().is_empty() && self.writers > 1;
+        let requirements = &self.context.requirements;
+        let is_partitioned = !requirements.partition_columns().is_empty();
+        let is_hashed = is_partitioned && self.writers > 1;
         let source = self.source(size, is_hashed)?;
-        let Some(sorting) = self.sorting.clone() else {
+        let Some(sort_order) = self.sort_order.clone() else {
             return Ok(source);
         };
-        let context = |bytes| self.held.context(self.config(size), bytes);
+        let context = |bytes| self.pool_usage.context(self.config(size), bytes);
         let (mut plan, mut left_bytes) = (source, self.memory_bytes);
         if is_hashed {
-            let by = rules.partition_columns().iter();
-            let by = by.map(|name| col(name, rules.columns()));
-            let by = by.collect::<Result<Vec<Arc<dyn PhysicalExpr>>, _>>()?;
-            let hash = RepartitionExec::try_new(plan, Partitioning::Hash(by, self.writers))?;
+            let keys = requirements
+                .partition_columns()
+                .iter()
+                .map(|name| col(name, requirements.columns()))
+                .collect::<Result<Vec<Arc<dyn PhysicalExpr>>, _>>()?;
+            let hash = RepartitionExec::try_new(plan, Partitioning::Hash(keys, self.writers))?;
             // It spills what a sort doesn't take yet.
-            let bytes = self.memory_bytes / HASH_SHARE;
+            let bytes = self.memory_bytes / HASH_FRACTION;
             left_bytes -= bytes;
-            plan = Arc::new(OwnMemory::new(Arc::new(hash), vec![context(bytes)?]));
+            plan = Arc::new(PartitionMemoryExec::new(
+                Arc::new(hash),
+                vec![context(bytes)?],
+            ));
         }
-        let sort = SortExec::new(sorting.clone(), plan).with_preserve_partitioning(true);
+        let sort = SortExec::new(sort_order.clone(), plan).with_preserve_partitioning(true);
         let contexts = (0..self.writers).map(|_| context(left_bytes / self.writers));
-        plan = Arc::new(OwnMemory::new(
+        plan = Arc::new(PartitionMemoryExec::new(
             Arc::new(sort),
             contexts.collect::<Result<_, _>>()?,
         ));
-        if rules.partition_columns().is_empty() && self.writers > 1 {
-            plan = Arc::new(SortPreservingMergeExec::new(sorting, plan));
+        if !is_partitioned && self.writers > 1 {
+            plan = Arc::new(SortPreservingMergeExec::new(sort_order, plan));
         }
         Ok(plan)
     }
@@ -164,32 +181,35 @@ impl Run {
     fn source(&self, size: BatchSize, is_hashed: bool) -> Result<Arc<dyn ExecutionPlan>, Error> {
         let columns = match &self.z_order {
             Some(z_order) => z_order.schema(),
-            None => self.writing.rules.columns(),
+            None => self.context.requirements.columns(),
         };
-        let share = |number: usize| -> Arc<dyn PartitionStream> {
-            Arc::new(Share {
-                dealer: Arc::clone(&self.dealer),
-                conform: Arc::clone(&self.conform),
+        let partition = |number: usize| -> Arc<dyn PartitionStream> {
+            Arc::new(StreamPartition {
+                stream: Arc::clone(&self.stream),
+                transform: Arc::clone(&self.transform),
                 z_order: self.z_order.clone(),
                 columns: Arc::clone(columns),
                 batch_rows: size.rows,
                 // Where rows are sorted, how many files there are is no matter of writers.
-                after: if self.sorting.is_none() { number } else { 0 },
+                starts_after_writers: if self.sort_order.is_none() { number } else { 0 },
                 // A hash copies the rows already.
-                is_compact: self.sorting.is_some() && !is_hashed,
-                first_error: self.writing.first_error.clone(),
+                is_compact: self.sort_order.is_some() && !is_hashed,
+                first_error: self.context.first_error.clone(),
             })
         };
-        let shares = (0..self.writers).map(share).collect();
+        let partitions = (0..self.writers).map(partition).collect();
         let source =
-            StreamingTableExec::try_new(Arc::clone(columns), shares, None, [], false, None)?;
+            StreamingTableExec::try_new(Arc::clone(columns), partitions, None, [], false, None)?;
         Ok(Arc::new(source))
     }
 }
 
 fn spilled_bytes(plan: &dyn ExecutionPlan) -> usize {
-    let own = plan.metrics().and_then(|metrics| metrics.spilled_bytes());
-    let below = plan.children().into_iter();
-    let below = below.map(|child| spilled_bytes(child.as_ref()));
-    own.unwrap_or_default() + below.sum::<usize>()
+    let metrics = plan.metrics();
+    let own = metrics.and_then(|metrics| metrics.spilled_bytes());
+    let inputs = plan.children().into_iter();
+    own.unwrap_or_default()
+        + inputs
+            .map(|input| spilled_bytes(input.as_ref()))
+            .sum::<usize>()
 }

@@ -1,4 +1,4 @@
-//! Arrow types as Delta has them.
+//! Delta's types for those of Arrow.
 
 use std::sync::Arc;
 
@@ -6,24 +6,24 @@ use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 
 use crate::error::RuleViolation;
 
-/// The field with the plain type that holds all its values.
+/// Gives a field Delta's type that holds all its values.
 ///
 /// To Delta a null struct breaks the rule that a field in it isn't null, so that only structs which are
 /// never null themselves keep such rules; those in lists and maps can have none.
 ///
 /// # Errors
 /// Delta has no such type; the field is named.
-pub fn plain(field: &Field) -> Result<Field, RuleViolation> {
-    let data_type = plain_type(field.data_type(), !field.is_nullable()).map_err(|inner| {
+pub(crate) fn to_delta_field(field: &Field) -> Result<Field, RuleViolation> {
+    let data_type = to_delta_type(field.data_type(), !field.is_nullable()).map_err(|found| {
         RuleViolation::NoType {
             column: field.name().clone(),
-            found: inner,
+            found,
         }
     })?;
     Ok(Field::new(field.name(), data_type, field.is_nullable()))
 }
 
-fn plain_type(data_type: &DataType, keeps_rules: bool) -> Result<DataType, DataType> {
+fn to_delta_type(data_type: &DataType, keeps_not_null: bool) -> Result<DataType, DataType> {
     use DataType as T;
     Ok(match data_type {
         T::Boolean | T::Int8 | T::Int16 | T::Int32 | T::Int64 => data_type.clone(),
@@ -47,23 +47,23 @@ fn plain_type(data_type: &DataType, keeps_rules: bool) -> Result<DataType, DataT
         {
             T::Decimal128(*precision, *scale)
         }
-        T::Dictionary(_, values) => plain_type(values, false)?,
-        T::RunEndEncoded(_, values) => plain_type(values.data_type(), false)?,
+        T::Dictionary(_, values) => to_delta_type(values, false)?,
+        T::RunEndEncoded(_, values) => to_delta_type(values.data_type(), false)?,
         T::List(element)
         | T::LargeList(element)
         | T::FixedSizeList(element, _)
         | T::ListView(element)
-        | T::LargeListView(element) => T::List(item(element)?),
+        | T::LargeListView(element) => T::List(element_field(element)?),
         T::Struct(fields) => T::Struct(
             fields
                 .iter()
-                .map(|field| inner(field, keeps_rules))
+                .map(|field| struct_field(field, keeps_not_null))
                 .collect::<Result<_, _>>()?,
         ),
         T::Map(entries, _) => match entries.data_type() {
             T::Struct(pair) => {
-                let pair = T::Struct(pair.iter().map(item).collect::<Result<_, _>>()?);
-                T::Map(Arc::new(Field::new(entries.name(), pair, false)), false)
+                let entry = T::Struct(pair.iter().map(element_field).collect::<Result<_, _>>()?);
+                T::Map(Arc::new(Field::new(entries.name(), entry, false)), false)
             }
             other => return Err(other.clone()),
         },
@@ -71,16 +71,16 @@ fn plain_type(data_type: &DataType, keeps_rules: bool) -> Result<DataType, DataT
     })
 }
 
-/// Of a struct, whose own nulls would break the rule.
-fn inner(field: &FieldRef, keeps_rules: bool) -> Result<FieldRef, DataType> {
-    let is_required = keeps_rules && !field.is_nullable();
-    let data_type = plain_type(field.data_type(), is_required)?;
+/// Gives a field of a struct Delta's type; the struct's own nulls would break a rule that it isn't null.
+fn struct_field(field: &FieldRef, keeps_not_null: bool) -> Result<FieldRef, DataType> {
+    let is_required = keeps_not_null && !field.is_nullable();
+    let data_type = to_delta_type(field.data_type(), is_required)?;
     Ok(Arc::new(Field::new(field.name(), data_type, !is_required)))
 }
 
-/// Of a list or a map.
-fn item(field: &FieldRef) -> Result<FieldRef, DataType> {
-    let data_type = plain_type(field.data_type(), false)?;
+/// Gives the elements of a list, or the keys or values of a map, Delta's type.
+fn element_field(field: &FieldRef) -> Result<FieldRef, DataType> {
+    let data_type = to_delta_type(field.data_type(), false)?;
     Ok(Arc::new(Field::new(
         field.name(),
         data_type,
@@ -101,7 +101,7 @@ mod tests {
         let inner = DataType::Struct(vec![strict("a", DataType::UInt8)].into());
         let outer = |is_nullable| Field::new("r", inner.clone(), is_nullable);
         for is_nullable in [false, true] {
-            let found = plain(&outer(is_nullable));
+            let found = to_delta_field(&outer(is_nullable));
             let a = Field::new("a", DataType::Int16, is_nullable);
             let wanted = Field::new("r", DataType::Struct(vec![a].into()), is_nullable);
             assert_eq!(found.ok(), Some(wanted));
@@ -110,7 +110,7 @@ mod tests {
         let a = Field::new("a", DataType::Int16, true);
         let item = strict("x", DataType::Struct(vec![a].into()));
         assert_eq!(
-            plain(&list).ok(),
+            to_delta_field(&list).ok(),
             Some(strict("l", DataType::List(Arc::new(item))))
         );
     }
@@ -124,7 +124,7 @@ mod tests {
             DataType::Decimal128(5, -2),
         ] {
             let list = DataType::new_list(kind.clone(), true);
-            let told = plain(&strict("c", list)).map_err(|error| error.to_string());
+            let told = to_delta_field(&strict("c", list)).map_err(|error| error.to_string());
             assert!(
                 told.is_err_and(|told| told.contains("`c`") && told.contains(&kind.to_string()))
             );

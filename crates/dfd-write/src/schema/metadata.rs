@@ -1,60 +1,65 @@
-//! Fields without what only the log has of them.
+//! Fields without the metadata that only the log needs.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 
-/// What stays of a field of the log.
+/// What a field keeps beside its name and type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
-    /// Which may be null.
+pub(crate) enum Keep {
+    /// Whether it may be null.
     Nullability,
-    /// The field ids of Parquet.
-    Ids,
-    /// Name and type; each may be null.
+    /// Its field id of Parquet; it may be null.
+    FieldIds,
+    /// No more; it may be null.
     Nothing,
 }
 
-/// The fields without the log's metadata.
-pub fn bare(fields: &Fields, kept: Kept) -> Fields {
-    fields.iter().map(|field| bare_field(field, kept)).collect()
+/// Strips fields, and those inside them, of all metadata but what is to be kept.
+pub(crate) fn strip_metadata(fields: &Fields, keep: Keep) -> Fields {
+    fields
+        .iter()
+        .map(|field| strip_field(field, keep))
+        .collect()
 }
 
-/// The type with its fields bare.
-pub fn bare_type(data_type: &DataType, kept: Kept) -> DataType {
+/// Strips the fields inside a type of all metadata but what is to be kept.
+pub(crate) fn strip_type_metadata(data_type: &DataType, keep: Keep) -> DataType {
     match data_type {
-        DataType::Struct(fields) => DataType::Struct(bare(fields, kept)),
-        DataType::List(element) => DataType::List(bare_field(element, kept)),
-        DataType::Map(entries, is_sorted) => DataType::Map(bare_entries(entries, kept), *is_sorted),
+        DataType::Struct(fields) => DataType::Struct(strip_metadata(fields, keep)),
+        DataType::List(element) => DataType::List(strip_field(element, keep)),
+        DataType::Map(entries, is_sorted) => {
+            DataType::Map(strip_entries(entries, keep), *is_sorted)
+        }
         other => other.clone(),
     }
 }
 
-fn bare_field(field: &FieldRef, kept: Kept) -> FieldRef {
-    let data_type = bare_type(field.data_type(), kept);
-    let is_nullable = kept != Kept::Nullability || field.is_nullable();
-    let bare = Field::new(field.name(), data_type, is_nullable);
+fn strip_field(field: &FieldRef, keep: Keep) -> FieldRef {
+    let data_type = strip_type_metadata(field.data_type(), keep);
+    let is_nullable = keep != Keep::Nullability || field.is_nullable();
+    let stripped = Field::new(field.name(), data_type, is_nullable);
     let id = field.metadata().get(PARQUET_FIELD_ID_META_KEY);
-    Arc::new(match id.filter(|_| kept == Kept::Ids) {
-        Some(id) => bare.with_metadata([(PARQUET_FIELD_ID_META_KEY.into(), id.clone())].into()),
-        None => bare,
+    Arc::new(match id.filter(|_| keep == Keep::FieldIds) {
+        Some(id) => stripped.with_metadata([(PARQUET_FIELD_ID_META_KEY.into(), id.clone())].into()),
+        None => stripped,
     })
 }
 
-/// Entries and keys of a map are never null.
-fn bare_entries(entries: &FieldRef, kept: Kept) -> FieldRef {
+/// Strips the entries of a map, which are never null, like its keys.
+fn strip_entries(entries: &FieldRef, keep: Keep) -> FieldRef {
     let DataType::Struct(pair) = entries.data_type() else {
         return Arc::clone(entries);
     };
-    let pair = pair.iter().enumerate().map(|(position, field)| {
-        let bare = bare_field(field, kept);
-        let is_nullable = position > 0 && bare.is_nullable();
-        Arc::new(bare.as_ref().clone().with_nullable(is_nullable))
+    let key_and_value = pair.iter().enumerate().map(|(position, field)| {
+        let stripped = strip_field(field, keep);
+        let is_nullable = position > 0 && stripped.is_nullable();
+        Arc::new(stripped.as_ref().clone().with_nullable(is_nullable))
     });
     Arc::new(Field::new(
         entries.name(),
-        DataType::Struct(pair.collect()),
+        DataType::Struct(key_and_value.collect()),
         false,
     ))
 }

@@ -9,39 +9,43 @@ use datafusion::common::ScalarValue;
 use dfd_stream::{castable, exact_cast};
 
 use crate::error::{Error, RuleViolation};
-use crate::schema::constraints::Checks;
-use crate::schema::metadata::{Kept, bare_type};
+use crate::schema::constraints::Constraints;
+use crate::schema::metadata::{Keep, strip_type_metadata};
 use crate::schema::partitions::PartitionColumn;
 
-/// How batches of one schema become rows of the table.
+/// Turns batches of one schema into rows of the table, which follow its rules.
 #[derive(Debug)]
-pub struct Conform {
+pub(crate) struct BatchTransform {
     columns: SchemaRef,
-    sources: Vec<Source>,
-    checks: Arc<Checks>,
-    partition: Arc<[PartitionColumn]>,
+    sources: Vec<ColumnSource>,
+    constraints: Arc<Constraints>,
+    partitioning: Arc<[PartitionColumn]>,
 }
 
 /// Where a column of the table comes from.
 #[derive(Debug)]
-enum Source {
-    /// The stream's column of this place; the type says how it is taken if it has nested fields
-    /// of which Arrow doesn't see to it that they aren't null.
-    Stream(usize, Option<DataType>),
+enum ColumnSource {
+    /// A column of the stream.
+    Stream {
+        index: usize,
+        /// The type to cast to first, so that the second cast looks for nulls where none may be.
+        through: Option<DataType>,
+    },
     /// The default of the table, or null.
     Constant(ScalarValue),
+    /// The column's own expression.
     Generated,
 }
 
-impl Conform {
-    /// From batches of `source` to rows of `columns`.
+impl BatchTransform {
+    /// Plans how batches of `source` become rows of `columns`.
     ///
     /// # Errors
     /// A column is missing, unknown, ambiguous, or of a type without a way; it is named.
-    pub fn new(
+    pub(crate) fn new(
         columns: &SchemaRef,
-        checks: &Arc<Checks>,
-        partition: &Arc<[PartitionColumn]>,
+        constraints: &Arc<Constraints>,
+        partitioning: &Arc<[PartitionColumn]>,
         source: &Schema,
     ) -> Result<Self, Error> {
         for (position, field) in source.fields().iter().enumerate() {
@@ -53,93 +57,123 @@ impl Conform {
                 return Err(RuleViolation::Ambiguous(name.clone()).into());
             }
         }
-        let sources = columns.fields().iter().enumerate().map(|(index, field)| {
-            let name = field.name();
-            if let Some((place, given)) = source.column_with_name(name) {
-                castable(given.data_type(), field.data_type()).map_err(|reason| {
-                    RuleViolation::Type {
-                        column: name.clone(),
-                        reason,
-                    }
-                })?;
-                return Ok(Source::Stream(place, unguarded(given, field)));
-            }
-            if checks.generates(index) {
-                return Ok(Source::Generated);
-            }
-            match checks.default_of(index, field)? {
-                Some(value) => Ok(Source::Constant(value)),
-                None if field.is_nullable() => {
-                    Ok(Source::Constant(ScalarValue::try_from(field.data_type())?))
-                }
-                None => Err(RuleViolation::Missing(name.clone()).into()),
-            }
-        });
+        let fields = columns.fields().iter().enumerate();
+        let sources =
+            fields.map(|(index, field)| ColumnSource::new(index, field, constraints, source));
         Ok(Self {
-            sources: sources.collect::<Result<_, Error>>()?,
+            sources: sources.collect::<Result<_, _>>()?,
             columns: Arc::clone(columns),
-            checks: Arc::clone(checks),
-            partition: Arc::clone(partition),
+            constraints: Arc::clone(constraints),
+            partitioning: Arc::clone(partitioning),
         })
     }
 
-    /// The batch with the table's columns exactly; `first_row` is its place in the stream.
+    /// Gives the batch with the table's columns exactly; `first_row` is its place in the stream.
     ///
     /// # Errors
     /// A value that doesn't fit or that a rule forbids; column and row are named.
-    pub fn apply(&self, batch: &RecordBatch, first_row: u64) -> Result<RecordBatch, Error> {
+    pub(crate) fn apply(&self, batch: &RecordBatch, first_row: u64) -> Result<RecordBatch, Error> {
         let rows = batch.num_rows();
         let mut columns = Vec::with_capacity(self.sources.len());
         for (source, field) in self.sources.iter().zip(self.columns.fields()) {
             columns.push(match source {
-                Source::Stream(index, through) => {
-                    taken(batch.column(*index), through.as_ref(), field, first_row)?
+                ColumnSource::Stream { index, through } => {
+                    cast_column(batch.column(*index), through.as_ref(), field, first_row)?
                 }
-                Source::Constant(value) => value.to_array_of_size(rows)?,
-                Source::Generated => new_null_array(field.data_type(), rows),
+                ColumnSource::Constant(value) => value.to_array_of_size(rows)?,
+                ColumnSource::Generated => new_null_array(field.data_type(), rows),
             });
         }
-        self.generate(&mut columns, rows, first_row)?;
+        self.compute_generated(&mut columns, rows, first_row)?;
         for (column, field) in columns.iter().zip(self.columns.fields()) {
-            if is_required(field) {
+            if has_not_null(field) {
                 refuse_null(column, None, field, field.name(), first_row)?;
             }
         }
-        let made = batch_of(Arc::clone(&self.columns), columns, rows)?;
-        for column in self.partition.iter() {
-            if let Some((row, reason)) = column.first_unfit(&made) {
+        let transformed = record_batch(Arc::clone(&self.columns), columns, rows)?;
+        self.check_partitions(&transformed, first_row)?;
+        let is_given = |column: usize| matches!(self.sources[column], ColumnSource::Stream { .. });
+        self.constraints.check(&transformed, first_row, is_given)?;
+        Ok(transformed)
+    }
+
+    fn compute_generated(
+        &self,
+        columns: &mut [ArrayRef],
+        rows: usize,
+        first_row: u64,
+    ) -> Result<(), Error> {
+        let is_generated = |source: &ColumnSource| matches!(source, ColumnSource::Generated);
+        if !self.sources.iter().any(is_generated) {
+            return Ok(());
+        }
+        let fields = self.columns.fields().iter();
+        let nullable = fields.map(|field| field.as_ref().clone().with_nullable(true));
+        let schema = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));
+        let others = record_batch(schema, columns.to_vec(), rows)?;
+        for (index, source) in self.sources.iter().enumerate() {
+            if is_generated(source) {
+                let computed = self
+                    .constraints
+                    .compute_generated(index, &others, first_row);
+                columns[index] = computed?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_partitions(&self, batch: &RecordBatch, first_row: u64) -> Result<(), RuleViolation> {
+        for column in self.partitioning.iter() {
+            if let Some((row, reason)) = column.first_unrepresentable(batch) {
                 return Err(RuleViolation::PartitionValue {
                     column: column.name().to_owned(),
                     row: Some(first_row + row as u64),
                     reason,
-                }
-                .into());
-            }
-        }
-        let is_given = |column: usize| matches!(self.sources[column], Source::Stream(..));
-        self.checks.verify(&made, first_row, is_given)?;
-        Ok(made)
-    }
-
-    fn generate(&self, columns: &mut [ArrayRef], rows: usize, first_row: u64) -> Result<(), Error> {
-        let is_missing = |source: &Source| matches!(source, Source::Generated);
-        if !self.sources.iter().any(is_missing) {
-            return Ok(());
-        }
-        let nullable = self.columns.fields().iter();
-        let nullable = nullable.map(|field| field.as_ref().clone().with_nullable(true));
-        let schema = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));
-        let others = batch_of(schema, columns.to_vec(), rows)?;
-        for (index, source) in self.sources.iter().enumerate() {
-            if is_missing(source) {
-                columns[index] = self.checks.generate(index, &others, first_row)?;
+                });
             }
         }
         Ok(())
     }
 }
 
-fn batch_of(schema: SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, Error> {
+impl ColumnSource {
+    fn new(
+        index: usize,
+        field: &Field,
+        constraints: &Constraints,
+        source: &Schema,
+    ) -> Result<Self, Error> {
+        let name = field.name();
+        if let Some((place, given)) = source.column_with_name(name) {
+            castable(given.data_type(), field.data_type()).map_err(|reason| {
+                RuleViolation::Type {
+                    column: name.clone(),
+                    reason,
+                }
+            })?;
+            return Ok(Self::Stream {
+                index: place,
+                through: nullable_detour(given, field),
+            });
+        }
+        if constraints.is_generated(index) {
+            return Ok(Self::Generated);
+        }
+        match constraints.default_value(index, field)? {
+            Some(value) => Ok(Self::Constant(value)),
+            None if field.is_nullable() => {
+                Ok(Self::Constant(ScalarValue::try_from(field.data_type())?))
+            }
+            None => Err(RuleViolation::Missing(name.clone()).into()),
+        }
+    }
+}
+
+fn record_batch(
+    schema: SchemaRef,
+    columns: Vec<ArrayRef>,
+    rows: usize,
+) -> Result<RecordBatch, Error> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     Ok(RecordBatch::try_new_with_options(
         schema, columns, &options,
@@ -148,23 +182,22 @@ fn batch_of(schema: SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<Re
 
 /// A type on the way, where both are the same and have nested fields that may not be null: a
 /// stream's word for it isn't enough, and a cast that changes the type looks.
-fn unguarded(given: &Field, field: &Field) -> Option<DataType> {
+fn nullable_detour(given: &Field, field: &Field) -> Option<DataType> {
     let is_same = given.data_type() == field.data_type();
-    let loose = bare_type(field.data_type(), Kept::Nothing);
-    (is_same && loose != *field.data_type()).then_some(loose)
+    let nullable = strip_type_metadata(field.data_type(), Keep::Nothing);
+    (is_same && nullable != *field.data_type()).then_some(nullable)
 }
 
-fn taken(
+fn cast_column(
     array: &ArrayRef,
     through: Option<&DataType>,
     field: &Field,
     first_row: u64,
 ) -> Result<ArrayRef, RuleViolation> {
+    let to = field.data_type();
     let cast = match through {
-        Some(loose) => {
-            exact_cast(array, loose).and_then(|array| exact_cast(&array, field.data_type()))
-        }
-        None => exact_cast(array, field.data_type()),
+        Some(nullable) => exact_cast(array, nullable).and_then(|array| exact_cast(&array, to)),
+        None => exact_cast(array, to),
     };
     cast.map_err(|inexact| RuleViolation::Value {
         column: format!("{}{}", field.name(), inexact.path),
@@ -176,12 +209,12 @@ fn taken(
 /// Fails at a null where none may be. To Spark, a null struct is one in each of its fields.
 fn refuse_null(
     array: &ArrayRef,
-    above: Option<&NullBuffer>,
+    outer_nulls: Option<&NullBuffer>,
     field: &Field,
     path: &str,
     first_row: u64,
 ) -> Result<(), RuleViolation> {
-    let nulls = NullBuffer::union(above, array.logical_nulls().as_ref());
+    let nulls = NullBuffer::union(outer_nulls, array.logical_nulls().as_ref());
     let is_broken = |nulls: &&NullBuffer| !field.is_nullable() && nulls.null_count() > 0;
     if let Some(nulls) = nulls.as_ref().filter(is_broken) {
         let row = (0..array.len()).find(|row| nulls.is_null(*row));
@@ -200,6 +233,7 @@ fn refuse_null(
 }
 
 /// Whether the column or a field in it may not be null.
-fn is_required(field: &Field) -> bool {
-    !field.is_nullable() || bare_type(field.data_type(), Kept::Nothing) != *field.data_type()
+fn has_not_null(field: &Field) -> bool {
+    !field.is_nullable()
+        || strip_type_metadata(field.data_type(), Keep::Nothing) != *field.data_type()
 }

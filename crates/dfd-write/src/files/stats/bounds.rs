@@ -1,30 +1,36 @@
-//! Bounds of a column as the log writes them.
+//! Bounds of a column's values, as the log writes them.
 
 use arrow::temporal_conversions::{date32_to_datetime, timestamp_us_to_datetime};
 use chrono::{Datelike, NaiveDateTime};
 use datafusion::common::ScalarValue;
 use serde_json::Value;
 
-/// Longer texts are cut.
-pub const CHARACTERS: usize = 32;
+/// Characters of a text in a bound; longer texts are cut.
+const MAX_CHARACTERS: usize = 32;
 
-/// How much more than that is kept at most, in the units of UTF-16 that Java counts.
-const KEPT_UNITS: usize = 2 * CHARACTERS;
+/// The most that is kept of a text to find an upper bound, in the units of UTF-16 that Java counts.
+const MAX_UTF16_UNITS: usize = 2 * MAX_CHARACTERS;
 
-/// The largest of ASCII, which a cut text ends in if what follows is ASCII.
+/// How long bounds in the footer must be: [`MAX_UTF16_UNITS`] and more, of four bytes each. Parquet's own
+/// default is less.
+pub(crate) const FOOTER_BOUND_BYTES: usize = 512;
+
+/// The largest character of ASCII, which a cut text ends in if what follows is ASCII.
 const ASCII_MAX: char = '\u{7f}';
 
-/// Which end of the column.
+/// Which end of a column's values a bound is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    Least,
-    Greatest,
+pub(crate) enum End {
+    /// The lower one.
+    Min,
+    /// The upper one.
+    Max,
 }
 
-/// The bound as JSON; None where there is no text for it that readers understand.
+/// Gives a bound as JSON; None where there is no text for it that readers understand.
 ///
 /// A bound that isn't exact is a text that Parquet has cut.
-pub fn as_json(bound: &ScalarValue, end: End, is_exact: bool) -> Option<String> {
+pub(crate) fn bound_json(bound: &ScalarValue, end: End, is_exact: bool) -> Option<String> {
     use ScalarValue as S;
     Some(match bound {
         S::Int8(Some(value)) => value.to_string(),
@@ -32,23 +38,23 @@ pub fn as_json(bound: &ScalarValue, end: End, is_exact: bool) -> Option<String> 
         S::Int32(Some(value)) => value.to_string(),
         S::Int64(Some(value)) => value.to_string(),
         // The digits of a 32-bit float, not those that it has as a 64-bit one.
-        S::Float32(Some(value)) => float(value.to_string().parse().ok()?)?,
-        S::Float64(Some(value)) => float(*value)?,
+        S::Float32(Some(value)) => float_json(value.to_string().parse().ok()?)?,
+        S::Float64(Some(value)) => float_json(*value)?,
         S::Decimal128(Some(_), ..) => bound.to_string(),
         S::Date32(Some(days)) => {
-            let date = in_four_digits(date32_to_datetime(*days)?)?;
+            let date = four_digit_year(date32_to_datetime(*days)?)?;
             quoted(&date.format("%Y-%m-%d").to_string())
         }
         // Cut to milliseconds at both ends: protocol.
         S::TimestampMicrosecond(Some(micros), zone) => {
-            let micros = micros.checked_sub(micros.rem_euclid(1000))?;
-            let time = in_four_digits(timestamp_us_to_datetime(micros)?)?;
-            let zone = if zone.is_some() { "Z" } else { "" };
-            quoted(&format!("{}{zone}", time.format("%Y-%m-%dT%H:%M:%S%.3f")))
+            let whole_millis = micros.checked_sub(micros.rem_euclid(1000))?;
+            let time = four_digit_year(timestamp_us_to_datetime(whole_millis)?)?;
+            let suffix = if zone.is_some() { "Z" } else { "" };
+            quoted(&format!("{}{suffix}", time.format("%Y-%m-%dT%H:%M:%S%.3f")))
         }
         S::Utf8(Some(text)) => match end {
-            End::Least => quoted(&cut(text, CHARACTERS)),
-            End::Greatest => quoted(&cut_up(text, is_exact)?),
+            End::Min => quoted(&prefix(text, MAX_CHARACTERS)),
+            End::Max => quoted(&upper_bound(text, is_exact)?),
         },
         _ => return None,
     })
@@ -58,30 +64,31 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// Infinities have no JSON; of the zeros, which Parquet keeps apart, one is enough.
-fn float(value: f64) -> Option<String> {
+/// Gives a float as JSON, which has no infinities; of the zeros, which Parquet keeps apart, one is enough.
+fn float_json(value: f64) -> Option<String> {
     let number = serde_json::Number::from_f64(value + 0.0)?;
     Some(number.to_string())
 }
 
-/// Beyond these years readers differ.
-fn in_four_digits(time: NaiveDateTime) -> Option<NaiveDateTime> {
+/// Gives the time if its year has four digits; beyond, readers differ.
+fn four_digit_year(time: NaiveDateTime) -> Option<NaiveDateTime> {
     (1..=9999).contains(&time.year()).then_some(time)
 }
 
-fn cut(text: &str, characters: usize) -> String {
+fn prefix(text: &str, characters: usize) -> String {
     text.chars().take(characters).collect()
 }
 
-/// A text that is no less than this one and all that begin alike, as Delta-Spark makes it: the first
-/// characters, and one that is larger than the next. Where the next is the largest there is, it is
-/// kept too; None where that would become too long.
-fn cut_up(text: &str, is_exact: bool) -> Option<String> {
-    // Of a text that Parquet has cut and made larger, the first are as they were.
-    if !is_exact && text.chars().nth(KEPT_UNITS).is_none() {
+/// Gives a text that is no less than this one and all that begin alike.
+///
+/// As Delta-Spark makes it: the first characters, and one that is larger than the next. Where the next is
+/// the largest there is, it is kept too; None where that would become too long.
+fn upper_bound(text: &str, is_exact: bool) -> Option<String> {
+    // Where Parquet has cut a text and made it larger, its first characters are as they were.
+    if !is_exact && text.chars().nth(MAX_UTF16_UNITS).is_none() {
         return None;
     }
-    let mut kept = CHARACTERS;
+    let mut kept = MAX_CHARACTERS;
     loop {
         match text.chars().nth(kept) {
             None => return Some(text.to_owned()),
@@ -92,12 +99,12 @@ fn cut_up(text: &str, is_exact: bool) -> Option<String> {
                 } else {
                     char::MAX
                 };
-                let mut upper = cut(text, kept);
+                let mut upper = prefix(text, kept);
                 upper.push(tie_breaker);
                 return Some(upper);
             }
         }
-        if cut(text, kept).encode_utf16().count() > KEPT_UNITS {
+        if prefix(text, kept).encode_utf16().count() > MAX_UTF16_UNITS {
             return None;
         }
     }
@@ -111,8 +118,8 @@ mod tests {
     fn texts_are_cut_after_32_characters() {
         let text = |text: &str| ScalarValue::from(text);
         let both = |value: &str| {
-            let upper = as_json(&text(value), End::Greatest, true);
-            (as_json(&text(value), End::Least, true), upper)
+            let upper = bound_json(&text(value), End::Max, true);
+            (bound_json(&text(value), End::Min, true), upper)
         };
         let short = "é".repeat(32);
         let same = Some(format!("\"{short}\""));
@@ -137,13 +144,13 @@ mod tests {
     #[test]
     fn times_are_cut_downwards() {
         let at = |micros| ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into()));
-        for end in [End::Least, End::Greatest] {
+        for end in [End::Min, End::Max] {
             let text = "\"1969-12-31T23:59:59.999Z\"";
-            assert_eq!(as_json(&at(-1), end, true).as_deref(), Some(text));
+            assert_eq!(bound_json(&at(-1), end, true).as_deref(), Some(text));
         }
-        assert_eq!(as_json(&at(i64::MIN), End::Least, true), None);
+        assert_eq!(bound_json(&at(i64::MIN), End::Min, true), None);
         let local = ScalarValue::TimestampMicrosecond(Some(1_500), None);
-        let text = as_json(&local, End::Least, true);
+        let text = bound_json(&local, End::Min, true);
         assert_eq!(text.as_deref(), Some("\"1970-01-01T00:00:00.001\""));
     }
 
@@ -151,20 +158,16 @@ mod tests {
     fn numbers_keep_their_digits() {
         let decimal =
             ScalarValue::Decimal128(Some(-12_345_678_901_234_567_890_123_456_789), 38, 10);
-        let text = as_json(&decimal, End::Least, true);
+        let text = bound_json(&decimal, End::Min, true);
         assert_eq!(text.as_deref(), Some("-1234567890123456789.0123456789"));
-        let float = as_json(&ScalarValue::Float32(Some(0.1)), End::Least, true);
+        let float = bound_json(&ScalarValue::Float32(Some(0.1)), End::Min, true);
         assert_eq!(float.as_deref(), Some("0.1"));
         assert_eq!(
-            as_json(&ScalarValue::Float64(Some(-0.0)), End::Least, true).as_deref(),
+            bound_json(&ScalarValue::Float64(Some(-0.0)), End::Min, true).as_deref(),
             Some("0.0")
         );
         assert_eq!(
-            as_json(
-                &ScalarValue::Float64(Some(f64::INFINITY)),
-                End::Greatest,
-                true
-            ),
+            bound_json(&ScalarValue::Float64(Some(f64::INFINITY)), End::Max, true),
             None
         );
     }

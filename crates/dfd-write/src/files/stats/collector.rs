@@ -15,88 +15,87 @@ use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::file::metadata::ParquetMetaData;
 
 use crate::error::Error;
-use crate::files::stats::bounds::{End, as_json};
-use crate::files::stats::columns::{Leaf, Leaves};
-
-/// How long bounds in the footer must be: twice [`crate::files::stats::bounds::CHARACTERS`] and more, of four
-/// bytes each. Parquet's own default is less.
-pub const BOUND_BYTES: usize = 512;
+use crate::files::stats::bounds::{End, bound_json};
+use crate::files::stats::columns::{StatsColumn, StatsColumns};
 
 /// Gathers what the footer of a file doesn't tell.
 #[derive(Debug)]
-pub struct Collector {
-    leaves: Arc<Leaves>,
+pub(crate) struct StatsCollector {
+    columns: Arc<StatsColumns>,
+    /// The nulls of each counted column, where the footer doesn't have their number.
     nulls: Vec<u64>,
+    /// Whether each column of floats has a NaN.
     has_nan: Vec<bool>,
 }
 
-impl Collector {
-    /// Of a file of which nothing is written.
-    pub fn new(leaves: Arc<Leaves>) -> Self {
+impl StatsCollector {
+    /// Begins with a file in which nothing is written.
+    pub(crate) fn new(columns: Arc<StatsColumns>) -> Self {
         Self {
-            nulls: vec![0; leaves.counted.len()],
-            has_nan: vec![false; leaves.floats.len()],
-            leaves,
+            nulls: vec![0; columns.counted.len()],
+            has_nan: vec![false; columns.floats.len()],
+            columns,
         }
     }
 
-    /// See a batch of the file.
-    pub fn observe(&mut self, batch: &RecordBatch) {
-        for (leaf, count) in self.leaves.counted.iter().zip(&mut self.nulls) {
-            if leaf.is_primitive() {
+    /// Looks at a batch of the file.
+    pub(crate) fn observe(&mut self, batch: &RecordBatch) {
+        for (column, count) in self.columns.counted.iter().zip(&mut self.nulls) {
+            if column.is_primitive() {
                 continue;
             }
-            if let Some((_, Some(nulls))) = leaf.place.find(batch) {
+            if let Some((_, Some(nulls))) = column.position.find(batch) {
                 *count += nulls.null_count() as u64;
             }
         }
-        for (place, has_nan) in self.leaves.floats.iter().zip(&mut self.has_nan) {
+        for (position, has_nan) in self.columns.floats.iter().zip(&mut self.has_nan) {
             if *has_nan {
                 continue;
             }
-            if let Some((array, nulls)) = place.find(batch) {
+            if let Some((array, nulls)) = position.find(batch) {
                 *has_nan = holds_nan(&array, nulls.as_ref());
             }
         }
     }
 
-    /// The columns that hold a NaN, by their place among Parquet's.
-    pub fn with_nan(&self) -> Vec<usize> {
-        let floats = self.leaves.floats.iter().zip(&self.has_nan);
-        let held = floats.filter(|(_, has_nan)| **has_nan);
-        held.map(|(place, _)| place.parquet_index).collect()
+    /// Gives the columns that hold a NaN, by their place among Parquet's.
+    pub(crate) fn nan_columns(&self) -> Vec<usize> {
+        let floats = self.columns.floats.iter().zip(&self.has_nan);
+        let with_nan = floats.filter(|(_, has_nan)| **has_nan);
+        with_nan
+            .map(|(position, _)| position.parquet_index)
+            .collect()
     }
 
-    /// The statistics as JSON.
+    /// Gives the statistics as JSON.
     ///
     /// # Errors
     /// The footer isn't that of the file.
-    pub fn finish(self, footer: &ParquetMetaData) -> Result<String, Error> {
-        let (mut least, mut greatest, mut nulls) = <(Tree, Tree, Tree)>::default();
-        let with_nan = self.with_nan();
-        for (leaf, seen) in self.leaves.counted.iter().zip(&self.nulls) {
-            let read = OfFooter::new(leaf, footer)?;
-            let count = if leaf.is_primitive() {
-                read.nulls()?
-            } else {
-                *seen
+    pub(crate) fn finish(self, footer: &ParquetMetaData) -> Result<String, Error> {
+        let (mut min, mut max, mut nulls) = <(JsonTree, JsonTree, JsonTree)>::default();
+        let nan_columns = self.nan_columns();
+        for (column, seen) in self.columns.counted.iter().zip(&self.nulls) {
+            let stored = FooterStats::new(column, footer)?;
+            let count = match column.is_primitive() {
+                true => stored.null_count()?,
+                false => *seen,
             };
-            nulls.insert(&leaf.names, count.to_string());
-            if leaf.has_bounds && !with_nan.contains(&leaf.place.parquet_index) {
-                for (end, into) in [(End::Least, &mut least), (End::Greatest, &mut greatest)] {
-                    if let Some(json) = read.bound(end)? {
-                        into.insert(&leaf.names, json);
+            nulls.insert(&column.path, count.to_string());
+            if column.has_bounds && !nan_columns.contains(&column.position.parquet_index) {
+                for (end, into) in [(End::Min, &mut min), (End::Max, &mut max)] {
+                    if let Some(json) = stored.bound(end)? {
+                        into.insert(&column.path, json);
                     }
                 }
             }
         }
         let rows = footer.file_metadata().num_rows();
-        let mut all = Tree::default();
-        all.put("numRecords", Tree::Value(rows.to_string()));
-        all.put("minValues", least);
-        all.put("maxValues", greatest);
-        all.put("nullCount", nulls);
-        Ok(all.to_json())
+        let mut stats = JsonTree::default();
+        stats.put("numRecords", JsonTree::Value(rows.to_string()));
+        stats.put("minValues", min);
+        stats.put("maxValues", max);
+        stats.put("nullCount", nulls);
+        Ok(stats.to_json())
     }
 }
 
@@ -117,7 +116,7 @@ fn holds_nan(array: &ArrayRef, nulls: Option<&NullBuffer>) -> bool {
 }
 
 fn any_valid<T: Copy>(values: &[T], nulls: Option<&NullBuffer>, is: impl Fn(T) -> bool) -> bool {
-    // Without a way out of it, a compiler makes a loop of vectors.
+    // Without a way out of the loop, the compiler vectorizes it.
     let has_any = values.iter().fold(false, |any, value| any | is(*value));
     has_any
         && nulls.is_none_or(|nulls| {
@@ -126,37 +125,37 @@ fn any_valid<T: Copy>(values: &[T], nulls: Option<&NullBuffer>, is: impl Fn(T) -
         })
 }
 
-/// What a footer says of one column.
-struct OfFooter<'a> {
+/// The statistics of one column in a footer.
+struct FooterStats<'a> {
     converter: StatisticsConverter<'a>,
     footer: &'a ParquetMetaData,
 }
 
-impl<'a> OfFooter<'a> {
-    fn new(leaf: &'a Leaf, footer: &'a ParquetMetaData) -> Result<Self, Error> {
+impl<'a> FooterStats<'a> {
+    fn new(column: &'a StatsColumn, footer: &'a ParquetMetaData) -> Result<Self, Error> {
         let schema = footer.file_metadata().schema_descr();
-        let converter =
-            StatisticsConverter::from_column_index(leaf.place.parquet_index, &leaf.field, schema)?;
+        let index = column.position.parquet_index;
+        let converter = StatisticsConverter::from_column_index(index, &column.field, schema)?;
         Ok(Self { converter, footer })
     }
 
-    fn nulls(&self) -> Result<u64, Error> {
+    fn null_count(&self) -> Result<u64, Error> {
         let counts = self
             .converter
             .row_group_null_counts(self.footer.row_groups())?;
         Ok(counts.iter().flatten().sum())
     }
 
-    /// None where a row group doesn't say, or where the log can't have the value.
+    /// Gives a bound of all row groups; None where one doesn't say, or where the log can't have the value.
     fn bound(&self, end: End) -> Result<Option<String>, Error> {
         let groups = self.footer.row_groups();
-        let (bounds, exact, keep) = match end {
-            End::Least => (
+        let (bounds, exact, further) = match end {
+            End::Min => (
                 self.converter.row_group_mins(groups)?,
                 self.converter.row_group_is_min_value_exact(groups)?,
                 Ordering::Less,
             ),
-            End::Greatest => (
+            End::Max => (
                 self.converter.row_group_maxes(groups)?,
                 self.converter.row_group_is_max_value_exact(groups)?,
                 Ordering::Greater,
@@ -174,29 +173,29 @@ impl<'a> OfFooter<'a> {
                 return Ok(None);
             }
             let is_beyond =
-                |(known, _): &(ScalarValue, bool)| bound.partial_cmp(known) == Some(keep);
+                |(known, _): &(ScalarValue, bool)| bound.partial_cmp(known) == Some(further);
             if found.as_ref().is_none_or(is_beyond) {
                 let is_exact = exact.is_valid(index) && exact.value(index);
                 found = Some((bound, is_exact));
             }
         }
-        Ok(found.and_then(|(bound, is_exact)| as_json(&bound, end, is_exact)))
+        Ok(found.and_then(|(bound, is_exact)| bound_json(&bound, end, is_exact)))
     }
 }
 
 /// JSON objects in objects; those without a value are left out.
-enum Tree {
+enum JsonTree {
     Value(String),
-    Object(Vec<(String, Tree)>),
+    Object(Vec<(String, JsonTree)>),
 }
 
-impl Default for Tree {
+impl Default for JsonTree {
     fn default() -> Self {
         Self::Object(Vec::new())
     }
 }
 
-impl Tree {
+impl JsonTree {
     fn put(&mut self, name: &str, inner: Self) {
         if let Self::Object(fields) = self {
             fields.push((name.to_owned(), inner));
@@ -211,7 +210,7 @@ impl Tree {
             fields.push((name.clone(), Self::Value(json)));
             return;
         }
-        // Leaves of one struct follow one another.
+        // Columns of one struct follow one another.
         if fields.last().is_none_or(|(last, _)| last != name) {
             fields.push((name.clone(), Self::default()));
         }
@@ -224,11 +223,11 @@ impl Tree {
         match self {
             Self::Value(json) => json.clone(),
             Self::Object(fields) => {
-                let fields = fields.iter().map(|(name, inner)| {
-                    let name = serde_json::Value::from(name.as_str());
-                    format!("{name}:{}", inner.to_json())
+                let members = fields.iter().map(|(name, inner)| {
+                    let key = serde_json::Value::from(name.as_str());
+                    format!("{key}:{}", inner.to_json())
                 });
-                format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+                format!("{{{}}}", members.collect::<Vec<_>>().join(","))
             }
         }
     }

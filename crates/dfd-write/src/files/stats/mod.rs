@@ -1,5 +1,5 @@
-//! Statistics of a data file.
+//! Statistics of a data file, as its add action has them.
 
-pub mod bounds;
-pub mod collector;
-pub mod columns;
+pub(crate) mod bounds;
+pub(crate) mod collector;
+pub(crate) mod columns;
