@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use arrow::array::RecordBatchReader;
 use dfd_arrow::panic_message;
-use dfd_stage::{AbandonedStage, Error, Input, Rewrite, Settings, SourceError, StagedFiles, Stop};
+use dfd_write::{
+    AbandonedStage, CancellationToken, Error, Input, Rewrite, Settings, SourceError, StagedFiles,
+};
 use futures::{StreamExt, stream};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -42,18 +44,18 @@ impl Stage {
 
     #[getter]
     fn read_version(&self) -> Option<u64> {
-        self.0.rules().read_version()
+        self.0.requirements().read_version()
     }
 
     #[getter]
     fn schema_json(&self, py: Python<'_>) -> PyResult<String> {
-        let schema = self.0.rules().delta_schema();
+        let schema = self.0.requirements().delta_schema();
         schema.map_err(|error| errors::stage(py, &error))
     }
 
     #[getter]
     fn partition_by(&self) -> Vec<String> {
-        self.0.rules().partition_columns().to_vec()
+        self.0.requirements().partition_columns().to_vec()
     }
 
     /// As `deltalake.transaction.AddAction` takes them.
@@ -131,7 +133,7 @@ pub(crate) fn stage(
     };
     let location = location(py, uri, &options)?;
     let (input, reading) = input(data)?;
-    let work = |stop| dfd_stage::stage(location, input, settings, stop);
+    let work = |cancellation| dfd_write::stage(location, input, settings, cancellation);
     run(py, work, reading)
 }
 
@@ -169,23 +171,31 @@ pub(crate) fn rewrite(
         },
     };
     let location = location(py, uri, &options)?;
-    run(py, |stop| dfd_stage::rewrite(location, wanted, stop), None)
+    run(
+        py,
+        |cancellation| dfd_write::rewrite(location, wanted, cancellation),
+        None,
+    )
 }
 
 /// Do the work on our threads; a stream that another library gives is `reading`.
-fn run<W>(py: Python<'_>, work: impl FnOnce(Stop) -> W, reading: Option<Reading>) -> PyResult<Stage>
+fn run<W>(
+    py: Python<'_>,
+    work: impl FnOnce(CancellationToken) -> W,
+    reading: Option<Reading>,
+) -> PyResult<Stage>
 where
     W: Future<Output = Outcome> + Send + 'static,
 {
     let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
-    let stop = Stop::default();
+    let cancellation = CancellationToken::new();
     let (done, mut outcome) = sync_channel(1);
-    let work = work(stop.clone());
+    let work = work(cancellation.clone());
     let work = handle.spawn(async move {
         // Where nobody waits any more, what was staged is dropped here.
         let _gone = done.send(work.await);
     });
-    let outcome = wait(py, &mut outcome, &stop);
+    let outcome = wait(py, &mut outcome, &cancellation);
     if let Some(mut reading) = reading {
         // A thread in Python code would end the process badly when the interpreter ends.
         py.detach(move || {
@@ -207,7 +217,11 @@ where
 type Outcome = Result<StagedFiles, Error>;
 
 /// The outcome, with an eye on Ctrl-C; None where the work panicked.
-fn wait(py: Python<'_>, outcome: &mut Receiver<Outcome>, stop: &Stop) -> PyResult<Option<Outcome>> {
+fn wait(
+    py: Python<'_>,
+    outcome: &mut Receiver<Outcome>,
+    cancellation: &CancellationToken,
+) -> PyResult<Option<Outcome>> {
     let mut poll = |patience| {
         let waiting = &mut *outcome;
         dfd_delta::blocking(move || match waiting.recv_timeout(patience) {
@@ -217,7 +231,7 @@ fn wait(py: Python<'_>, outcome: &mut Receiver<Outcome>, stop: &Stop) -> PyResul
         })
     };
     polling::wait(py, &mut poll).inspect_err(|_| {
-        stop.now();
+        cancellation.cancel();
         // Where it was done already, what was staged goes.
         let staged = polling::wait_at_most(py, TIDYING, poll);
         py.detach(|| drop(staged));
@@ -305,7 +319,7 @@ pub(crate) fn abandoned_stages(
     options: HashMap<String, String>,
 ) -> PyResult<Vec<Abandoned>> {
     let location = location(py, uri, &options)?;
-    let found = py.detach(|| dfd_delta::block_on(dfd_stage::abandoned_stages(&location)));
+    let found = py.detach(|| dfd_delta::block_on(dfd_write::abandoned_stages(&location)));
     let found = found.map_err(|error| errors::table(py, &error))?;
     let found = found.map_err(|error| errors::stage(py, &error))?;
     let told = |stage: AbandonedStage| {

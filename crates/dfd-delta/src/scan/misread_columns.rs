@@ -12,8 +12,8 @@ use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::prelude::SessionConfig;
 use futures::{StreamExt, TryStreamExt};
 
-use crate::files::column_names::TableNames;
 use crate::error::Error;
+use crate::files::column_names::TableNames;
 use crate::files::data_file::DataFile;
 use crate::files::parquet_metadata::Readers;
 use crate::scan::pruning;
@@ -46,7 +46,12 @@ impl TableSnapshot {
         let metrics = ExecutionPlanMetricsSet::new();
         let names = self.columns().names();
         let physical = &names.physical();
-        let readers = &Readers::new(self.location(), names.clone(), parquet_metadata_cache(), &metrics);
+        let readers = &Readers::new(
+            self.location(),
+            names.clone(),
+            parquet_metadata_cache(),
+            &metrics,
+        );
         let of_file = async |file: &DataFile| {
             let stored = readers.footer(file.scanned.clone()).await?;
             let under = |names: &TableNames| names.given_to(Arc::clone(&stored));

@@ -36,8 +36,8 @@ pub(crate) fn engine(py: Python<'_>, message: &str) -> PyErr {
 }
 
 /// `RuleViolation` of what a rule forbids, `StageError` of everything else.
-pub(crate) fn stage(py: Python<'_>, error: &dfd_stage::Error) -> PyErr {
-    let class = if error.is_of_a_rule() {
+pub(crate) fn stage(py: Python<'_>, error: &dfd_write::Error) -> PyErr {
+    let class = if error.is_rule_violation() {
         "RuleViolation"
     } else {
         "StageError"

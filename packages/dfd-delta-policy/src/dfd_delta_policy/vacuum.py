@@ -185,7 +185,7 @@ def retention_of(configuration: Mapping[str, Any]) -> float:
 
 
 class _Lease(msgspec.Struct):
-    """As dfd-native writes it (`crates/dfd-stage/src/lease.rs`)."""
+    """As dfd-native writes it (`crates/dfd-write/src/lease.rs`)."""
 
     stage_id: str
     host: str

@@ -1,0 +1,34 @@
+//! The first error of several tasks.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use datafusion::error::DataFusionError;
+
+use crate::error::Error;
+
+/// Keeps the first error of a stage, which operators between a source and a writer would wrap or lose.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FirstError(Arc<Mutex<Option<Error>>>);
+
+impl FirstError {
+    /// Keeps `error`, unless there was one before.
+    pub(crate) fn record(&self, error: Error) {
+        self.slot().get_or_insert(error);
+    }
+
+    /// Keeps `error`, and gives an operator another in its place.
+    pub(crate) fn record_for_operator(&self, error: Error) -> DataFusionError {
+        let text = error.to_string();
+        self.record(error);
+        DataFusionError::Execution(text)
+    }
+
+    /// Gives the first error, if there was any.
+    pub(crate) fn take(&self) -> Option<Error> {
+        self.slot().take()
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<Error>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,252 @@
+//! Constraints, invariants, generated columns and defaults.
+//!
+//! Their expressions are Spark's, and compiled once. A condition is computed for a whole batch, and only
+//! where it fails is the row looked for.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::{Column, ScalarValue};
+use datafusion::logical_expr::{Operator, col};
+use datafusion::physical_expr::PhysicalExpr;
+use delta_kernel::schema::{ColumnMetadataKey, MetadataValue, StructField, StructType};
+use delta_kernel::table_configuration::TableConfiguration;
+use deltalake_core::StructTypeExt;
+use dfd_arrow::exact_cast;
+use dfd_spark_sql::{Error as TranslateError, TypedExpr, compare, compile};
+
+use crate::error::{Error, RuleViolation};
+use crate::schema::expressions::{TableExpression, constant, describe_value, first_not_true};
+
+/// What the rows of a table satisfy, and what its columns are where a stream lacks them.
+#[derive(Debug, Default)]
+pub(crate) struct Constraints {
+    conditions: Vec<TableExpression>,
+    generated: Vec<GeneratedColumn>,
+    /// The columns that have a default, by their place, and its expression.
+    defaults: Vec<(usize, String)>,
+}
+
+/// A column that is computed from others.
+#[derive(Debug)]
+struct GeneratedColumn {
+    index: usize,
+    value: TableExpression,
+    /// Whether the column has the expression's value; two nulls are the same.
+    is_unchanged: Arc<dyn PhysicalExpr>,
+}
+
+impl Constraints {
+    /// Compiles the constraints of a table with these columns.
+    ///
+    /// # Errors
+    /// An expression that isn't known to mean the same as to Spark; by its text.
+    pub(crate) fn new(table: &TableConfiguration, columns: &Schema) -> Result<Self, Error> {
+        let schema = table.logical_schema();
+        let mut conditions = Vec::new();
+        for (owner, text) in condition_texts(table, &schema)? {
+            let condition = TableExpression::new(owner, text, columns, |typed| {
+                compile_condition(&typed, columns)
+            });
+            conditions.push(condition?);
+        }
+        Ok(Self {
+            conditions,
+            generated: generated_columns(&schema, columns)?,
+            defaults: defaults(&schema),
+        })
+    }
+
+    /// Whether the column of this place can be computed.
+    pub(crate) fn is_generated(&self, column: usize) -> bool {
+        self.generated(column).is_some()
+    }
+
+    fn generated(&self, column: usize) -> Option<&GeneratedColumn> {
+        self.generated
+            .iter()
+            .find(|generated| generated.index == column)
+    }
+
+    /// Computes what a column is where the stream lacks it; None without a default.
+    ///
+    /// # Errors
+    /// A default that isn't known to mean the same as to Spark.
+    pub(crate) fn default_value(
+        &self,
+        column: usize,
+        field: &Field,
+    ) -> Result<Option<ScalarValue>, RuleViolation> {
+        let found = self.defaults.iter().find(|(index, _)| *index == column);
+        let Some((_, text)) = found else {
+            return Ok(None);
+        };
+        match constant(text, field.data_type()) {
+            Ok(value) => Ok(Some(value)),
+            Err(reason) => Err(RuleViolation::Expression {
+                rule: format!("the default of `{}`", field.name()),
+                expression: text.clone(),
+                reason,
+            }),
+        }
+    }
+
+    /// Computes a generated column from a batch in which the other columns are.
+    ///
+    /// # Errors
+    /// Values that can't be computed, or aren't of the column's type; the row is named.
+    pub(crate) fn compute_generated(
+        &self,
+        column: usize,
+        batch: &RecordBatch,
+        first_row: u64,
+    ) -> Result<ArrayRef, Error> {
+        let Some(GeneratedColumn { value, .. }) = self.generated(column) else {
+            return Err(Error::metadata("no such generated column"));
+        };
+        let computed = value.evaluate(&value.compiled, batch, first_row)?;
+        let cast = exact_cast(&computed, batch.schema_ref().field(column).data_type());
+        Ok(cast.map_err(|inexact| RuleViolation::Uncomputed {
+            rule: value.owner.clone(),
+            expression: value.text.clone(),
+            row: first_row + inexact.row as u64,
+            reason: inexact.reason,
+        })?)
+    }
+
+    /// Fails where a row of the batch breaks a rule.
+    ///
+    /// `is_given` says which columns the stream itself has.
+    ///
+    /// # Errors
+    /// The first row that breaks the rule, and the values in it.
+    pub(crate) fn check(
+        &self,
+        batch: &RecordBatch,
+        first_row: u64,
+        is_given: impl Fn(usize) -> bool,
+    ) -> Result<(), Error> {
+        for column in self.generated.iter().filter(|found| is_given(found.index)) {
+            column.check(batch, first_row)?;
+        }
+        for condition in &self.conditions {
+            check_condition(condition, batch, first_row)?;
+        }
+        Ok(())
+    }
+}
+
+impl GeneratedColumn {
+    fn check(&self, batch: &RecordBatch, first_row: u64) -> Result<(), Error> {
+        let unchanged = self.value.evaluate(&self.is_unchanged, batch, first_row)?;
+        let Some(row) = first_not_true(&unchanged) else {
+            return Ok(());
+        };
+        let only = batch.slice(row, 1);
+        let computed = self.value.compiled.evaluate(&only)?.into_array(1)?;
+        Err(RuleViolation::Generated {
+            column: batch.schema_ref().field(self.index).name().clone(),
+            expression: self.value.text.clone(),
+            row: first_row + row as u64,
+            given: describe_value(batch.column(self.index), row),
+            computed: describe_value(&computed, 0),
+        }
+        .into())
+    }
+}
+
+fn check_condition(
+    condition: &TableExpression,
+    batch: &RecordBatch,
+    first_row: u64,
+) -> Result<(), Error> {
+    let holds = condition.evaluate(&condition.compiled, batch, first_row)?;
+    match first_not_true(&holds) {
+        None => Ok(()),
+        Some(row) => Err(RuleViolation::Condition {
+            rule: condition.owner.clone(),
+            expression: condition.text.clone(),
+            row: first_row + row as u64,
+            values: condition.describe_row(batch, row),
+        }
+        .into()),
+    }
+}
+
+/// The CHECK constraints and invariants of a table: whose each is, and its text.
+fn condition_texts(
+    table: &TableConfiguration,
+    schema: &StructType,
+) -> Result<Vec<(String, String)>, Error> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for (key, text) in table.metadata().configuration() {
+        if let Some(name) = key.strip_prefix("delta.constraints.") {
+            found.push((format!("the CHECK constraint `{name}`"), text.clone()));
+        }
+    }
+    for invariant in schema.get_invariants().map_err(Error::metadata)? {
+        let owner = format!("the invariant of `{}`", invariant.field_name);
+        found.push((owner, invariant.invariant_sql));
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn compile_condition(
+    typed: &TypedExpr,
+    columns: &Schema,
+) -> Result<Arc<dyn PhysicalExpr>, TranslateError> {
+    match &typed.data_type {
+        DataType::Boolean => compile(&typed.expr, columns),
+        other => Err(TranslateError::Unsupported(format!(
+            "it is {other} and no condition"
+        ))),
+    }
+}
+
+fn generated_columns(
+    schema: &StructType,
+    columns: &Schema,
+) -> Result<Vec<GeneratedColumn>, RuleViolation> {
+    let mut found = Vec::new();
+    for (index, (field, column)) in schema.fields().zip(columns.fields()).enumerate() {
+        let Some(text) = metadata_text(field, ColumnMetadataKey::GenerationExpression) else {
+            continue;
+        };
+        let owner = format!("the generated column `{}`", column.name());
+        let given = TypedExpr::new(
+            col(Column::from_name(column.name())),
+            column.data_type().clone(),
+        );
+        let mut is_unchanged = None;
+        let value = TableExpression::new(owner, text.to_owned(), columns, |typed| {
+            let same = compare(given, Operator::IsNotDistinctFrom, typed.clone())?;
+            is_unchanged = Some(compile(&same.expr, columns)?);
+            compile(&typed.expr, columns)
+        })?;
+        if let Some(is_unchanged) = is_unchanged {
+            found.push(GeneratedColumn {
+                index,
+                value,
+                is_unchanged,
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn defaults(schema: &StructType) -> Vec<(usize, String)> {
+    let texts = schema.fields().enumerate().filter_map(|(index, field)| {
+        let text = metadata_text(field, ColumnMetadataKey::CurrentDefault)?;
+        Some((index, text.to_owned()))
+    });
+    texts.collect()
+}
+
+fn metadata_text(field: &StructField, key: ColumnMetadataKey) -> Option<&str> {
+    match field.metadata().get(key.as_ref()) {
+        Some(MetadataValue::String(text)) => Some(text),
+        _ => None,
+    }
+}

@@ -1,0 +1,149 @@
+//! Expressions that the log has as text, compiled.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Schema};
+use arrow::util::display::array_value_to_string;
+use datafusion::common::ScalarValue;
+use datafusion::error::DataFusionError;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::utils::collect_columns;
+use dfd_arrow::exact_cast;
+use dfd_spark_sql::{Error as TranslateError, TypedExpr, compile, translate};
+
+use crate::error::{Error, RuleViolation};
+
+/// Characters of a value in a message, at most.
+const SHOWN_CHARACTERS: usize = 60;
+
+/// An expression of a table, and whose it is.
+#[derive(Debug)]
+pub(crate) struct TableExpression {
+    /// The constraint, invariant or column in words that users know.
+    pub(crate) owner: String,
+    /// The expression as the log has it.
+    pub(crate) text: String,
+    /// The expression over the table's columns.
+    pub(crate) compiled: Arc<dyn PhysicalExpr>,
+}
+
+impl TableExpression {
+    /// Translates an expression over these columns; `compile_with` compiles the translation.
+    ///
+    /// # Errors
+    /// The expression isn't known to mean the same as to Spark.
+    pub(crate) fn new(
+        owner: String,
+        text: String,
+        columns: &Schema,
+        compile_with: impl FnOnce(TypedExpr) -> Result<Arc<dyn PhysicalExpr>, TranslateError>,
+    ) -> Result<Self, RuleViolation> {
+        match translate(&text, columns).and_then(compile_with) {
+            Ok(compiled) => Ok(Self {
+                owner,
+                text,
+                compiled,
+            }),
+            Err(reason) => Err(RuleViolation::Expression {
+                rule: owner,
+                expression: text,
+                reason: reason.to_string(),
+            }),
+        }
+    }
+
+    /// Computes `expr`, which was made of this expression, for a batch.
+    ///
+    /// # Errors
+    /// The first row for which it can't be computed.
+    pub(crate) fn evaluate(
+        &self,
+        expr: &Arc<dyn PhysicalExpr>,
+        batch: &RecordBatch,
+        first_row: u64,
+    ) -> Result<ArrayRef, Error> {
+        let compute = |rows: &RecordBatch| expr.evaluate(rows)?.into_array(rows.num_rows());
+        compute(batch).map_err(|error| {
+            let mut rows = 0..batch.num_rows();
+            let failed = rows.find_map(|row| Some((row, compute(&batch.slice(row, 1)).err()?)));
+            match failed {
+                Some((row, error)) => self.uncomputed(first_row + row as u64, &error).into(),
+                None => error.into(),
+            }
+        })
+    }
+
+    fn uncomputed(&self, row: u64, error: &DataFusionError) -> RuleViolation {
+        RuleViolation::Uncomputed {
+            rule: self.owner.clone(),
+            expression: self.text.clone(),
+            row,
+            reason: error.to_string(),
+        }
+    }
+
+    /// Tells the columns in the expression, and their values in a row.
+    pub(crate) fn describe_row(&self, batch: &RecordBatch, row: usize) -> String {
+        let mut columns: Vec<_> = collect_columns(&self.compiled).into_iter().collect();
+        columns.sort_by_key(Column::index);
+        let told = columns.iter().map(|column| {
+            let value = describe_value(batch.column(column.index()), row);
+            format!("{} is {value}", column.name())
+        });
+        told.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Computes an expression without columns, as a value of this type.
+///
+/// # Errors
+/// Why the expression has no such value.
+pub(crate) fn constant(text: &str, data_type: &DataType) -> Result<ScalarValue, String> {
+    let no_columns = Schema::empty();
+    let expr = compile_constant(text, data_type, &no_columns).map_err(|error| error.to_string())?;
+    let options = RecordBatchOptions::new().with_row_count(Some(1));
+    let one_row = RecordBatch::try_new_with_options(Arc::new(no_columns), Vec::new(), &options);
+    let evaluate = |rows: &RecordBatch| expr.evaluate(rows)?.into_array(1);
+    let computed = one_row
+        .map_err(DataFusionError::from)
+        .and_then(|row| evaluate(&row));
+    let array = computed.map_err(|error| error.to_string())?;
+    let cast = exact_cast(&array, data_type).map_err(|inexact| inexact.reason)?;
+    ScalarValue::try_from_array(&cast, 0).map_err(|error| error.to_string())
+}
+
+fn compile_constant(
+    text: &str,
+    data_type: &DataType,
+    no_columns: &Schema,
+) -> Result<Arc<dyn PhysicalExpr>, TranslateError> {
+    let typed = translate(text, no_columns)?;
+    let value = match typed.text() {
+        Some(_) => typed.cast(data_type)?,
+        None => typed,
+    };
+    compile(&value.expr, no_columns)
+}
+
+/// Finds the first row that is false or null.
+pub(crate) fn first_not_true(values: &ArrayRef) -> Option<usize> {
+    let booleans = values.as_boolean();
+    if booleans.null_count() == 0 && booleans.false_count() == 0 {
+        return None;
+    }
+    (0..booleans.len()).find(|row| booleans.is_null(*row) || !booleans.value(*row))
+}
+
+/// Tells a value as messages have it: long ones are cut.
+pub(crate) fn describe_value(array: &ArrayRef, row: usize) -> String {
+    if array.is_null(row) {
+        return "null".to_owned();
+    }
+    let text = array_value_to_string(array, row).unwrap_or_default();
+    match text.char_indices().nth(SHOWN_CHARACTERS) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}

@@ -1,0 +1,87 @@
+//! Features of a table that writers have to honour.
+
+use delta_kernel::schema::{ColumnMetadataKey, DataType as DeltaType, StructType};
+use delta_kernel::table_configuration::TableConfiguration;
+use delta_kernel::table_features::TableFeature;
+
+use crate::error::RuleViolation;
+
+/// The newest writer version, whose features are listed by name.
+const MAX_WRITER_VERSION: i32 = 7;
+
+/// Writer features that ask nothing of a data file, or what is done here.
+const SUPPORTED: [TableFeature; 13] = [
+    TableFeature::AppendOnly,
+    TableFeature::Invariants,
+    TableFeature::CheckConstraints,
+    TableFeature::ChangeDataFeed,
+    TableFeature::GeneratedColumns,
+    TableFeature::AllowColumnDefaults,
+    TableFeature::ColumnMapping,
+    TableFeature::DeletionVectors,
+    TableFeature::TimestampWithoutTimezone,
+    TableFeature::V2Checkpoint,
+    TableFeature::VacuumProtocolCheck,
+    TableFeature::InCommitTimestamp,
+    TableFeature::DomainMetadata,
+];
+
+/// Refuses a table with a writer feature that isn't supported.
+pub(crate) fn require_supported(table: &TableConfiguration) -> Result<(), RuleViolation> {
+    let protocol = table.protocol();
+    // Below version 7 features are those of the version, and all but identity columns are supported.
+    let features = protocol.writer_features().unwrap_or_default();
+    let version = protocol.min_writer_version();
+    if version > MAX_WRITER_VERSION {
+        return Err(RuleViolation::Feature(format!("writer version {version}")));
+    }
+    // Columns of the first three are refused where there are any; the others have no name of their own.
+    let without_effect = [
+        TableFeature::IdentityColumns,
+        TableFeature::VariantType,
+        TableFeature::VariantTypePreview,
+        TableFeature::Unknown("checkpointProtection".to_owned()),
+        TableFeature::Unknown("inCommitTimestamp-preview".to_owned()),
+    ];
+    let is_supported =
+        |feature: &&TableFeature| SUPPORTED.contains(feature) || without_effect.contains(feature);
+    match features.iter().find(|feature| !is_supported(feature)) {
+        Some(feature) => Err(RuleViolation::Feature(format!("the feature {feature}"))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a table with an identity column: its values are given out by the log.
+pub(crate) fn refuse_identity_columns(schema: &StructType) -> Result<(), RuleViolation> {
+    let key = ColumnMetadataKey::IdentityStart.as_ref();
+    let mut fields = schema.fields();
+    match fields.find(|field| field.metadata().contains_key(key)) {
+        Some(field) => Err(RuleViolation::Feature(format!(
+            "the identity column `{}`",
+            field.name()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a table with variants: Arrow has them as structs, and written as those they aren't variants any more.
+pub(crate) fn refuse_variants(schema: &StructType) -> Result<(), RuleViolation> {
+    let mut fields = schema.fields();
+    match fields.find(|field| has_variant(field.data_type())) {
+        Some(field) => Err(RuleViolation::Feature(format!(
+            "the variant column `{}`",
+            field.name()
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn has_variant(data_type: &DeltaType) -> bool {
+    match data_type {
+        DeltaType::Variant(_) => true,
+        DeltaType::Struct(inner) => inner.fields().any(|field| has_variant(field.data_type())),
+        DeltaType::Array(list) => has_variant(list.element_type()),
+        DeltaType::Map(map) => has_variant(map.key_type()) || has_variant(map.value_type()),
+        DeltaType::Primitive(_) => false,
+    }
+}

@@ -1,0 +1,13 @@
+//! What a table asks of its rows, and how rows of a stream become rows of the table.
+//!
+//! Lowest of the folders: nothing here knows of files or plans.
+
+pub(crate) mod constraints;
+pub(crate) mod delta_types;
+pub(crate) mod expressions;
+pub(crate) mod features;
+pub(crate) mod metadata;
+pub(crate) mod partitions;
+pub(crate) mod requirements;
+pub(crate) mod stats_paths;
+pub(crate) mod transform;

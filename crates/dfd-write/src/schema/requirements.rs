@@ -1,0 +1,299 @@
+//! What a table asks of its data files.
+//!
+//! ```text
+//!   log ─────────────┐
+//!                    ├─> TableConfiguration ──> WriteRequirements ──> BatchTransform  stream -> the table's columns
+//!   stream's schema ─┘   (protocol, metadata)                     ├─> Partition       a row's partition
+//!                                                                 └─> StatsPaths      columns with statistics
+//! ```
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
+use delta_kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
+use delta_kernel::schema::StructType;
+use delta_kernel::table_configuration::TableConfiguration;
+use delta_kernel::table_features::ColumnMappingMode;
+use deltalake_core::kernel::{Protocol, new_metadata};
+use dfd_delta::TableSnapshot;
+use serde_json::json;
+use url::Url;
+
+use crate::error::{Error, RuleViolation};
+use crate::schema::constraints::Constraints;
+use crate::schema::delta_types::to_delta_field;
+use crate::schema::features;
+use crate::schema::metadata::{Keep, strip_metadata};
+use crate::schema::partitions::{Partition, PartitionColumn, partition_directory};
+use crate::schema::stats_paths::StatsPaths;
+use crate::schema::transform::BatchTransform;
+
+/// Delta-Spark's size of a file where the table says nothing.
+const TARGET_FILE_BYTES: u64 = 128 << 20;
+
+/// Where the rows come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RowOrigin {
+    /// A stream: they are checked.
+    Stream,
+    /// The table: they were checked before.
+    Table,
+}
+
+/// What one version of a table, or a table to be made, asks of whoever writes its data files.
+#[derive(Debug, Clone)]
+pub struct WriteRequirements {
+    read_version: Option<u64>,
+    columns: SchemaRef,
+    partition_columns: Vec<String>,
+    partitioning: Arc<[PartitionColumn]>,
+    has_column_mapping: bool,
+    delta_schema: Arc<StructType>,
+    file_schema: SchemaRef,
+    target_file_bytes: u64,
+    constraints: Arc<Constraints>,
+    stats_paths: Arc<StatsPaths>,
+    /// The partition of all rows, where it is known beforehand.
+    only_partition: Option<Partition>,
+}
+
+impl WriteRequirements {
+    /// Reads what a table asks of new rows.
+    ///
+    /// # Errors
+    /// A writer feature, a type or an expression that can't be honoured; it is named.
+    pub(crate) fn for_append(snapshot: &TableSnapshot) -> Result<Self, Error> {
+        Self::for_snapshot(snapshot, RowOrigin::Stream)
+    }
+
+    /// Reads what a table asks of rows that are written again as they are: nothing is checked or computed.
+    ///
+    /// # Errors
+    /// A writer feature or a type that can't be honoured; it is named.
+    pub(crate) fn for_rewrite(snapshot: &TableSnapshot) -> Result<Self, Error> {
+        Self::for_snapshot(snapshot, RowOrigin::Table)
+    }
+
+    /// Makes the requirements of a table to be made of a stream, with Delta's types.
+    ///
+    /// # Errors
+    /// A type that Delta doesn't have, two columns of one name, or a partition column that can't be one.
+    pub(crate) fn for_new_table(source: &Schema, partition_by: &[String]) -> Result<Self, Error> {
+        refuse_repeated_names(source, partition_by)?;
+        let fields = source.fields().iter().map(|field| to_delta_field(field));
+        let schema = Schema::new(fields.collect::<Result<Vec<_>, _>>()?);
+        let delta_schema: StructType = (&schema).try_into_kernel()?;
+        let metadata =
+            new_metadata(&delta_schema, partition_by, [("", ""); 0]).map_err(Error::metadata)?;
+        let unknown = partition_by
+            .iter()
+            .find(|name| schema.field_with_name(name).is_err());
+        if let Some(name) = unknown {
+            return Err(RuleViolation::NoSuchPartitionColumn(name.clone()).into());
+        }
+        let anywhere = Url::parse("memory:///").map_err(Error::metadata)?;
+        let configuration =
+            TableConfiguration::try_new(metadata, protocol_for(&schema)?, anywhere, 0)?;
+        Self::new(&configuration, None, RowOrigin::Stream)
+    }
+
+    /// Narrows these to rows of one partition, without its columns.
+    #[must_use]
+    pub(crate) fn within_partition(&self, values: Vec<(String, Option<String>)>) -> Self {
+        let texts = values.iter().map(|(_, text)| text.as_deref());
+        let named = self.partition_columns.iter().map(String::as_str).zip(texts);
+        let directory = match self.has_column_mapping {
+            true => String::new(),
+            false => partition_directory(named),
+        };
+        let fields = self.columns.fields().iter();
+        let in_files = fields.filter(|field| !self.partition_columns.contains(field.name()));
+        Self {
+            columns: Arc::new(Schema::new(in_files.cloned().collect::<Fields>())),
+            partition_columns: Vec::new(),
+            partitioning: Arc::default(),
+            only_partition: Some(Partition { values, directory }),
+            ..self.clone()
+        }
+    }
+
+    fn for_snapshot(snapshot: &TableSnapshot, origin: RowOrigin) -> Result<Self, Error> {
+        let configuration = snapshot.log_state()?.table_configuration();
+        features::require_supported(configuration)?;
+        Self::new(configuration, Some(snapshot.version()), origin)
+    }
+
+    fn new(
+        table: &TableConfiguration,
+        read_version: Option<u64>,
+        origin: RowOrigin,
+    ) -> Result<Self, Error> {
+        let delta_schema = table.logical_schema();
+        if origin == RowOrigin::Stream {
+            features::refuse_identity_columns(&delta_schema)?;
+        }
+        features::refuse_variants(&delta_schema)?;
+        let logical: Schema = delta_schema.as_ref().try_into_arrow()?;
+        let physical: Schema = table.physical_schema().as_ref().try_into_arrow()?;
+        for field in logical.fields() {
+            to_delta_field(field)?;
+        }
+        let keep = match origin {
+            RowOrigin::Stream => Keep::Nullability,
+            RowOrigin::Table => Keep::Nothing,
+        };
+        let columns = Schema::new(strip_metadata(logical.fields(), keep));
+        let partition_columns = table.logical_partition_columns().to_vec();
+        let partitioning = partition_columns
+            .iter()
+            .map(|name| PartitionColumn::new(&columns, &physical, name))
+            .collect::<Result<Vec<_>, _>>()?;
+        let has_column_mapping = table.column_mapping_mode() != ColumnMappingMode::None;
+        let file_schema = Arc::new(file_schema(
+            &columns,
+            &physical,
+            &partition_columns,
+            has_column_mapping,
+        )?);
+        let target = table.table_properties().target_file_size;
+        Ok(Self {
+            read_version,
+            constraints: Arc::new(match origin {
+                RowOrigin::Stream => Constraints::new(table, &columns)?,
+                RowOrigin::Table => Constraints::default(),
+            }),
+            stats_paths: Arc::new(StatsPaths::new(table)?),
+            columns: Arc::new(columns),
+            partition_columns,
+            partitioning: partitioning.into(),
+            has_column_mapping,
+            delta_schema,
+            file_schema,
+            target_file_bytes: target.map_or(TARGET_FILE_BYTES, u64::from),
+            only_partition: None,
+        })
+    }
+
+    /// The table's version that asks for this; None for a table to be made.
+    pub fn read_version(&self) -> Option<u64> {
+        self.read_version
+    }
+
+    /// The names of the partition columns in their order.
+    pub fn partition_columns(&self) -> &[String] {
+        &self.partition_columns
+    }
+
+    /// The table's schema in the JSON of its log.
+    ///
+    /// # Errors
+    /// It can't be written as JSON.
+    pub fn delta_schema(&self) -> Result<String, Error> {
+        serde_json::to_string(self.delta_schema.as_ref()).map_err(Error::metadata)
+    }
+
+    /// The table's columns in their order, of Delta's types and without metadata.
+    pub(crate) fn columns(&self) -> &SchemaRef {
+        &self.columns
+    }
+
+    /// The columns of a data file: physical names, without the partition columns.
+    ///
+    /// Every column may be null, as in Spark's files; that none is where none may be, [`BatchTransform`]
+    /// has seen to.
+    pub(crate) fn file_schema(&self) -> &SchemaRef {
+        &self.file_schema
+    }
+
+    /// Bytes that a file should have, about.
+    pub(crate) fn target_file_bytes(&self) -> u64 {
+        self.target_file_bytes
+    }
+
+    /// The columns of a data file that have statistics.
+    pub(crate) fn stats_paths(&self) -> &StatsPaths {
+        &self.stats_paths
+    }
+
+    /// Makes what turns batches of `source` into rows of the table.
+    ///
+    /// # Errors
+    /// A column is missing, unknown, ambiguous, or of a type without a way; it is named.
+    pub(crate) fn transform(&self, source: &Schema) -> Result<BatchTransform, Error> {
+        BatchTransform::new(&self.columns, &self.constraints, &self.partitioning, source)
+    }
+
+    /// Finds the partition of a row of a transformed batch.
+    ///
+    /// # Errors
+    /// A value that no partition can have.
+    pub(crate) fn partition(&self, batch: &RecordBatch, row: usize) -> Result<Partition, Error> {
+        match &self.only_partition {
+            Some(partition) => Ok(partition.clone()),
+            None => Partition::of_row(&self.partitioning, batch, row, self.has_column_mapping),
+        }
+    }
+}
+
+/// Refuses names that differ in no more than case: protocol, "Schema Serialization Format".
+fn refuse_repeated_names(source: &Schema, partition_by: &[String]) -> Result<(), RuleViolation> {
+    for (position, field) in source.fields().iter().enumerate() {
+        let is_same = |other: &FieldRef| other.name().eq_ignore_ascii_case(field.name());
+        if source.fields()[..position].iter().any(is_same) {
+            return Err(RuleViolation::Ambiguous(field.name().clone()));
+        }
+    }
+    let is_repeated = |(place, name): &(usize, &String)| partition_by[..*place].contains(name);
+    match partition_by.iter().enumerate().find(is_repeated) {
+        Some((_, name)) => Err(RuleViolation::RepeatedPartitionColumn(name.clone())),
+        None => Ok(()),
+    }
+}
+
+fn file_schema(
+    columns: &Schema,
+    physical: &Schema,
+    partition_columns: &[String],
+    has_column_mapping: bool,
+) -> Result<Schema, RuleViolation> {
+    let both = columns.fields().iter().zip(physical.fields());
+    let in_files: Fields = both
+        .filter(|(field, _)| !partition_columns.contains(field.name()))
+        .map(|(_, field)| Arc::clone(field))
+        .collect();
+    if in_files.is_empty() {
+        return Err(RuleViolation::OnlyPartitionColumns);
+    }
+    let keep = match has_column_mapping {
+        true => Keep::FieldIds,
+        false => Keep::Nothing,
+    };
+    Ok(Schema::new(strip_metadata(&in_files, keep)))
+}
+
+/// The lowest protocol in which a table can have this schema.
+fn protocol_for(schema: &Schema) -> Result<Protocol, Error> {
+    let has_ntz = |field: &FieldRef| has_timestamp_ntz(field.data_type());
+    let protocol = if schema.fields().iter().any(has_ntz) {
+        let features = ["timestampNtz"];
+        json!({
+            "minReaderVersion": 3, "minWriterVersion": 7,
+            "readerFeatures": features, "writerFeatures": features,
+        })
+    } else {
+        json!({"minReaderVersion": 1, "minWriterVersion": 2})
+    };
+    serde_json::from_value(protocol).map_err(Error::metadata)
+}
+
+fn has_timestamp_ntz(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Timestamp(_, None) => true,
+        DataType::Struct(fields) => fields
+            .iter()
+            .any(|field| has_timestamp_ntz(field.data_type())),
+        DataType::List(inner) | DataType::Map(inner, _) => has_timestamp_ntz(inner.data_type()),
+        _ => false,
+    }
+}
