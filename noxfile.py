@@ -252,11 +252,12 @@ def compat(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
-    """ruff, import-linter, zizmor, and the workspace's own rules. Needs no Rust."""
+    """ruff, import-linter, zizmor, module cycles, and the workspace's own rules. Needs no Rust."""
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("python", "tools/check_bounds.py")
     session.run("python", "tools/check_storage.py")
+    session.run("python", "tools/check_modules.py")
     session.run("lint-imports", "--no-cache", env={"PYTHONPATH": _joined(SOURCES)})
     session.run("zizmor", "--offline", "--quiet", "--persona", "pedantic", ".github")
 

@@ -10,7 +10,7 @@ use datafusion_expr::{
     Volatility, scalar_doc_sections::DOC_SECTION_MATH,
 };
 
-use crate::{any_null_literal, expect_arity, float64, nullable_field};
+use crate::arguments::{any_null_literal, expect_arity, float64, nullable_field};
 
 const NAME: &str = "dfd_haversine_km";
 

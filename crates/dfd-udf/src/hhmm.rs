@@ -10,7 +10,7 @@ use datafusion_expr::{
     Volatility, scalar_doc_sections::DOC_SECTION_DATETIME,
 };
 
-use crate::{expect_arity, nullable_field};
+use crate::arguments::{expect_arity, nullable_field};
 
 const NAME: &str = "dfd_hhmm_minutes";
 
