@@ -23,10 +23,6 @@ mod scan;
 mod snapshot;
 
 pub use commit::put_commit;
-pub use dfd_runtime::{
-    CacheStats, Error as RuntimeError, Location, block_on, blocking, handle as runtime_handle,
-    parquet_metadata_cache, request_counts, stores, task_context_provider,
-};
 pub use error::Error;
 pub use files::parquet_metadata::{CREATED_BY, without_bounds};
 pub use metadata_tables::{cache_stats, caches, changes, files, history};

@@ -31,7 +31,7 @@ impl EngineConfig {
         // The foreign session knows when a directory changes, and we don't.
         let mut caches = CacheManagerConfig::default()
             .with_list_files_cache_limit(0)
-            .with_file_metadata_cache(Some(dfd_delta::parquet_metadata_cache()));
+            .with_file_metadata_cache(Some(dfd_runtime::parquet_metadata_cache()));
         if let Some(bytes) = self.footer_cache_bytes {
             caches = caches.with_metadata_cache_limit(bytes);
         }

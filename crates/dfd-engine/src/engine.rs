@@ -8,7 +8,7 @@ use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 use datafusion_proto::bytes::logical_plan_from_bytes_with_extension_codec;
-use dfd_delta::Location;
+use dfd_runtime::Location;
 
 use crate::config::EngineConfig;
 use crate::foreign_plan_codec::ForeignPlanCodec;

@@ -59,7 +59,7 @@ impl PlannedQuery {
     /// # Errors
     /// The first steps fail.
     pub fn stream(&self) -> Result<SendableRecordBatchStream> {
-        let threads = dfd_delta::runtime_handle()?;
+        let threads = dfd_runtime::handle()?;
         let _entered = threads.enter();
         execute_stream(Arc::clone(&self.plan), Arc::clone(&self.context))
     }

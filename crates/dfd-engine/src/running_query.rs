@@ -28,7 +28,7 @@ pub struct RunningQuery {
 impl RunningQuery {
     /// Begin to run the plan on our threads.
     pub(crate) fn start(plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Result<Self> {
-        let handle = dfd_delta::runtime_handle()?;
+        let handle = dfd_runtime::handle()?;
         let (sender, batches) = channel(WAITING);
         let work = handle.spawn(async move {
             let mut stream = match execute_stream(plan, context) {
@@ -55,7 +55,7 @@ impl RunningQuery {
     ///
     /// It is an error where the query failed, or its work panicked.
     pub fn poll_next(&mut self, patience: Duration) -> Poll<Option<Result<RecordBatch>>> {
-        dfd_delta::blocking(|| self.receive(patience)).map(|batch| match batch {
+        dfd_runtime::blocking(|| self.receive(patience)).map(|batch| match batch {
             None => self.end().err().map(Err),
             batch => batch,
         })
@@ -81,7 +81,7 @@ impl RunningQuery {
         let Some(work) = self.work.take() else {
             return Ok(());
         };
-        match dfd_delta::block_on(work)? {
+        match dfd_runtime::block_on(work)? {
             Ok(()) => Ok(()),
             Err(error) if error.is_panic() => Err(DataFusionError::Execution(format!(
                 "the query's work panicked: {}",

@@ -30,6 +30,6 @@ impl ObjectStoreRegistry for StoreRegistry {
     fn get_store(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
         self.own
             .get_store(url)
-            .or_else(|_| dfd_delta::stores().get_store(url))
+            .or_else(|_| dfd_runtime::stores().get_store(url))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use dfd_delta::CacheStats;
+use dfd_runtime::CacheStats;
 use pyo3::prelude::*;
 
 use crate::table::LogTable;
@@ -10,7 +10,7 @@ use crate::table::LogTable;
 /// Requests by kind.
 #[pyfunction]
 pub(crate) fn request_counts() -> HashMap<&'static str, u64> {
-    dfd_delta::request_counts().collect()
+    dfd_runtime::request_counts().collect()
 }
 
 /// Hits, misses, entries and bytes by cache.

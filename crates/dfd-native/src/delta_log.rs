@@ -21,7 +21,7 @@ pub(crate) fn active_files(
     let at = version.map_or(At::Newest, At::Version);
     let location = location(py, uri, &options)?;
     let found: Result<_, Error> = py.detach(|| {
-        let snapshot = dfd_delta::block_on(TableSnapshot::open(location, at))??;
+        let snapshot = dfd_runtime::block_on(TableSnapshot::open(location, at))??;
         Ok((snapshot.version(), snapshot.active_files()?))
     });
     found.map_err(|error| errors::table(py, &error))
@@ -38,7 +38,7 @@ pub(crate) fn misread_columns(
 ) -> PyResult<BTreeMap<String, String>> {
     let location = location(py, uri, &options)?;
     let found: Result<_, Error> = py.detach(|| {
-        dfd_delta::block_on(async {
+        dfd_runtime::block_on(async {
             let snapshot = TableSnapshot::open(location, At::Version(version)).await?;
             snapshot.misread_columns(predicate).await
         })?
@@ -58,7 +58,7 @@ pub(crate) fn commit(
     let location = location(py, uri, &options)?;
     let actions = actions.to_vec();
     let put =
-        py.detach(|| dfd_delta::block_on(dfd_delta::put_commit(&location, version, actions))?);
+        py.detach(|| dfd_runtime::block_on(dfd_delta::put_commit(&location, version, actions))?);
     match put {
         Ok(true) => Ok(()),
         Ok(false) => Err(PyFileExistsError::new_err(format!(

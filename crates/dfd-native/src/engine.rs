@@ -85,7 +85,7 @@ impl Engine {
         let written = bytes.as_bytes();
         let planned = py.detach(|| {
             let work = self.0.plan(written, codec, config, expected.as_deref());
-            catch_unwind(AssertUnwindSafe(|| dfd_delta::block_on(work)))
+            catch_unwind(AssertUnwindSafe(|| dfd_runtime::block_on(work)))
         });
         match planned {
             Ok(Ok(Ok(query))) => Ok(EngineRun::new(query, session.clone().unbind())),

@@ -43,8 +43,8 @@ impl DeltaCodec {
     ) -> PyResult<Bound<'py, PyCapsule>> {
         abi_check::check(py)?;
         session.map_or(Ok(()), abi_check::check_session)?;
-        let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
-        let context = dfd_delta::task_context_provider();
+        let handle = dfd_runtime::handle().map_err(|error| errors::table(py, &error))?;
+        let context = dfd_runtime::task_context_provider();
         let codec = Arc::new(self.0.clone());
         let exported = FFI_LogicalExtensionCodec::new(codec, Some(handle), &context);
         PyCapsule::new_with_value(py, exported, c"datafusion_logical_extension_codec")
@@ -58,8 +58,8 @@ impl DeltaCodec {
     ) -> PyResult<Bound<'py, PyCapsule>> {
         abi_check::check(py)?;
         session.map_or(Ok(()), abi_check::check_session)?;
-        let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
-        let context = dfd_delta::task_context_provider();
+        let handle = dfd_runtime::handle().map_err(|error| errors::table(py, &error))?;
+        let context = dfd_runtime::task_context_provider();
         let codec = Arc::new(self.0.clone());
         let exported = FFI_PhysicalExtensionCodec::new(codec, Some(handle), &context);
         PyCapsule::new_with_value(py, exported, c"datafusion_physical_extension_codec")

@@ -83,20 +83,17 @@ impl Stage {
     }
 
     fn release(&self, py: Python<'_>) -> PyResult<()> {
-        let released = py.detach(|| dfd_delta::block_on(self.0.release()));
+        let released = py.detach(|| dfd_runtime::block_on(self.0.release()));
         settled(py, released)
     }
 
     fn drop(&self, py: Python<'_>) -> PyResult<()> {
-        let removed = py.detach(|| dfd_delta::block_on(self.0.discard()));
+        let removed = py.detach(|| dfd_runtime::block_on(self.0.discard()));
         settled(py, removed)
     }
 }
 
-fn settled(
-    py: Python<'_>,
-    outcome: Result<Result<(), Error>, dfd_delta::RuntimeError>,
-) -> PyResult<()> {
+fn settled(py: Python<'_>, outcome: Result<Result<(), Error>, dfd_runtime::Error>) -> PyResult<()> {
     outcome
         .map_err(|error| dfd_delta::Error::from(error).into())
         .flatten()
@@ -187,7 +184,7 @@ fn run<W>(
 where
     W: Future<Output = Outcome> + Send + 'static,
 {
-    let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
+    let handle = dfd_runtime::handle().map_err(|error| errors::table(py, &error))?;
     let cancellation = CancellationToken::new();
     let (done, mut outcome) = sync_channel(1);
     let work = work(cancellation.clone());
@@ -200,14 +197,14 @@ where
         // A thread in Python code would end the process badly when the interpreter ends.
         py.detach(move || {
             let reading = &mut reading;
-            dfd_delta::blocking(move || reading.recv_timeout(READING).is_ok())
+            dfd_runtime::blocking(move || reading.recv_timeout(READING).is_ok())
         });
     }
     match outcome? {
         Some(Ok(staged)) => Ok(Stage(staged)),
         Some(Err(error)) => Err(errors::stage(py, &error)),
         None => {
-            let ended = py.detach(|| dfd_delta::block_on(work));
+            let ended = py.detach(|| dfd_runtime::block_on(work));
             let reason = format!("the stage's work ended without an outcome: {ended:?}");
             Err(errors::stage_ended(py, &reason))
         }
@@ -224,7 +221,7 @@ fn wait(
 ) -> PyResult<Option<Outcome>> {
     let mut poll = |patience| {
         let waiting = &mut *outcome;
-        dfd_delta::blocking(move || match waiting.recv_timeout(patience) {
+        dfd_runtime::blocking(move || match waiting.recv_timeout(patience) {
             Ok(outcome) => Poll::Ready(Some(outcome)),
             Err(RecvTimeoutError::Disconnected) => Poll::Ready(None),
             Err(RecvTimeoutError::Timeout) => Poll::Pending,
@@ -319,7 +316,7 @@ pub(crate) fn abandoned_stages(
     options: HashMap<String, String>,
 ) -> PyResult<Vec<Abandoned>> {
     let location = location(py, uri, &options)?;
-    let found = py.detach(|| dfd_delta::block_on(dfd_write::abandoned_stages(&location)));
+    let found = py.detach(|| dfd_runtime::block_on(dfd_write::abandoned_stages(&location)));
     let found = found.map_err(|error| errors::table(py, &error))?;
     let found = found.map_err(|error| errors::stage(py, &error))?;
     let told = |stage: AbandonedStage| {

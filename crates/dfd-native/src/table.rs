@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use datafusion::catalog::TableProvider;
 use datafusion_ffi::proto::logical_extension_codec::FFI_LogicalExtensionCodec;
 use datafusion_ffi::table_provider::FFI_TableProvider;
-use dfd_delta::{At, DeltaTableProvider, Error, FilterCodec, Location, OpaqueTable, TableSnapshot};
+use dfd_delta::{At, DeltaTableProvider, Error, FilterCodec, OpaqueTable, TableSnapshot};
+use dfd_runtime::Location;
 use futures::future::try_join_all;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -49,7 +50,7 @@ impl DeltaTable {
     /// The commits, newest first.
     fn history(&self, py: Python<'_>) -> PyResult<LogTable> {
         let read: Result<_, Error> =
-            py.detach(|| dfd_delta::block_on(dfd_delta::history(&self.snapshot))?);
+            py.detach(|| dfd_runtime::block_on(dfd_delta::history(&self.snapshot))?);
         LogTable::made(py, read)
     }
 
@@ -89,9 +90,9 @@ fn exported<'py>(
     provider: Arc<dyn TableProvider>,
 ) -> PyResult<Bound<'py, PyCapsule>> {
     abi_check::check(py)?;
-    let handle = dfd_delta::runtime_handle().map_err(|error| errors::table(py, &error))?;
+    let handle = dfd_runtime::handle().map_err(|error| errors::table(py, &error))?;
     let codec = FilterCodec::new((&foreign_session::logical_codec(session)?).into());
-    let context = dfd_delta::task_context_provider();
+    let context = dfd_runtime::task_context_provider();
     let codec = FFI_LogicalExtensionCodec::new(Arc::new(codec), Some(handle.clone()), &context);
     let exported = FFI_TableProvider::new_with_ffi_codec(provider, true, Some(handle), codec);
     PyCapsule::new_with_value(py, exported, c"datafusion_table_provider")
@@ -140,7 +141,7 @@ pub(crate) fn refreshed(
         .collect();
     let found: Result<Vec<_>, Error> = py.detach(|| {
         let looks = snapshots.iter().map(|snapshot| snapshot.refreshed());
-        dfd_delta::block_on(try_join_all(looks))?
+        dfd_runtime::block_on(try_join_all(looks))?
     });
     let newer = found.map_err(|error| errors::table(py, &error))?;
     Ok(newer
@@ -168,7 +169,7 @@ pub(crate) fn delta_table(
     };
     let opened: Result<_, Error> = py.detach(|| {
         let location = Location::try_new(uri, &options, profile)?;
-        dfd_delta::block_on(TableSnapshot::open(location, at))?
+        dfd_runtime::block_on(TableSnapshot::open(location, at))?
     });
     opened
         .map(DeltaTable::from)

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use dfd_delta::Location;
+use dfd_runtime::Location;
 use futures::StreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};

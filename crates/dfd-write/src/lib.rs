@@ -15,7 +15,7 @@
 //! use std::sync::Arc;
 //!
 //! use arrow::array::{ArrayRef, Int64Array, RecordBatch};
-//! use dfd_delta::Location;
+//! use dfd_runtime::Location;
 //! use dfd_write::{CancellationToken, Input, Settings, stage};
 //! use futures::StreamExt;
 //!
@@ -31,7 +31,7 @@
 //!
 //! let settings = Settings::default();
 //! let work = stage(location, input, settings, CancellationToken::new());
-//! let staged = dfd_delta::block_on(work)??;
+//! let staged = dfd_runtime::block_on(work)??;
 //! assert_eq!(staged.added()[0].rows, 3);
 //! assert!(staged.added()[0].stats.contains(r#""maxValues":{"id":3}"#));
 //! // Nothing was committed, so that dropping it removes the file.

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use datafusion::physical_plan::SendableRecordBatchStream;
-use dfd_delta::{At, Location, RewriteInput, TableSnapshot};
+use dfd_delta::{At, RewriteInput, TableSnapshot};
+use dfd_runtime::Location;
 use futures::{StreamExt, stream};
 
 use crate::cancellation::{CancellationToken, unless_cancelled};

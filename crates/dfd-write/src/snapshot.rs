@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use dfd_delta::{At, Location, TableSnapshot};
+use dfd_delta::{At, TableSnapshot};
+use dfd_runtime::Location;
 use futures::StreamExt;
 
 use crate::error::Error;

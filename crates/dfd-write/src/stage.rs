@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::datatypes::Schema;
-use dfd_delta::Location;
+use dfd_runtime::Location;
 
 use crate::cancellation::CancellationToken;
 use crate::error::{Error, RuleViolation};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dfd_delta::Location;
+use dfd_runtime::Location;
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -130,7 +130,7 @@ impl Drop for StagedFiles {
     fn drop(&mut self) {
         if !self.is_closed.load(Ordering::SeqCst) {
             // Nobody is there to be told: the lease of what stays tells.
-            let _left = dfd_delta::block_on(self.discard());
+            let _left = dfd_runtime::block_on(self.discard());
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use dfd_delta::Location;
+use dfd_runtime::Location;
 use pyo3::prelude::*;
 
 use super::errors;

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use dfd_delta::Location;
+use dfd_runtime::Location;
 use futures::StreamExt;
 use object_store::path::Path;
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use dfd_delta::Location;
+use dfd_runtime::Location;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use url::Url;
