@@ -48,3 +48,45 @@ impl EngineConfig {
         builder.build_arc()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use datafusion::execution::memory_pool::MemoryLimit;
+
+    use super::*;
+
+    #[test]
+    fn limits_are_those_of_the_environment() {
+        let config = EngineConfig {
+            memory_bytes: Some(1 << 20),
+            ..EngineConfig::default()
+        };
+        let environment = config.environment().unwrap();
+        let limit = environment.memory_pool.memory_limit();
+        assert!(matches!(limit, MemoryLimit::Finite(bytes) if bytes == 1 << 20));
+        let unlimited = EngineConfig::default().environment().unwrap();
+        assert!(!matches!(
+            unlimited.memory_pool.memory_limit(),
+            MemoryLimit::Finite(_)
+        ));
+    }
+
+    #[test]
+    fn directories_are_listed_anew_for_every_query() {
+        let environment = EngineConfig::default().environment().unwrap();
+        assert_eq!(environment.cache_manager.get_list_files_cache_limit(), 0);
+    }
+
+    #[test]
+    fn a_file_is_no_directory_to_spill_into() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let config = EngineConfig {
+            spill_directory: Some(file.path().join("below")),
+            ..EngineConfig::default()
+        };
+        let spilled = config
+            .environment()
+            .and_then(|environment| environment.disk_manager.create_tmp_file("a test"));
+        assert!(spilled.is_err());
+    }
+}

@@ -19,6 +19,8 @@ mod rules;
 mod running_query;
 mod schema_mismatch;
 mod store_registry;
+#[cfg(test)]
+mod testing;
 mod unsupported_plan;
 
 pub use config::EngineConfig;

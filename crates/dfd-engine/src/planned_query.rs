@@ -92,3 +92,130 @@ async fn physical_with_views(
     ensure_same_columns(wanted, &typed.schema()).ok()?;
     Some(typed)
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Array, AsArray};
+    use arrow::datatypes::DataType;
+    use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+    use crate::testing::{
+        DeltaTable, batch, in_memory, nodes, numbers, optimized, rows, session, shown, texts,
+    };
+
+    fn planned(session: &SessionContext, sql: &str) -> PlannedQuery {
+        let state = session.state();
+        let logical = optimized(session, sql);
+        let planned = PlannedQuery::try_new(&logical, &state, state.task_ctx());
+        dfd_delta::block_on(planned).unwrap().unwrap()
+    }
+
+    fn has_views(query: &PlannedQuery) -> bool {
+        nodes(query.plan()).iter().any(|node| {
+            let schema = node.schema();
+            schema
+                .fields()
+                .iter()
+                .any(|field| *field.data_type() == DataType::Utf8View)
+        })
+    }
+
+    /// Texts of several files, in no order.
+    fn files() -> Vec<arrow::array::RecordBatch> {
+        let file = |part: i64| {
+            let order: Vec<_> = (0..500).map(|n| (n * 7 + part * 131) % 1_000).collect();
+            let texts = texts(
+                order
+                    .iter()
+                    .map(|n| format!("a text that is longer, number {n:04}")),
+            );
+            batch(vec![("n", numbers(order)), ("s", texts)])
+        };
+        (0..6).map(file).collect()
+    }
+
+    #[test]
+    fn views_are_inside_and_the_types_of_the_log_outside() {
+        let table = DeltaTable::new(&files());
+        let session = session();
+        session.register_table("t", table.native()).unwrap();
+        let query = planned(&session, "SELECT s FROM t WHERE n > 3");
+        assert!(has_views(&query), "{}", query.explain());
+        assert_eq!(query.schema().field(0).data_type(), &DataType::Utf8);
+        assert!(query.explain().contains("DataSourceExec"));
+    }
+
+    #[test]
+    fn a_plan_that_can_not_have_views_runs_without() {
+        let table = DeltaTable::new(&files());
+        let session = session();
+        session.register_table("t", table.native()).unwrap();
+        let query = planned(&session, "SELECT s, row_number() OVER (ORDER BY n) FROM t");
+        assert!(!has_views(&query), "{}", query.explain());
+    }
+
+    #[test]
+    fn casts_above_a_sort_of_several_partitions_keep_its_order() {
+        let table = DeltaTable::new(&files());
+        let session = session();
+        session.register_table("t", table.native()).unwrap();
+        session.register_table("m", in_memory(&files())).unwrap();
+        for sql in [
+            "SELECT s, n FROM {} ORDER BY s, n",
+            "SELECT s FROM {} ORDER BY n DESC, s LIMIT 700",
+            "SELECT s || '!' AS loud, count(*) FROM {} GROUP BY s ORDER BY loud",
+        ] {
+            let query = planned(&session, &sql.replace("{}", "t"));
+            assert!(has_views(&query), "{}", query.explain());
+            let merges = nodes(query.plan())
+                .iter()
+                .any(|node| node.downcast_ref::<SortPreservingMergeExec>().is_some());
+            assert!(merges, "{}", query.explain());
+            let state = session.state();
+            let found = rows(Arc::clone(query.plan()), &state);
+            let judge = planned(&session, &sql.replace("{}", "m"));
+            assert!(!has_views(&judge));
+            assert_eq!(
+                shown(&found),
+                shown(&rows(Arc::clone(judge.plan()), &state)),
+                "{sql}"
+            );
+        }
+    }
+
+    #[test]
+    fn it_gives_its_rows_to_a_stream_and_to_a_run_alike() {
+        let session = session();
+        session.register_table("m", in_memory(&files())).unwrap();
+        let query = planned(&session, "SELECT s FROM m ORDER BY s LIMIT 5");
+        let streamed = dfd_delta::block_on(async {
+            use futures::TryStreamExt;
+            query.stream()?.try_collect::<Vec<_>>().await
+        });
+        let streamed = streamed.unwrap().unwrap();
+        let mut run = query.start().unwrap();
+        let mut taken = Vec::new();
+        loop {
+            match run.poll_next(std::time::Duration::from_secs(60)) {
+                std::task::Poll::Ready(Some(batch)) => taken.push(batch.unwrap()),
+                std::task::Poll::Ready(None) => break,
+                std::task::Poll::Pending => panic!("a minute has gone by"),
+            }
+        }
+        assert_eq!(streamed, taken);
+        let texts = taken[0].column(0).as_string::<i32>();
+        assert_eq!((texts.len(), texts.is_sorted_by_value()), (5, true));
+    }
+
+    trait Sorted {
+        fn is_sorted_by_value(&self) -> bool;
+    }
+
+    impl Sorted for arrow::array::StringArray {
+        fn is_sorted_by_value(&self) -> bool {
+            self.iter().is_sorted()
+        }
+    }
+}

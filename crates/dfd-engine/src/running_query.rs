@@ -108,3 +108,213 @@ impl Drop for RunningQuery {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+    use std::sync::Mutex;
+    use std::sync::mpsc::{RecvTimeoutError, channel as std_channel};
+
+    use arrow::datatypes::SchemaRef;
+    use datafusion::common::exec_err;
+    use datafusion::execution::SendableRecordBatchStream;
+    use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+    use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+    use futures::Stream;
+    use futures::stream::{self, BoxStream};
+
+    use super::*;
+    use crate::testing::{batch, numbers};
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// A partition that gives what a test wants, once.
+    struct Source {
+        schema: SchemaRef,
+        batches: Mutex<Option<BoxStream<'static, Result<RecordBatch>>>>,
+    }
+
+    impl fmt::Debug for Source {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Source")
+        }
+    }
+
+    impl PartitionStream for Source {
+        fn schema(&self) -> &SchemaRef {
+            &self.schema
+        }
+
+        fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+            let batches = self.batches.lock().unwrap().take().unwrap();
+            Box::pin(RecordBatchStreamAdapter::new(
+                Arc::clone(&self.schema),
+                batches,
+            ))
+        }
+    }
+
+    fn one() -> RecordBatch {
+        batch(vec![("n", numbers([1]))])
+    }
+
+    fn running(batches: impl Stream<Item = Result<RecordBatch>> + Send + 'static) -> RunningQuery {
+        let schema = one().schema();
+        let source = Arc::new(Source {
+            schema: Arc::clone(&schema),
+            batches: Mutex::new(Some(batches.boxed())),
+        });
+        let plan = StreamingTableExec::try_new(schema, vec![source], None, [], false, None);
+        RunningQuery::start(Arc::new(plan.unwrap()), Arc::default()).unwrap()
+    }
+
+    fn next(query: &mut RunningQuery) -> Option<Result<RecordBatch>> {
+        match query.poll_next(LONG) {
+            Poll::Ready(next) => next,
+            Poll::Pending => panic!("a minute has gone by"),
+        }
+    }
+
+    #[test]
+    fn batches_come_in_order_and_then_the_end_for_good() {
+        let batches = (0..5).map(|n| Ok(batch(vec![("n", numbers([n]))])));
+        let mut query = running(stream::iter(batches));
+        for n in 0..5 {
+            let found = next(&mut query).unwrap().unwrap();
+            assert_eq!(found, batch(vec![("n", numbers([n]))]));
+        }
+        assert!(next(&mut query).is_none());
+        assert!(next(&mut query).is_none());
+    }
+
+    #[test]
+    fn an_error_comes_after_the_batches_before_it_and_is_the_last() {
+        let mut query = running(stream::iter([Ok(one()), exec_err!("lost"), Ok(one())]));
+        assert!(next(&mut query).unwrap().is_ok());
+        let error = next(&mut query).unwrap().unwrap_err().to_string();
+        assert!(error.contains("lost"), "{error}");
+        assert!(next(&mut query).is_none());
+    }
+
+    #[test]
+    fn a_plan_that_does_not_begin_is_an_error() {
+        let nothing = StreamingTableExec::try_new(one().schema(), vec![], None, [], false, None);
+        let mut query = RunningQuery::start(Arc::new(nothing.unwrap()), Arc::default()).unwrap();
+        assert!(next(&mut query).is_none());
+
+        let memory = crate::testing::physical(&crate::testing::session(), "VALUES (1)");
+        let broken = Arc::new(Broken(memory));
+        let mut query = RunningQuery::start(broken, Arc::default()).unwrap();
+        let error = next(&mut query).unwrap().unwrap_err().to_string();
+        assert!(error.contains("it doesn't begin"), "{error}");
+        assert!(next(&mut query).is_none());
+    }
+
+    /// A plan that can't be executed.
+    #[derive(Debug)]
+    struct Broken(Arc<dyn ExecutionPlan>);
+
+    impl datafusion::physical_plan::DisplayAs for Broken {
+        fn fmt_as(
+            &self,
+            _: datafusion::physical_plan::DisplayFormatType,
+            f: &mut fmt::Formatter<'_>,
+        ) -> fmt::Result {
+            f.write_str("Broken")
+        }
+    }
+
+    impl ExecutionPlan for Broken {
+        fn name(&self) -> &str {
+            "Broken"
+        }
+
+        fn properties(&self) -> &Arc<datafusion::physical_plan::PlanProperties> {
+            self.0.properties()
+        }
+
+        fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+            Vec::new()
+        }
+
+        fn apply_expressions(
+            &self,
+            _: &mut dyn FnMut(
+                &Arc<dyn datafusion::physical_plan::PhysicalExpr>,
+            )
+                -> Result<datafusion::common::tree_node::TreeNodeRecursion>,
+        ) -> Result<datafusion::common::tree_node::TreeNodeRecursion> {
+            Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
+        }
+
+        fn with_new_children(
+            self: Arc<Self>,
+            _: Vec<Arc<dyn ExecutionPlan>>,
+        ) -> Result<Arc<dyn ExecutionPlan>> {
+            Ok(self)
+        }
+
+        fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+            exec_err!("it doesn't begin")
+        }
+    }
+
+    #[test]
+    fn a_panic_is_an_error_with_its_text() {
+        for text in ["a literal", "formatted 7"] {
+            let panics = stream::poll_fn(move |_| {
+                if text.ends_with('7') {
+                    panic!("formatted {}", 7)
+                }
+                panic!("a literal")
+            });
+            let mut query = running(panics);
+            let error = next(&mut query).unwrap().unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("the query's work panicked: {text}")),
+                "{error}"
+            );
+            assert!(next(&mut query).is_none());
+        }
+    }
+
+    #[test]
+    fn patience_ends_while_there_is_nothing() {
+        let (give, given) = tokio::sync::oneshot::channel::<()>();
+        let waits = stream::once(async {
+            given.await.unwrap();
+            Ok(one())
+        });
+        let mut query = running(waits);
+        assert!(query.poll_next(Duration::ZERO).is_pending());
+        assert!(query.poll_next(Duration::from_millis(20)).is_pending());
+        give.send(()).unwrap();
+        assert!(next(&mut query).unwrap().is_ok());
+    }
+
+    #[test]
+    fn dropping_it_stops_the_work_and_drops_the_plan() {
+        // The sender is dropped with the stream.
+        let (held, gone) = std_channel::<()>();
+        let endless = stream::repeat_with(move || {
+            let _held = &held;
+            Ok(one())
+        });
+        let mut query = running(endless);
+        assert!(next(&mut query).unwrap().is_ok());
+        assert_eq!(
+            gone.recv_timeout(Duration::ZERO),
+            Err(RecvTimeoutError::Timeout)
+        );
+        drop(query);
+        assert_eq!(gone.recv_timeout(LONG), Err(RecvTimeoutError::Disconnected));
+    }
+
+    #[test]
+    fn it_is_polled_from_a_thread_of_the_runtime_too() {
+        let handle = dfd_delta::runtime_handle().unwrap();
+        let mut query = running(stream::iter([Ok(one())]));
+        let found = handle.spawn(async move { next(&mut query).is_some_and(|next| next.is_ok()) });
+        assert!(dfd_delta::block_on(found).unwrap().unwrap());
+    }
+}

@@ -33,3 +33,37 @@ impl ObjectStoreRegistry for StoreRegistry {
             .or_else(|_| dfd_runtime::stores().get_store(url))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_store_of_the_engine_comes_before_that_of_a_delta_table() {
+        let registry = StoreRegistry::default();
+        let (own, other): (Arc<dyn ObjectStore>, Arc<dyn ObjectStore>) =
+            (Arc::new(InMemory::new()), Arc::new(InMemory::new()));
+        let url = url("memory-of-a-test://both");
+        dfd_delta::stores().register_store(&url, Arc::clone(&other));
+        assert!(Arc::ptr_eq(&registry.get_store(&url).unwrap(), &other));
+        registry.register_store(&url, Arc::clone(&own));
+        assert!(Arc::ptr_eq(&registry.get_store(&url).unwrap(), &own));
+        registry.deregister_store(&url).unwrap();
+        assert!(Arc::ptr_eq(&registry.get_store(&url).unwrap(), &other));
+    }
+
+    #[test]
+    fn a_store_of_one_engine_is_not_that_of_another() {
+        let url = url("memory-of-a-test://one");
+        let registry = StoreRegistry::default();
+        registry.register_store(&url, Arc::new(InMemory::new()));
+        assert!(registry.get_store(&url).is_ok());
+        assert!(StoreRegistry::default().get_store(&url).is_err());
+    }
+}

@@ -78,3 +78,103 @@ fn may_have_half_literals(plan: &LogicalPlan) -> Result<bool> {
 fn is_half(data_type: &DataType) -> bool {
     *data_type == DataType::Float16
 }
+
+#[cfg(test)]
+mod tests {
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+    use crate::testing::{batch, in_memory, numbers, session};
+
+    fn with_table() -> SessionContext {
+        let session = session();
+        let table = in_memory(&[batch(vec![("n", numbers([1, 2]))])]);
+        session.register_table("t", table).unwrap();
+        session
+    }
+
+    fn checked(session: &SessionContext, sql: &str) -> Result<(), UnsupportedPlan> {
+        let planned = dfd_delta::block_on(session.state().create_logical_plan(sql));
+        ensure_supported(&planned.unwrap().unwrap())
+    }
+
+    #[test]
+    fn queries_are_taken() {
+        let session = with_table();
+        for sql in [
+            "SELECT n FROM t",
+            "VALUES (1)",
+            "SELECT 1",
+            "SELECT n FROM t UNION SELECT 2",
+        ] {
+            assert!(checked(&session, sql).is_ok(), "{sql}");
+        }
+    }
+
+    #[test]
+    fn statements_belong_to_the_session() {
+        let session = with_table();
+        for (sql, kind) in [
+            ("CREATE TABLE u AS SELECT n FROM t", "DDL"),
+            ("CREATE VIEW v AS SELECT n FROM t", "DDL"),
+            ("DROP TABLE t", "DDL"),
+            ("INSERT INTO t VALUES (1)", "DML"),
+            ("DELETE FROM t WHERE n = 1", "DML"),
+            ("UPDATE t SET n = 1", "DML"),
+            ("COPY t TO 'x.parquet'", "COPY"),
+            ("SET datafusion.execution.batch_size = 1", "a statement"),
+            ("EXPLAIN SELECT n FROM t", "EXPLAIN"),
+            ("EXPLAIN ANALYZE SELECT n FROM t", "EXPLAIN"),
+            ("DESCRIBE t", "DESCRIBE"),
+        ] {
+            let refusal = checked(&session, sql).unwrap_err();
+            assert!(
+                matches!(refusal, UnsupportedPlan::Statement(found) if found == kind),
+                "{sql}: {refusal}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_literal_that_may_have_had_16_bits_is_refused() {
+        let session = with_table();
+        let half = "arrow_cast(n, 'Float16')";
+        for (sql, is_refused) in [
+            (format!("SELECT {half} FROM t"), false),
+            (
+                "SELECT n + arrow_cast(1.5, 'Float32') FROM t".to_owned(),
+                false,
+            ),
+            (
+                format!("SELECT {half} + arrow_cast(1.5, 'Float32') FROM t"),
+                true,
+            ),
+            (
+                format!(
+                    "SELECT n FROM t WHERE n IN (SELECT arrow_cast({half} + arrow_cast(1.5, 'Float32'), 'Int64') FROM t)"
+                ),
+                true,
+            ),
+        ] {
+            let planned = dfd_delta::block_on(session.sql(&sql)).unwrap().unwrap();
+            let optimized = planned.into_optimized_plan().unwrap();
+            let checked = ensure_supported(&optimized);
+            let found = matches!(checked, Err(UnsupportedPlan::HalfLiteral));
+            assert_eq!(found, is_refused, "{sql}: {optimized}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_keeps_what_it_was_made_of() {
+        use std::error::Error;
+        let mismatch = SchemaMismatch {
+            expected: "n Int64".to_owned(),
+            found: String::new(),
+        };
+        let refusal = UnsupportedPlan::from(mismatch.clone());
+        let source = refusal
+            .source()
+            .and_then(|source| source.downcast_ref::<SchemaMismatch>());
+        assert_eq!(source, Some(&mismatch));
+    }
+}

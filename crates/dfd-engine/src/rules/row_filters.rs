@@ -189,3 +189,153 @@ fn parquet_scan(node: &Arc<dyn ExecutionPlan>) -> Option<(&FileScanConfig, &Parq
     node.downcast_ref::<DataSourceExec>()?
         .downcast_to_file_source()
 }
+
+#[cfg(test)]
+mod tests {
+    use datafusion::prelude::{SessionConfig, SessionContext};
+
+    use super::*;
+    use crate::testing::{
+        DeltaTable, batch, nodes, numbers, physical, rows, session, session_with, shown, texts,
+    };
+
+    const FACTS: i64 = 20_000;
+    const THINGS: i64 = 1_000;
+
+    /// Facts with a key, a number and a payload; things with an id, and a rank that goes the other way.
+    struct Tables([DeltaTable; 2]);
+
+    impl Tables {
+        fn new() -> Self {
+            let facts = |from: i64, to: i64| {
+                let payload = (from..to).map(|n| format!("payload {n}"));
+                batch(vec![
+                    ("thing", numbers((from..to).map(|n| n % THINGS))),
+                    ("amount", numbers((from..to).map(|n| n * 7 % 1_000))),
+                    ("payload", texts(payload)),
+                ])
+            };
+            let things = batch(vec![
+                ("id", numbers(0..THINGS)),
+                ("rank", numbers((0..THINGS).map(|n| THINGS - 1 - n))),
+                ("name", texts((0..THINGS).map(|n| format!("name {n}")))),
+            ]);
+            let half = FACTS / 2;
+            let facts = [facts(0, half), facts(half, FACTS)];
+            Self([DeltaTable::new(&facts), DeltaTable::new(&[things])])
+        }
+
+        fn register(&self, session: SessionContext) -> SessionContext {
+            for (name, table) in ["facts", "things"].into_iter().zip(&self.0) {
+                session.register_table(name, table.native()).unwrap();
+            }
+            session
+        }
+    }
+
+    /// The scans that drop rows while they decode, by a column that they alone have.
+    fn filtered(plan: &Arc<dyn ExecutionPlan>) -> Vec<&'static str> {
+        let scans = nodes(plan).into_iter().filter_map(|node| {
+            let (config, source) = parquet_scan(&node)?;
+            let is_on = source.table_parquet_options().global.pushdown_filters;
+            let schema = config.file_schema();
+            let name = if schema.field_with_name("rank").is_ok() {
+                "things"
+            } else {
+                "facts"
+            };
+            is_on.then_some(name)
+        });
+        scans.collect()
+    }
+
+    fn joined(condition: &str) -> String {
+        format!(
+            "SELECT f.payload, t.name FROM facts f JOIN things t ON f.thing = t.id WHERE {condition}"
+        )
+    }
+
+    #[test]
+    fn a_join_with_few_keys_filters_the_other_scan() {
+        let tables = Tables::new();
+        let session = tables.register(session());
+        let plan = physical(&session, &joined("t.rank < 20"));
+        assert_eq!(filtered(&plan), ["facts"]);
+    }
+
+    #[test]
+    fn a_join_with_many_keys_does_not() {
+        let tables = Tables::new();
+        let session = tables.register(session());
+        assert!(filtered(&physical(&session, &joined("t.rank < 500"))).is_empty());
+        assert!(filtered(&physical(&session, &joined("true"))).is_empty());
+    }
+
+    #[test]
+    fn conditions_that_nobody_can_estimate_count_each() {
+        let tables = Tables::new();
+        let session = tables.register(session());
+        let one = "t.name LIKE '%7%'";
+        assert!(filtered(&physical(&session, &joined(one))).is_empty());
+        let three = format!("{one} AND t.name LIKE '%8%' AND t.name LIKE '%9%'");
+        assert_eq!(filtered(&physical(&session, &joined(&three))), ["facts"]);
+    }
+
+    #[test]
+    fn a_scan_with_a_filter_of_its_own_is_left_alone() {
+        let tables = Tables::new();
+        let session = tables.register(session());
+        let plan = physical(&session, &joined("t.rank < 20 AND f.amount > 3"));
+        assert!(filtered(&plan).is_empty());
+    }
+
+    #[test]
+    fn a_scan_that_would_spare_no_column_is_left_alone() {
+        let tables = Tables::new();
+        let session = tables.register(session());
+        let sql = "SELECT t.name FROM facts f JOIN things t ON f.thing = t.id WHERE t.rank < 20";
+        assert!(filtered(&physical(&session, sql)).is_empty());
+    }
+
+    #[test]
+    fn keys_of_a_join_below_count_where_it_was_made_by_them() {
+        let tables = Tables::new();
+        let session = tables.register(session());
+        let plan = physical(
+            &session,
+            "SELECT f.payload, g.payload FROM facts f JOIN things t ON f.thing = t.id \
+             JOIN facts g ON g.thing = t.id WHERE t.rank < 20",
+        );
+        assert_eq!(filtered(&plan), ["facts", "facts"]);
+    }
+
+    #[test]
+    fn the_switch_of_all_scans_leaves_nothing_to_decide() {
+        let tables = Tables::new();
+        let key = "datafusion.execution.parquet.pushdown_filters";
+        let session = tables.register(session_with(SessionConfig::new().set_bool(key, true)));
+        let plan = physical(&session, &joined("t.rank < 500"));
+        let again = RowFilters.optimize(Arc::clone(&plan), session.state().config_options());
+        assert!(Arc::ptr_eq(&again.unwrap(), &plan));
+    }
+
+    #[test]
+    fn rows_are_the_same() {
+        let tables = Tables::new();
+        let session = tables.register(session());
+        let sql = format!("{} ORDER BY f.payload", joined("t.rank < 20"));
+        let plan = physical(&session, &sql);
+        assert_eq!(filtered(&plan), ["facts"]);
+        let found = rows(plan, &session.state());
+        let plain = SessionContext::new();
+        for (name, table) in ["facts", "things"].into_iter().zip(&tables.0) {
+            plain.register_table(name, table.opaque()).unwrap();
+        }
+        let wanted = rows(physical(&plain, &sql), &plain.state());
+        assert_eq!(
+            found.num_rows(),
+            20 * usize::try_from(FACTS / THINGS).unwrap()
+        );
+        assert_eq!(shown(&found), shown(&wanted));
+    }
+}
