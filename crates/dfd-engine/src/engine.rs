@@ -127,7 +127,7 @@ mod tests {
     ) -> Result<PlannedQuery, UnsupportedPlan> {
         let codec = ForeignPlanCodec::new(Arc::new(codec()), Arc::new(|_: &str, _: &[u8]| Ok(())));
         let config = SessionConfig::new().with_target_partitions(3);
-        dfd_delta::block_on(engine.plan(bytes, codec, config, expected)).unwrap()
+        dfd_runtime::block_on(engine.plan(bytes, codec, config, expected)).unwrap()
     }
 
     fn taken(mut run: RunningQuery, schema: &SchemaRef) -> arrow::array::RecordBatch {
@@ -182,7 +182,7 @@ mod tests {
             let expected = Arc::clone(plan.schema().inner());
             let query = planned(&engine, &written(&plan), Some(&expected)).unwrap();
             let found = taken(query.start().unwrap(), &query.schema());
-            let batches = dfd_delta::block_on(async { session.sql(sql).await?.collect().await });
+            let batches = dfd_runtime::block_on(async { session.sql(sql).await?.collect().await });
             let wanted = arrow::compute::concat_batches(&expected, &batches.unwrap().unwrap());
             assert_eq!(shown(&found), shown(&wanted.unwrap()), "{sql}");
             assert!(found.num_rows() > 0, "{sql}");

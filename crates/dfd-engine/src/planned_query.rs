@@ -109,7 +109,7 @@ mod tests {
         let state = session.state();
         let logical = optimized(session, sql);
         let planned = PlannedQuery::try_new(&logical, &state, state.task_ctx());
-        dfd_delta::block_on(planned).unwrap().unwrap()
+        dfd_runtime::block_on(planned).unwrap().unwrap()
     }
 
     fn has_views(query: &PlannedQuery) -> bool {
@@ -190,7 +190,7 @@ mod tests {
         let session = session();
         session.register_table("m", in_memory(&files())).unwrap();
         let query = planned(&session, "SELECT s FROM m ORDER BY s LIMIT 5");
-        let streamed = dfd_delta::block_on(async {
+        let streamed = dfd_runtime::block_on(async {
             use futures::TryStreamExt;
             query.stream()?.try_collect::<Vec<_>>().await
         });

@@ -312,9 +312,9 @@ mod tests {
 
     #[test]
     fn it_is_polled_from_a_thread_of_the_runtime_too() {
-        let handle = dfd_delta::runtime_handle().unwrap();
+        let handle = dfd_runtime::handle().unwrap();
         let mut query = running(stream::iter([Ok(one())]));
         let found = handle.spawn(async move { next(&mut query).is_some_and(|next| next.is_ok()) });
-        assert!(dfd_delta::block_on(found).unwrap().unwrap());
+        assert!(dfd_runtime::block_on(found).unwrap().unwrap());
     }
 }

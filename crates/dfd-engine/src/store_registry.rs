@@ -50,7 +50,7 @@ mod tests {
         let (own, other): (Arc<dyn ObjectStore>, Arc<dyn ObjectStore>) =
             (Arc::new(InMemory::new()), Arc::new(InMemory::new()));
         let url = url("memory-of-a-test://both");
-        dfd_delta::stores().register_store(&url, Arc::clone(&other));
+        dfd_runtime::stores().register_store(&url, Arc::clone(&other));
         assert!(Arc::ptr_eq(&registry.get_store(&url).unwrap(), &other));
         registry.register_store(&url, Arc::clone(&own));
         assert!(Arc::ptr_eq(&registry.get_store(&url).unwrap(), &own));

@@ -15,7 +15,8 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{SessionConfig, SessionContext};
-use dfd_delta::{At, DeltaTableProvider, Location, TableSnapshot};
+use dfd_delta::{At, DeltaTableProvider, TableSnapshot};
+use dfd_runtime::Location;
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -109,7 +110,7 @@ impl DeltaTable {
         let uri = url::Url::from_directory_path(directory.path()).unwrap();
         let location = Location::try_new(uri.as_str(), &HashMap::new(), None).unwrap();
         let opened = TableSnapshot::open(location, At::Newest);
-        let snapshot = dfd_delta::block_on(opened).unwrap().unwrap();
+        let snapshot = dfd_runtime::block_on(opened).unwrap().unwrap();
         assert_eq!(snapshot.fallback(), None);
         Self {
             directory,
@@ -196,14 +197,14 @@ pub(crate) fn in_memory(partitions: &[RecordBatch]) -> Arc<MemTable> {
 
 /// The optimized plan of a query.
 pub(crate) fn optimized(session: &SessionContext, sql: &str) -> LogicalPlan {
-    let planned = dfd_delta::block_on(session.sql(sql)).unwrap().unwrap();
+    let planned = dfd_runtime::block_on(session.sql(sql)).unwrap().unwrap();
     planned.into_optimized_plan().unwrap()
 }
 
 /// The physical plan of a query, by all rules.
 pub(crate) fn physical(session: &SessionContext, sql: &str) -> Arc<dyn ExecutionPlan> {
-    let planned = dfd_delta::block_on(session.sql(sql)).unwrap().unwrap();
-    dfd_delta::block_on(planned.create_physical_plan())
+    let planned = dfd_runtime::block_on(session.sql(sql)).unwrap().unwrap();
+    dfd_runtime::block_on(planned.create_physical_plan())
         .unwrap()
         .unwrap()
 }
@@ -222,7 +223,7 @@ pub(crate) fn nodes(plan: &Arc<dyn ExecutionPlan>) -> Vec<Arc<dyn ExecutionPlan>
 /// The rows of a plan as one batch.
 pub(crate) fn rows(plan: Arc<dyn ExecutionPlan>, state: &SessionState) -> RecordBatch {
     let schema: SchemaRef = plan.schema();
-    let batches = dfd_delta::block_on(collect(plan, state.task_ctx()))
+    let batches = dfd_runtime::block_on(collect(plan, state.task_ctx()))
         .unwrap()
         .unwrap();
     concat_batches(&schema, &batches).unwrap()

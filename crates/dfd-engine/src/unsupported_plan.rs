@@ -94,7 +94,7 @@ mod tests {
     }
 
     fn checked(session: &SessionContext, sql: &str) -> Result<(), UnsupportedPlan> {
-        let planned = dfd_delta::block_on(session.state().create_logical_plan(sql));
+        let planned = dfd_runtime::block_on(session.state().create_logical_plan(sql));
         ensure_supported(&planned.unwrap().unwrap())
     }
 
@@ -156,7 +156,7 @@ mod tests {
                 true,
             ),
         ] {
-            let planned = dfd_delta::block_on(session.sql(&sql)).unwrap().unwrap();
+            let planned = dfd_runtime::block_on(session.sql(&sql)).unwrap().unwrap();
             let optimized = planned.into_optimized_plan().unwrap();
             let checked = ensure_supported(&optimized);
             let found = matches!(checked, Err(UnsupportedPlan::HalfLiteral));
