@@ -160,7 +160,7 @@ def test_many_deleted_rows_make_a_file_worth_rewriting(tmp_path: Path) -> None:
         (rows,) = pa.table(DeltaTable(root).get_add_actions())["num_records"].to_pylist()
         many = file["deletionVector"]["cardinality"] > 0.05 * rows
         assert is_purged is None or many is is_purged
-        outcome = GuardedTable(root).optimize(target_size_bytes=1)
+        outcome = GuardedTable(root).optimize(target_file_bytes=1)
         assert (outcome.status is Status.COMMITTED) is many
         left = dfd_native.active_files(root.as_uri()).actions
         assert any("deletionVector" in one for one in left) is not many

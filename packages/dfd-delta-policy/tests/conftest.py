@@ -17,7 +17,8 @@ import pytest
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import TableNotFoundError
 from dfd_delta_policy import Clock, GuardedTable
-from dfd_delta_policy.compaction import PlainCommitter, PlainTables
+from dfd_delta_policy.backend.pyarrow import PlainTables
+from dfd_delta_policy.commit.committer import PlainCommitter
 
 with contextlib.suppress(ModuleNotFoundError):
     import dfd_native
@@ -113,7 +114,7 @@ class PyarrowNative(PlainTables):
         table._native = self
 
         def committer() -> PlainCommitter:
-            return PlainCommitter(table.uri, table._profile, table._handles.open, self)
+            return PlainCommitter(self, table.uri, table._profile, table._handles.open)
 
         table._committer = committer  # type: ignore[method-assign]
         return table

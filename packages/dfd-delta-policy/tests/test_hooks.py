@@ -142,7 +142,7 @@ def test_a_plan_says_what_would_change(table: GuardedTable) -> None:
 
 
 def test_no_commit_where_commits_overwrite_one_another(table: GuardedTable) -> None:
-    """That it is found out by a race is tested on a server that loses commits."""
+    """The race that finds it out is tested on a server that loses commits."""
     safe = RequireCommitSafety()
     recorder = Recorder()
     GuardedTable(table.uri, hooks=[recorder]).append(MORE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,3 +124,17 @@ def test_views_and_field_ids_go_at_any_depth() -> None:
     assert plain.field("s").metadata == {b"comment": b"kept"}
     table = pa.table({"s": pa.array(["a", None], pa.string_view())})
     assert plain_reader(table).read_all()["s"].to_pylist() == ["a", None]
+
+
+IMPORT = """
+import sys
+import dfd_delta_policy
+print([name for name in ("pandas", "pyarrow.dataset") if name in sys.modules])
+"""
+
+
+def test_the_import_loads_neither_pandas_nor_datasets() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

@@ -29,25 +29,26 @@ class Mutant(NamedTuple):
 
 MUTANTS = {
     "nobody looks whether it landed": Mutant(
-        "from dfd_delta_policy.loop import _Run\n_Run._look_through = lambda run, table: None\n",
+        "from dfd_delta_policy.commit.loop import OperationRun\n"
+        "OperationRun._look_through = lambda run, table: None\n",
         "test_grid.py::test_a_fault_at_a_request[update]",
         "2 commit(s)",
     ),
     "rewritten files aren't looked up": Mutant(
-        "from dfd_delta_policy import rewriting\n"
-        "rewriting._is_as_it_was = lambda file, now: True\n",
+        "from dfd_delta_policy.operations import optimize\n"
+        "optimize._is_as_it_was = lambda file, now: True\n",
         "test_races.py::test_rewritten_files_are_looked_up_before_they_are_committed[overwrite-optimize]",
         "removes a file that isn't there",
     ),
     "deltalake decides about conflicts": Mutant(
         "from deltalake import CommitProperties\n"
-        "from dfd_delta_policy.loop import _Run\n"
-        "strict = _Run._properties\n"
+        "from dfd_delta_policy.commit.loop import OperationRun\n"
+        "strict = OperationRun._properties\n"
         "def lenient(run):\n"
         "    made = strict(run)\n"
         "    assert made.max_commit_retries == 0\n"
         "    return CommitProperties(made.custom_metadata, 15, made.app_transactions)\n"
-        "_Run._properties = lenient\n",
+        "OperationRun._properties = lenient\n",
         "test_races.py::test_a_delete_of_all_takes_what_a_merge_inserted",
         "assert [4] == []",
     ),

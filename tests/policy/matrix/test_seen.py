@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import dfd_delta_policy.loop
-import dfd_delta_policy.rewriting
+import dfd_delta_policy.commit.loop
+import dfd_delta_policy.commit.metadata
+import dfd_delta_policy.operations.optimize
 import pytest
 from deltalake import CommitProperties
 from places import Entry, Place
@@ -22,18 +23,20 @@ def strictness(patch: pytest.MonkeyPatch) -> None:
     def lenient(**fields: Any) -> CommitProperties:
         return CommitProperties(**fields | {"max_commit_retries": 15})
 
-    patch.setattr(dfd_delta_policy.loop, "CommitProperties", lenient)
+    patch.setattr(dfd_delta_policy.commit.loop, "CommitProperties", lenient)
 
 
 def revalidation(patch: pytest.MonkeyPatch) -> None:
     """Rewritten files are committed whatever became of those they replace."""
-    patch.setattr(dfd_delta_policy.rewriting, "_is_as_it_was", lambda file, now: True)
+    patch.setattr(dfd_delta_policy.operations.optimize, "_is_as_it_was", lambda file, now: True)
 
 
 def rules(patch: pytest.MonkeyPatch) -> None:
     """Attempts don't ask whether the table's rules are those that the files were staged under."""
-    patch.setattr(dfd_delta_policy.loop._Run, "_hold_to_rules", lambda run, table: None)
-    patch.setattr(dfd_delta_policy.rules.Rules, "change", lambda then, now: None)
+    patch.setattr(
+        dfd_delta_policy.commit.loop.OperationRun, "_hold_to_metadata", lambda run, table: None
+    )
+    patch.setattr(dfd_delta_policy.commit.metadata.TableMetadata, "change", lambda then, now: None)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 import logging
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING
 
-from dfd_delta_policy.audit import Audit, Damage, Violation, audit
+from dfd_delta_policy.commit.loop import Clock
 from dfd_delta_policy.conflict import Action, Conflict, Verdict, classify
+from dfd_delta_policy.deprecation import renamed as _renamed
 from dfd_delta_policy.errors import (
     ConflictError,
     DeltaPolicyError,
@@ -21,9 +23,9 @@ from dfd_delta_policy.hooks import (
     RequireCommitSafety,
     StageHook,
 )
-from dfd_delta_policy.loop import Clock
-from dfd_delta_policy.merging import MergeBuilder
-from dfd_delta_policy.outcome import AttemptEvent, Outcome, Status, Winner
+from dfd_delta_policy.log.audit import Audit, Violation, ViolationKind, audit
+from dfd_delta_policy.operations.merging import MergeBuilder
+from dfd_delta_policy.outcome import AttemptEvent, ConcurrentCommit, Outcome, Status
 from dfd_delta_policy.policy import DeltaRetryPolicy, RetryBounds
 from dfd_delta_policy.source import plain_schema
 from dfd_delta_policy.table import GuardedTable
@@ -36,9 +38,9 @@ __all__ = [
     "Clock",
     "CommitHook",
     "CommitPlan",
+    "ConcurrentCommit",
     "Conflict",
     "ConflictError",
-    "Damage",
     "DeltaPolicyError",
     "DeltaRetryPolicy",
     "GuardedTable",
@@ -55,11 +57,17 @@ __all__ = [
     "UnsupportedTable",
     "Verdict",
     "Violation",
-    "Winner",
+    "ViolationKind",
     "audit",
     "classify",
     "plain_schema",
 ]
 __version__ = _version("dfd-delta-policy")
+
+if TYPE_CHECKING:
+    Winner = ConcurrentCommit
+    Damage = ViolationKind
+else:
+    __getattr__ = _renamed(__name__, {"Winner": "ConcurrentCommit", "Damage": "ViolationKind"})
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -1,4 +1,4 @@
-"""What an error of deltalake means, and what is safe to do next.
+"""The classes of conflicts: what an error of deltalake means, and what is safe to do next.
 
 deltalake raises one class for every conflict; only the text tells them apart. The names are
 Delta-Spark's (`io.delta.exceptions`), as is the meaning.
@@ -30,10 +30,10 @@ class Conflict(str, Enum):
 
 
 class Action(str, Enum):
-    """What may follow a conflict, after a look whether the operation landed after all."""
+    """The step that may follow a conflict, after a look whether the operation landed after all."""
 
     RECOMMIT = "RECOMMIT"
-    """The same files may be committed on top of the newer version."""
+    """The files as they are may be committed on top of the newer version."""
     REPLAN = "REPLAN"
     """The operation must be worked out again on the newer version."""
     VERIFY = "VERIFY"

@@ -1,4 +1,4 @@
-"""What stops a mutation. Each says what happened, what became of the data, and what to do."""
+"""Errors that stop a mutation. Each says what happened, what became of the data, and what to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dfd_delta_policy.conflict import Verdict
-    from dfd_delta_policy.outcome import Winner
+    from dfd_delta_policy.outcome import ConcurrentCommit
 
 
 class DeltaPolicyError(Exception):
@@ -60,7 +60,7 @@ class ConflictError(DeltaPolicyError):
         read_version: int | None,
         verdict: Verdict,
         attempts: int,
-        winners: tuple[Winner, ...] = (),
+        winners: tuple[ConcurrentCommit, ...] = (),
         landed: bool | None = False,
     ) -> None:
         super().__init__(message)

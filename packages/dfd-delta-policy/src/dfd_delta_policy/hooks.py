@@ -1,4 +1,4 @@
-"""Rules of the user's around every commit."""
+"""Hooks: rules of the user's around every commit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class CommitPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is about to be tried.
+    """The attempt that is about to be made.
 
     `read_version` is None when the operation would create the table. `removes_rows` tells whether
     rows could be gone afterwards (a compaction removes files, but no rows). `configuration` are the

@@ -1,17 +1,18 @@
-"""What became of an operation."""
+"""The outcome of an operation, and the commits of others on its way."""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from dfd_delta_policy.conflict import Conflict, Verdict
+from dfd_delta_policy.deprecation import renamed
 
 
 class Status(str, Enum):
-    """How an operation ended that did not fail."""
+    """The end of an operation that did not fail."""
 
     COMMITTED = "committed"
     ALREADY_COMMITTED = "already_committed"
@@ -22,7 +23,7 @@ class Status(str, Enum):
         return self.value
 
 
-class Winner(msgspec.Struct, frozen=True, kw_only=True):
+class ConcurrentCommit(msgspec.Struct, frozen=True, kw_only=True):
     """A commit that took a version before the operation could.
 
     `operation` as the history names it, `operation_id` where dfd committed it.
@@ -52,7 +53,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     operation_id: str
     conflicts: tuple[Conflict, ...] = ()
-    winners: tuple[Winner, ...] = ()
+    winners: tuple[ConcurrentCommit, ...] = ()
     waited_s: float = 0.0
     metrics: dict[str, Any] = {}
 
@@ -66,4 +67,10 @@ class AttemptEvent(msgspec.Struct, frozen=True, kw_only=True):
     read_version: int | None
     verdict: Verdict
     landed: bool
-    winners: tuple[Winner, ...] = ()
+    winners: tuple[ConcurrentCommit, ...] = ()
+
+
+if TYPE_CHECKING:
+    Winner = ConcurrentCommit
+else:
+    __getattr__ = renamed(__name__, {"Winner": "ConcurrentCommit"})

@@ -1,4 +1,4 @@
-"""How long, how often and how patiently a mutation is tried."""
+"""The policy by which a mutation is tried: how long, how often and how patiently."""
 
 from __future__ import annotations
 

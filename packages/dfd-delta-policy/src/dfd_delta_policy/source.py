@@ -1,4 +1,4 @@
-"""Where rows come from: opened anew for every attempt, never read empty.
+"""The source of rows: opened anew for every attempt, never read empty.
 
 A stream can be read once. Retried on it, a write commits no rows without a word; so a once-only
 stream is spooled to disk (Arrow IPC, one batch in memory) before the first attempt. Where files are
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.ipc
 
 from dfd_delta_policy.errors import InvalidOperation
@@ -66,7 +65,7 @@ def plain_reader(stream: Any) -> pa.RecordBatchReader:
 
 def reopens(data: Any) -> bool:
     """Whether `data` can be read again from its start."""
-    if isinstance(data, (pa.Table, pa.RecordBatch, ds.Dataset)):
+    if isinstance(data, (pa.Table, pa.RecordBatch)) or _is_dataset(data):
         return True
     return callable(data) or hasattr(data, "__dfd_run__")
 
@@ -83,7 +82,7 @@ def drained(data: Any) -> Iterator[Any]:
         return
     if isinstance(data, pa.RecordBatch):
         data = pa.table(data)
-    elif isinstance(data, ds.Dataset):
+    elif _is_dataset(data):
         data = data.scanner().to_reader()
     elif callable(data):
         data = data()
@@ -97,6 +96,12 @@ def _stream(data: Any) -> Any:
             f"not {type(data).__name__}."
         )
     return _reader_of_frame(data) if _is_frame(data) else data
+
+
+def _is_dataset(data: Any) -> bool:
+    """Whether it is a dataset of pyarrow, whose module (pandas with it) is loaded by who makes one only."""
+    module = sys.modules.get("pyarrow.dataset")
+    return module is not None and isinstance(data, module.Dataset)
 
 
 def _is_frame(data: Any) -> bool:
@@ -135,7 +140,7 @@ def replayable(data: Any, *, once: bool) -> Iterator[Open]:
     if isinstance(data, (pa.Table, pa.RecordBatch)):
         table = pa.table(data)
         yield lambda: plain_reader(table)
-    elif isinstance(data, ds.Dataset):
+    elif _is_dataset(data):
         yield lambda: plain_reader(data.scanner().to_reader())
     elif callable(data):
         yield lambda: plain_reader(data())
@@ -169,7 +174,7 @@ class Source:
     @cached_property
     def schema(self) -> pa.Schema:
         """The plain schema of the data, of which no row is read."""
-        if isinstance(self._data, (pa.Table, pa.RecordBatch, ds.Dataset)):
+        if isinstance(self._data, (pa.Table, pa.RecordBatch)) or _is_dataset(self._data):
             return plain_schema(self._data.schema)
         if callable(self._data):
             self._ahead = plain_reader(self._data())

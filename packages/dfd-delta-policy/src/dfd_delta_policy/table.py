@@ -12,36 +12,37 @@ from typing import Any, Literal
 import msgspec
 from dfd_storage import StorageProfile, StorageResolver
 
-from dfd_delta_policy import native
-from dfd_delta_policy.alteration import (
-    check_constraints,
-    checked_properties,
-    missing_fields,
-    new_fields,
-)
-from dfd_delta_policy.audit import Audit, audit
-from dfd_delta_policy.commit import Committer
-from dfd_delta_policy.compaction import PlainCommitter
+from dfd_delta_policy.backend.protocol import installed
+from dfd_delta_policy.backend.pyarrow import PlainTables
+from dfd_delta_policy.commit.committer import Committer, PlainCommitter
+from dfd_delta_policy.commit.handles import Handles
+from dfd_delta_policy.commit.lock import CommitLock
+from dfd_delta_policy.commit.loop import Attempt, Clock, CommitLoop, Done, Operation
+from dfd_delta_policy.deprecation import renamed_argument
 from dfd_delta_policy.errors import (
     DeltaPolicyError,
     InvalidOperation,
     UnsupportedTable,
 )
-from dfd_delta_policy.handles import Handles
 from dfd_delta_policy.hooks import CommitHook, RequireCommitSafety
-from dfd_delta_policy.loop import Attempt, Clock, Done, Loop, Operation
-from dfd_delta_policy.merging import MergeBuilder
-from dfd_delta_policy.mutation import existing, on_handle
+from dfd_delta_policy.log.audit import Audit, audit
+from dfd_delta_policy.operations.deltalake_handle import existing, on_handle
+from dfd_delta_policy.operations.merging import MergeBuilder
+from dfd_delta_policy.operations.optimize import Optimize
+from dfd_delta_policy.operations.partitions import PartitionFilters
+from dfd_delta_policy.operations.row_changes import delete, update
+from dfd_delta_policy.operations.staged_writes import StagedWrite
+from dfd_delta_policy.operations.table_properties import (
+    check_constraints,
+    checked_properties,
+    missing_fields,
+    new_fields,
+)
+from dfd_delta_policy.operations.vacuum import Vacuum
+from dfd_delta_policy.operations.writing import Write
 from dfd_delta_policy.outcome import AttemptEvent, Outcome, Status
-from dfd_delta_policy.partitions import PartitionFilters
 from dfd_delta_policy.policy import DeltaRetryPolicy, OperationName
-from dfd_delta_policy.rewriting import Rewriting
-from dfd_delta_policy.row_changes import delete, update
 from dfd_delta_policy.source import Source
-from dfd_delta_policy.staging import StagedWrite
-from dfd_delta_policy.turnstile import Turnstile
-from dfd_delta_policy.vacuum import Vacuum
-from dfd_delta_policy.writing import Write
 
 Observe = Callable[[str, str], AbstractContextManager[Callable[[Outcome], None]]]
 
@@ -86,9 +87,9 @@ class GuardedTable:
         self._profile.to_deltalake_options()  # refused here, and not in the first operation
         self._commit_metadata = commit_metadata
         self._observe = observe or _unobserved
-        self._native = native.installed()
+        self._native = installed()
         self._handles = Handles(self.uri, profile.to_deltalake_options)
-        self._loop = Loop(
+        self._loop = CommitLoop(
             uri=self.uri,
             handles=self._handles,
             policy=policy or DeltaRetryPolicy(),
@@ -96,7 +97,7 @@ class GuardedTable:
             on_attempt=on_attempt,
             clock=clock or Clock(),
             storage=profile,
-            turnstile=Turnstile(self.uri),
+            commit_lock=CommitLock(self.uri),
         )
 
     def version(self) -> int:
@@ -256,30 +257,38 @@ class GuardedTable:
 
     def optimize(
         self,
-        target_size_bytes: int | None = None,
+        target_file_bytes: int | None = None,
         partition_filters: PartitionFilters = (),
+        *,
+        target_size_bytes: int | None = None,
     ) -> Outcome:
-        """Compact the small files of each partition into files of about `target_size_bytes`.
+        """Compact the small files of each partition into files of about `target_file_bytes`.
 
         Rows don't change, and concurrent appends don't make it start over. Files of which more than
-        one row in twenty is deleted by a deletion vector are rewritten too. `target_size_bytes` None is
+        one row in twenty is deleted by a deletion vector are rewritten too. `target_file_bytes` None is
         the table's own (`delta.targetFileSize`), or 100 MiB. `partition_filters` name the partitions, as
         deltalake's do (`[("day", ">=", date(2026, 1, 1))]`, joined by and), by values of the column's type or
-        by their text; all by default.
+        by their text; all by default. `target_size_bytes` is the deprecated name of `target_file_bytes`.
 
         Raises:
             InvalidOperation: the target is below 1, or a filter names no partition column, no operator or no
                 value of the column.
+            TypeError: the target is given under both names.
             UnsupportedTable: the table has a feature that a rewrite can't keep; without dfd-native
                 these are deletion vectors, column mapping and odd paths too.
         """
-        return self._rewrite("optimize", target_size_bytes, partition_filters, ())
+        target = renamed_argument(
+            "target_size_bytes", target_size_bytes, "target_file_bytes", target_file_bytes
+        )
+        return self._rewrite("optimize", target, partition_filters, ())
 
     def z_order(
         self,
         columns: Sequence[str],
-        target_size_bytes: int | None = None,
+        target_file_bytes: int | None = None,
         partition_filters: PartitionFilters = (),
+        *,
+        target_size_bytes: int | None = None,
     ) -> Outcome:
         """Rewrite each partition along a space-filling curve over `columns`, so that filters on any of them skip files.
 
@@ -289,26 +298,29 @@ class GuardedTable:
             InvalidOperation: as `optimize`, or there is no column.
             UnsupportedTable: as `optimize`, or dfd-native isn't installed.
         """
+        target = renamed_argument(
+            "target_size_bytes", target_size_bytes, "target_file_bytes", target_file_bytes
+        )
         if isinstance(columns, str) or not columns:
             raise InvalidOperation("`columns` is a list of one column or more.")
-        return self._rewrite("z_order", target_size_bytes, partition_filters, tuple(columns))
+        return self._rewrite("z_order", target, partition_filters, tuple(columns))
 
     def _rewrite(
         self,
         name: Literal["optimize", "z_order"],
-        target_size_bytes: int | None,
+        target_file_bytes: int | None,
         partition_filters: PartitionFilters,
         z_order_by: Sequence[str],
     ) -> Outcome:
-        if target_size_bytes is not None and target_size_bytes < 1:
-            raise InvalidOperation("`target_size_bytes` is above 0.")
+        if target_file_bytes is not None and target_file_bytes < 1:
+            raise InvalidOperation("`target_file_bytes` is above 0.")
         if self._native is None and z_order_by:
             raise UnsupportedTable(
                 "Z_ORDER needs dfd-native. Nothing was changed. Install it: pip install dfd-native"
             )
-        work = Rewriting(
+        work = Optimize(
             self._committer(),
-            target_size_bytes=target_size_bytes,
+            target_file_bytes=target_file_bytes,
             partition_filters=partition_filters,
             z_order_by=z_order_by,
         )
@@ -449,16 +461,16 @@ class GuardedTable:
         return outcome
 
     def audit(self, versions: range | None = None, *, orphans: bool = False) -> Audit:
-        """What is wrong with the log's versions (all by default), as `dfd_delta_policy.audit` says."""
+        """Audit the log's versions (all by default), as `dfd_delta_policy.audit` does."""
         return audit(self.uri, self._profile, versions, orphans=orphans)
 
     def _committer(self) -> Committer:
         if self._native is None:
-            return PlainCommitter(self.uri, self._profile, self._handles.open)
+            return PlainCommitter(PlainTables(), self.uri, self._profile, self._handles.open)
         return Committer(self._native, self.uri, self._profile, self._handles.open)
 
     def _run_staged(
-        self, name: OperationName, work: StagedWrite | Rewriting, **more: Any
+        self, name: OperationName, work: StagedWrite | Optimize, **more: Any
     ) -> Outcome:
         """Run an operation whose files are written once, and leave none that isn't in the log."""
         outcome: Outcome | None = None
@@ -499,7 +511,7 @@ class GuardedTable:
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
-        """What a store refuses is said as `StorageFailure`."""
+        """Raise what a store refuses as `StorageFailure`."""
         with self._profile.failures(self.uri, "deltalake", passing=(DeltaPolicyError,)):
             yield
 

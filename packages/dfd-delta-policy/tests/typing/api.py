@@ -11,6 +11,7 @@ from dfd_delta_policy import (
     Audit,
     CommitHook,
     CommitPlan,
+    ConcurrentCommit,
     Conflict,
     DeltaRetryPolicy,
     GuardedTable,
@@ -20,7 +21,6 @@ from dfd_delta_policy import (
     StageHook,
     Status,
     Verdict,
-    Winner,
     classify,
 )
 from dfd_storage import StorageProfile
@@ -68,7 +68,7 @@ def use(data: pa.Table) -> None:
     verdict: Verdict = classify(OSError("x"), "append")
     action: Action = verdict.action
     print(version, status, conflicts, merged, action, table.optimize(), table.vacuum(dry_run=True))
-    winners: tuple[Winner, ...] = outcome.winners
+    winners: tuple[ConcurrentCommit, ...] = outcome.winners
     altered: list[Outcome] = [
         table.z_order(["id"], partition_filters=[("day", ">=", "2026-01-01")]),
         table.add_columns(pa.field("n", pa.int64())),

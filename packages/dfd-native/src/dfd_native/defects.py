@@ -33,7 +33,7 @@ DEFECTS = (
         (1, 6, 4),
         (1, 6, 6),
         "optimize.compact() and optimize.z_order() that race double rows or bring deleted ones back",
-        "packages/dfd-delta-policy/tests/test_rewriting.py: test_deltalakes_own_compaction_keeps_rows",
+        "packages/dfd-delta-policy/tests/operations/test_optimize.py: test_deltalakes_own_compaction_keeps_rows",
         "GuardedTable.optimize() commits by a compare-and-swap of its own",
     ),
     Defect(

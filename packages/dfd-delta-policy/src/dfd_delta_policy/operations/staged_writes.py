@@ -1,0 +1,189 @@
+"""Appends and full overwrites whose files are staged once, and tried until a commit takes them.
+
+    hooks -> stage: the stream becomes data files, under the metadata of one version of the table
+    each attempt: fresh handle -> is the metadata still that? -> commit at exactly the next version
+
+A conflict costs a commit of a few kilobytes and reads nothing of the source again. Only where the
+metadata changed, and the policy replans, is it staged again. Without dfd-native a write goes through
+deltalake, its stream spooled to disk.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from deltalake import CommitProperties, DeltaTable, Schema
+
+from dfd_delta_policy.backend.protocol import FileAction, StagedFiles
+from dfd_delta_policy.commit.committer import Commit, Committer, refuse_features
+from dfd_delta_policy.commit.loop import Attempt, Done
+from dfd_delta_policy.commit.metadata import TableMetadata
+from dfd_delta_policy.commit.staged_files import UncommittedFiles
+from dfd_delta_policy.conflict import Conflict, ConflictFound
+from dfd_delta_policy.operations.faults import refuse_void
+from dfd_delta_policy.outcome import Outcome
+from dfd_delta_policy.source import drained, reopens
+
+
+class StagedWrite:
+    """One append or full overwrite: `stage` and `commit` are given to the loop, `close` ends it."""
+
+    def __init__(
+        self,
+        committer: Committer,
+        mode: Literal["append", "overwrite"],
+        data: Any,
+        *,
+        commit_metadata: Callable[[], Mapping[str, str]] | None,
+        partition_by: list[str] | None,
+        sort_by: list[str] | None,
+    ) -> None:
+        self._committer = committer
+        self._uncommitted = UncommittedFiles(committer)
+        self._mode = mode
+        self._data = data
+        self._is_query = hasattr(data, "__dfd_run__")
+        self._commit_metadata = commit_metadata
+        self._partition_by = partition_by
+        self._sort_by = sort_by
+        self._staged: StagedFiles | None = None
+        self._table_metadata: TableMetadata | None = None
+        self._metadata: dict[str, str] = {}
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The counts of what was staged."""
+        return {} if self._staged is None else dict(self._staged.metrics)
+
+    def stage(self, table: DeltaTable | None) -> Mapping[str, Any]:
+        """Write the files; what can't be committed is refused before anything is read."""
+        if table is not None:
+            refuse_features(table)
+        with drained(self._data) as stream:
+            self._staged = staged = self._committer.native.stage(
+                self._committer.uri,
+                stream,
+                self._committer.options,
+                partition_by=self._partition_by,
+                sort_by=self._sort_by,
+            )
+            self._uncommitted.take(staged)
+            # Asked while the run is still current: its query id belongs into the commit.
+            if self._commit_metadata is not None:
+                self._metadata = dict(self._commit_metadata())
+        if staged.read_version is None:
+            refuse_void(Schema.from_json(staged.schema_json).fields)
+            self._table_metadata = None
+        elif table is not None and table.version() == staged.read_version:
+            self._table_metadata = TableMetadata.of(table)
+        else:
+            then = self._committer.open()
+            if then.version() != staged.read_version:
+                then.load_as_version(staged.read_version)
+            self._table_metadata = TableMetadata.of(then)
+        return self.metrics
+
+    def commit(self, attempt: Attempt) -> Done:
+        """Commit the files at exactly the next version, if the table's metadata is what it was.
+
+        Raises:
+            ConflictFound: it isn't, and the data can't be read again.
+        """
+        table, staged = attempt.table, self._files()
+        if table is None and staged.read_version is not None:
+            raise _changed(Conflict.METADATA_CHANGED, "another process removed the table")
+        if table is not None and (change := self._change(table, staged)) is not None:
+            if not reopens(self._data):
+                raise _changed(*change)
+            self._uncommitted.drop(staged)
+            self.stage(table)
+            staged = self._files()
+        attempt = attempt._replace(commit=self._named(attempt.commit))
+        if table is None:
+            made = self._what(staged, [], staged.partition_by)
+            version = self._uncommitted.create(
+                attempt, self._schema(staged), list(staged.partition_by), made
+            )
+        else:
+            removes = self._committer.active(table.version()) if self._mode == "overwrite" else []
+            partition_by = table.metadata().partition_columns
+            version = self._uncommitted.put(attempt, self._what(staged, removes, partition_by))
+        return Done(version, self.metrics)
+
+    def close(self, outcome: Outcome | None) -> None:
+        """Leave the files to the table if they are, or may be, in its log; else delete them."""
+        self._uncommitted.close(outcome)
+
+    def _files(self) -> StagedFiles:
+        if self._staged is None:
+            raise RuntimeError("a commit without a stage")
+        return self._staged
+
+    def _change(self, table: DeltaTable, staged: StagedFiles) -> tuple[Conflict, str] | None:
+        """Why the files can't be committed to the table as it is now."""
+        if self._table_metadata is not None:
+            return self._table_metadata.change(TableMetadata.of(table))
+        metadata = table.metadata()
+        is_as_made = (
+            not metadata.configuration
+            and metadata.partition_columns == list(staged.partition_by)
+            and json.loads(table.schema().to_json()) == self._schema(staged)
+        )
+        if is_as_made:
+            return None
+        return Conflict.METADATA_CHANGED, "another process made the table otherwise"
+
+    def _schema(self, staged: StagedFiles) -> Any:
+        """The schema of the table that these files make."""
+        schema = json.loads(staged.schema_json)
+        # What a query's plan knows of nulls is no promise of the next plan's.
+        return _nullable(schema) if self._is_query else schema
+
+    def _named(self, commit: CommitProperties) -> CommitProperties:
+        return CommitProperties(
+            custom_metadata={**self._metadata, **(commit.custom_metadata or {})},
+            max_commit_retries=commit.max_commit_retries,
+            app_transactions=commit.app_transactions,
+        )
+
+    def _what(
+        self, staged: StagedFiles, removes: Sequence[FileAction], partition_by: Sequence[str]
+    ) -> Commit:
+        metrics = {
+            "numFiles": len(staged.actions),
+            "numOutputRows": staged.rows,
+            "numOutputBytes": staged.bytes,
+        }
+        if self._mode == "overwrite":
+            metrics["numRemovedFiles"] = len(removes)
+            metrics["numRemovedBytes"] = sum(file["size"] for file in removes)
+        return Commit(
+            operation="WRITE",
+            parameters={"mode": self._mode.title(), "partitionBy": json.dumps([*partition_by])},
+            metrics=metrics,
+            adds=staged.actions,
+            removes=removes,
+            # A query may have read this very table.
+            is_blind=self._mode == "append" and not self._is_query,
+        )
+
+
+def _changed(conflict: Conflict, reason: str) -> ConflictFound:
+    return ConflictFound(
+        conflict,
+        f"{reason} after the files were staged",
+        "Run it again: its rows are then written under the table's rules of today.",
+    )
+
+
+def _nullable(kind: Any) -> Any:
+    """A type, or a field, of Delta's schema JSON in which every value may be null."""
+    if not isinstance(kind, dict):
+        return kind
+    loose = {"nullable": True, "containsNull": True, "valueContainsNull": True}
+    found = {key: loose.get(key, _nullable(value)) for key, value in kind.items()}
+    if "fields" in found:
+        found["fields"] = [_nullable(field) for field in found["fields"]]
+    return found

@@ -1,0 +1,192 @@
+"""Columns, constraints and properties: what can be changed, and what is refused before deltalake breaks it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, Field, Schema
+from deltalake.exceptions import DeltaError
+from deltalake.schema import PrimitiveType
+from dfd_delta_policy import (
+    CommitPlan,
+    GuardedTable,
+    InvalidOperation,
+    Outcome,
+    Status,
+    UnsupportedTable,
+)
+
+SPARK = Path(__file__).parents[4] / "tests/conformance/spark"
+LONG = PrimitiveType("long")
+
+
+def opened(table: GuardedTable) -> DeltaTable:
+    return DeltaTable(table.uri)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        Field("n", LONG),
+        [Field("n", LONG)],
+        Schema([Field("n", LONG)]),
+        pa.field("n", pa.int64()),
+        [pa.field("n", pa.int64())],
+        pa.schema([pa.field("n", pa.int64())]),
+    ],
+)
+def test_new_columns_are_null_in_the_rows_that_are_there(
+    table: GuardedTable, rows: Any, fields: Any
+) -> None:
+    outcome = table.add_columns(fields)
+    assert (outcome.status, outcome.version, outcome.operation) == (
+        Status.COMMITTED,
+        1,
+        "add_columns",
+    )
+    assert table.history(1)[0]["dfd.operation_id"] == outcome.operation_id
+    assert rows(table)[0] == (0, "a", None)
+    again = table.add_columns(fields)
+    assert (again.status, again.version, table.version()) == (Status.NOTHING_TO_DO, 1, 1)
+
+
+def test_only_the_columns_that_are_missing_are_added(table: GuardedTable) -> None:
+    table.add_columns([Field("s", PrimitiveType("string")), Field("n", LONG)])
+    assert [field.name for field in opened(table).schema().fields] == ["id", "s", "n"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (Field("n", LONG, nullable=False), "no nulls"),
+        (pa.field("n", pa.int64(), nullable=False), "no nulls"),
+        (Field("s", LONG), "column s of type"),
+        (Field("S", PrimitiveType("string")), "column s of type"),
+        ([], "no column"),
+        ("n", "fields or a schema"),
+        (["n"], "a field of deltalake or pyarrow"),
+        (7, "fields or a schema"),
+    ],
+)
+def test_columns_that_would_break_the_table_are_refused(
+    table: GuardedTable, fields: Any, said: str
+) -> None:
+    with pytest.raises(InvalidOperation, match=said):
+        table.add_columns(fields)
+    assert table.version() == 0
+
+
+def test_deltalake_takes_a_column_without_nulls_over_rows_that_lack_it(tmp_path: Path) -> None:
+    """The reason why it is refused here: the table can't be read afterwards."""
+    GuardedTable(tmp_path / "t").append(pa.table({"id": [1]}))
+    DeltaTable(tmp_path / "t").alter.add_columns([Field("n", LONG, nullable=False)])
+    with pytest.raises(Exception, match="Non-nullable column 'n' is missing"):
+        pa.table(DeltaTable(tmp_path / "t").scan())
+
+
+def test_mapped_tables_get_no_columns(tmp_path: Path) -> None:
+    shutil.copytree(SPARK / "mapping_name/delta", tmp_path / "t")
+    table = GuardedTable(tmp_path / "t")
+    before = table.version()
+    with pytest.raises(UnsupportedTable, match="column mapping"):
+        table.add_columns(Field("n", LONG))
+    assert table.version() == before
+
+
+def test_constraints_come_and_go(table: GuardedTable, rows: Any) -> None:
+    table.add_constraint({"small": "id < 100"})
+    assert opened(table).metadata().configuration["delta.constraints.small"] == "id < 100"
+    with pytest.raises(DeltaError, match="already exists with a different"):
+        table.add_constraint({"small": "id < 1000"})
+    assert table.add_constraint({"small": "id < 100"}).status is Status.NOTHING_TO_DO
+    with pytest.raises(DeltaError, match="failed validation"):
+        table.add_constraint({"positive": "id > 0"})
+    with pytest.raises(InvalidOperation):
+        table.add_constraint({})
+    assert table.drop_constraint("small").version == 2
+    with pytest.raises(DeltaError, match="small"):
+        table.drop_constraint("small")
+    assert len(rows(table)) == 4
+
+
+def test_no_row_slips_in_beside_a_new_constraint(table: GuardedTable, rows: Any) -> None:
+    """deltalake alone lets this race through: the table then holds a row that violates it."""
+
+    class Meddle:
+        def before_commit(self, plan: CommitPlan) -> None:
+            if plan.attempt == 1:
+                table.append(pa.table({"id": [1_000], "s": ["x"]}))
+
+        def after_commit(self, outcome: Outcome) -> None:
+            """Nothing."""
+
+    late = GuardedTable(table.uri, hooks=[Meddle()], clock=table._loop.clock)
+    with pytest.raises(DeltaError, match="failed validation"):
+        late.add_constraint({"small": "id < 100"})
+    assert "delta.constraints.small" not in opened(table).metadata().configuration
+    assert 1_000 in [row[0] for row in rows(table)]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("delta.appendOnly", "true"),
+        ("delta.checkpointInterval", "20"),
+        ("delta.dataSkippingNumIndexedCols", "-1"),
+        ("delta.deletedFileRetentionDuration", "interval 14 days"),
+        ("delta.enableChangeDataFeed", "true"),
+        ("delta.isolationLevel", "Serializable"),
+        ("delta.logRetentionDuration", "60 days"),
+        ("owner", "the fleet team"),
+    ],
+)
+def test_properties_are_set_once(table: GuardedTable, rows: Any, key: str, value: str) -> None:
+    assert table.set_properties({key: value}).version == 1
+    assert opened(table).metadata().configuration[key] == value
+    assert table.set_properties({key: value}).status is Status.NOTHING_TO_DO
+    table.append(pa.table({"id": [7], "s": ["x"]}))
+    assert len(rows(table)) == 5
+
+
+@pytest.mark.parametrize(
+    ("properties", "said"),
+    [
+        ({}, "no property"),
+        ({"delta.appendOnly": "maybe"}, "true or false"),
+        ({"delta.appendOnly": True}, "texts"),
+        ({"delta.checkpointInterval": "0"}, "from 1"),
+        ({"delta.columnMapping.mode": "name"}, "can't be set"),
+        ({"delta.constraints.c": "id > 0"}, "add_constraint"),
+        ({"delta.enableDeletionVectors": "true"}, "can't be set"),
+        ({"delta.enablerowtracking": "true"}, "can't be set"),
+        ({"delta.isolationLevel": "WriteSerializable"}, "Serializable"),
+        ({"delta.logRetentionDuration": "yesterday"}, "interval"),
+        ({"delta.minWriterVersion": "7"}, "can't be set"),
+        ({"Delta.appendOnly": "true"}, "can't be set"),
+    ],
+)
+def test_properties_that_nobody_would_keep_are_refused(
+    table: GuardedTable, properties: Any, said: str
+) -> None:
+    with pytest.raises(InvalidOperation, match=said):
+        table.set_properties(properties)
+    assert table.version() == 0
+
+
+def test_deltalake_takes_any_text_for_a_property(table: GuardedTable) -> None:
+    """The reason why it is refused here."""
+    opened(table).alter.set_table_properties({"delta.isolationLevel": "banana"})
+    assert opened(table).metadata().configuration["delta.isolationLevel"] == "banana"
+
+
+def test_a_checkpoint_is_of_the_newest_version(table: GuardedTable) -> None:
+    table.append(pa.table({"id": [7], "s": ["x"]}))
+    outcome = table.create_checkpoint()
+    assert (outcome.status, outcome.version, table.version()) == (Status.COMMITTED, 1, 1)
+    log = Path(table.uri.removeprefix("file://")) / "_delta_log"
+    assert json.loads((log / "_last_checkpoint").read_text())["version"] == 1
