@@ -9,8 +9,8 @@ import msgspec
 from deltalake.exceptions import TableNotFoundError
 from rich.console import Console
 
-from dfd.console import table_of
-from dfd.printable import printable
+from dfd.display.console import table_of
+from dfd.display.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

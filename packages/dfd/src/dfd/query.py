@@ -218,7 +218,7 @@ class Query:
 
     def show(self, rows: int = 20) -> None:
         """Print the first `rows` rows as a table."""
-        from dfd.console import print_stream
+        from dfd.display.console import print_stream
 
         print_stream(self, limit=rows)
 

@@ -17,10 +17,10 @@ from dfd_obs import ObservabilityConfig
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dfd.console import print_stream
 from dfd.demo import source
 from dfd.demo.questions import CORRECTIONS, HEAVY, QUESTIONS
 from dfd.demo.writer import app_id, write_months
+from dfd.display.console import print_stream
 from dfd.errors import DemoError
 from dfd.runtime import Runtime, connect
 

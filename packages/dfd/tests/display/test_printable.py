@@ -5,8 +5,8 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from dfd.messages import without_traceback
-from dfd.printable import one_line, printable, printable_lines
+from dfd.display.messages import without_traceback
+from dfd.display.printable import one_line, printable, printable_lines
 from hypothesis import given
 from hypothesis import strategies as st
 
