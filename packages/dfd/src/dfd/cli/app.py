@@ -56,7 +56,7 @@ def _fail(error: Exception, code: int) -> int:
 
 
 def run() -> None:
-    """The console script."""
+    """Run the command as a console script, which ends the process with its exit code."""
     with native_stderr_held():
         code = main()
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""`dfd demo`."""
+"""The command `dfd demo`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands print: JSON, consoles, and the outcome of a mutation."""
+"""Output of commands: JSON, consoles, and the outcome of a mutation."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def _durations(column: pa.Array) -> list[Any]:
 
 
 def _counts(column: pa.Array, kind: pa.DataType | None = None) -> list[int | None]:
-    """What a moment is made of, days or units of time."""
+    """The counts, of days or units of time, that moments are made of."""
     column = column if kind is None else pc.cast(column, kind)
     counts: list[int | None] = column.view(f"int{column.type.bit_width}").to_pylist()
     return counts
