@@ -152,7 +152,7 @@ def test_footers_of_an_engine_go_with_it(session: SessionContext) -> None:
 def test_an_engine_without_a_footer_cache_reads_them_again(
     session: SessionContext, metrics_of: MetricsOf
 ) -> None:
-    engine = dfd_native.Engine(footer_cache_bytes=0)
+    engine = dfd_native.Engine(parquet_metadata_limit_bytes=0)
     plan = session.sql("select sum(x) from t").optimized_logical_plan()
     for _ in range(2):
         assert metrics_of(engine.run(plan, session))["footer_cache_misses"] == 3

@@ -1,4 +1,4 @@
-"""Settings into a session, and back out of it."""
+"""Cache settings put into a session, and read back from it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LISTING_TTL = "datafusion.runtime.list_files_cache_ttl"
 
 
 class AppliedCache(msgspec.Struct, frozen=True):
-    """What a session says after `apply`: DataFusion's settings by name, as it shows them.
+    """The outcome of `apply`, as the session says it: DataFusion's settings by name, as it shows them.
 
     `read_back` is False where the session has no `information_schema` to ask.
     """

@@ -1,4 +1,4 @@
-"""What the caches of a session may hold, and for how long."""
+"""The configuration of a session's caches: what they may hold, and for how long."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LARGEST = 1 << 62
 
 
 class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limits in bytes (whole KiB; 0 switches a cache off) and times to live in whole seconds.
+    """The limits of a session's caches in bytes (whole KiB; 0 switches a cache off) and times to live in whole seconds.
 
     - `list_files_ttl_s`: how long a listing is believed; None for ever.
     - `list_files_limit_bytes`: default 1 MiB, DataFusion's own.
@@ -46,7 +46,7 @@ class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @classmethod
     def snapshot_pinned(cls) -> CacheConfig:
-        """For data that doesn't change, as under a pinned snapshot: larger, and believed for ever."""
+        """A configuration for data that doesn't change, as under a pinned snapshot: larger, and believed for ever."""
         return cls(
             list_files_limit_bytes=16 * MIB,
             parquet_meta_limit_bytes=256 * MIB,
@@ -55,12 +55,12 @@ class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @classmethod
     def always_latest(cls) -> CacheConfig:
-        """For directories that others write to: no listing is kept."""
+        """A configuration for directories that others write to: no listing is kept."""
         return cls(list_files_limit_bytes=0)
 
     @classmethod
     def off(cls) -> CacheConfig:
-        """Nothing is kept."""
+        """A configuration that keeps nothing."""
         return cls(
             list_files_limit_bytes=0, parquet_meta_limit_bytes=0, file_statistics_limit_bytes=0
         )

@@ -1,4 +1,4 @@
-"""What can be wrong with caches."""
+"""Errors of the configuration and the statistics of caches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the caches are doing."""
+"""Statistics of the caches of this process."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from dfd_native.handshake import capabilities_snapshot, ensure_compatible
 from dfd_native.log import ActiveFiles, active_files, commit, misread_columns
 from dfd_native.stage import AbandonedStage, StagedFiles, abandoned_stages, rewrite, stage
 from dfd_native.streams import adapt_stream, arrow_stream_to_batches
-from dfd_native.table import delta_table, refreshed
+from dfd_native.table import delta_table, refresh, refreshed
 from dfd_native.table_functions import register_table_functions
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "delta_table",
     "ensure_compatible",
     "misread_columns",
+    "refresh",
     "refreshed",
     "register_functions",
     "register_table_functions",

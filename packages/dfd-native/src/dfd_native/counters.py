@@ -1,4 +1,4 @@
-"""What this process has asked of object stores, and found in caches."""
+"""Counters of this process: requests to object stores, hits and misses of caches."""
 
 from __future__ import annotations
 

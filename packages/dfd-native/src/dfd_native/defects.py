@@ -150,7 +150,7 @@ DEFECTS = (
 
 
 def known_defects(versions: Mapping[str, str | None]) -> list[dict[str, str]]:
-    """Those that the given versions of libraries have, as plain values."""
+    """The defects that the given versions of libraries have, as plain values."""
     return [
         {
             "library": f"{defect.library} {found}",

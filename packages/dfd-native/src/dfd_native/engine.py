@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from dfd_native import _native
 from dfd_native._native import EngineRun
+from dfd_native.deprecation import renamed_keywords
 from dfd_native.errors import EngineRefusal
 from dfd_native.handshake import ensure_compatible
-from dfd_native.lossy import lost
+from dfd_native.plan_roundtrip import unsupported
 
 if TYPE_CHECKING:
     from datafusion import SessionContext
@@ -23,12 +24,12 @@ Resolve = Callable[[str, str], "Mapping[str, str] | None"]
 class DeltaExtension:
     """Delta tables in serialized plans, for `SessionContext.with_extensions`.
 
-    With it `LogicalPlan.to_bytes(session)` and `ExecutionPlan.to_bytes(session)` write a Delta table as
+    With it `LogicalPlan.to_bytes(ctx)` and `ExecutionPlan.to_bytes(ctx)` write a Delta table as
     its URI, its version and the name of its storage profile, never a credential; a session of
     another process that has the extension reads the plan again. Every other table of the session
     travels as a number that is good in this process alone, once.
 
-    - `resolve`: `(uri, profile) -> options`, the object store's options of the profile that a plan
+    - `resolve`: `(uri, profile_name) -> options`, the object store's options of the profile that a plan
       names, or None where it isn't known. Local tables need none.
     """
 
@@ -36,10 +37,8 @@ class DeltaExtension:
         ensure_compatible()
         self._codec = _native.DeltaCodec(resolve)
 
-    def __datafusion_session_components__(
-        self, session: SessionContext
-    ) -> SessionExtensionComponents:
-        """What `with_extensions` installs: one logical and one physical codec."""
+    def __datafusion_session_components__(self, ctx: SessionContext) -> SessionExtensionComponents:
+        """The components that `with_extensions` installs: one logical and one physical codec."""
         from datafusion.extensions import SessionExtensionComponents
 
         return SessionExtensionComponents(
@@ -53,24 +52,27 @@ class Engine:
     - `memory_limit_bytes`: of all its queries together; sorts, joins and aggregates spill beyond
       it. No limit by default.
     - `spill_directory`: where they spill; a temporary directory of the system by default.
-    - `footer_cache_bytes`: footers of Parquet files that are kept; 50 MiB by default.
+    - `parquet_metadata_limit_bytes`: footers of Parquet files that are kept; 50 MiB by default.
 
     Raises:
         IncompatibleInstallation: the installed libraries don't fit together.
     """
 
+    @renamed_keywords(footer_cache_bytes="parquet_metadata_limit_bytes")
     def __init__(
         self,
         memory_limit_bytes: int | None = None,
         spill_directory: str | os.PathLike[str] | None = None,
-        footer_cache_bytes: int | None = None,
+        parquet_metadata_limit_bytes: int | None = None,
     ) -> None:
         ensure_compatible()
-        self._native = _native.Engine(memory_limit_bytes, spill_directory, footer_cache_bytes)
+        self._native = _native.Engine(
+            memory_limit_bytes, spill_directory, parquet_metadata_limit_bytes
+        )
 
     @property
     def reserved_bytes(self) -> int:
-        """Memory that its queries have reserved now."""
+        """The bytes of memory that the engine's queries have reserved now."""
         return self._native.reserved_bytes
 
     def register_store(self, uri: str, options: Mapping[str, str]) -> None:
@@ -83,21 +85,23 @@ class Engine:
         """
         self._native.register_store(uri, dict(options))
 
+    @renamed_keywords(session="session_context")
     def run(
         self,
         plan: LogicalPlan | bytes,
-        session: SessionContext,
+        session_context: SessionContext,
         schema: Any = None,
         is_sql: bool = False,
     ) -> EngineRun:
-        """Plan an optimized plan of `session` under the session's settings; it runs as it is consumed.
+        """Plan an optimized plan of a session under the session's settings; it runs as it is consumed.
 
         Built-in functions and dfd's own are native here; Delta tables are scanned without a border
         in between. Functions and tables of Python, and those of other libraries, run where they live. A Python
         function crosses pickled (cloudpickle), so state that it captures is a copy.
 
-        - `plan`: a `LogicalPlan`, or the bytes of one (`to_bytes(session)`), from
-          `DataFrame.optimized_logical_plan()`; `session` has a `DeltaExtension`.
+        - `plan`: a `LogicalPlan`, or the bytes of one (`to_bytes(session_context)`), from
+          `DataFrame.optimized_logical_plan()`.
+        - `session_context`: the session of the plan; it has a `DeltaExtension`.
         - `schema`: anything with `__arrow_c_schema__`; names and types that must come back. Give it: a
           relation without rows loses its columns in a plan's bytes.
         - `is_sql`: the plan was made from SQL, so that each function is the session's of that name. In a
@@ -107,7 +111,7 @@ class Engine:
             EngineRefusal: the plan can't be written, read or planned, is a statement, has a function that may
                 be another one here, or comes back with other columns. Nothing has run.
         """
-        reason = lost(plan, session, is_sql)
+        reason = unsupported(plan, session_context, is_sql)
         if reason is not None:
             raise EngineRefusal(reason)
-        return self._native.run(plan, session, schema)
+        return self._native.run(plan, session_context, schema)

@@ -1,4 +1,4 @@
-"""What the native half refuses."""
+"""Errors of the native half."""
 
 from __future__ import annotations
 

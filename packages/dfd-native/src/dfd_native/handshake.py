@@ -82,7 +82,7 @@ def ensure_compatible() -> None:
 
 
 def ensure_fits(abi_major: int, abi_minor: int, datafusion: int) -> None:
-    """The same for a library of this plugin ABI and this DataFusion major.
+    """Raise unless a library of this plugin ABI and this DataFusion major fits what is installed.
 
     Raises:
         IncompatibleInstallation: see `ensure_compatible`.
@@ -111,19 +111,19 @@ def ensure_fits(abi_major: int, abi_minor: int, datafusion: int) -> None:
 def _ensure_datafusion(major: int) -> None:
     found, inside = _installed("datafusion"), datafusion_inside("datafusion")
     if found is None:
-        told = "no datafusion"
+        installed = "no datafusion"
     elif _major(found) != major:
-        told = f"datafusion {found}"
+        installed = f"datafusion {found}"
     elif inside is not None and _major(inside) != major:
-        told = f"datafusion {found}, whose library is that of {inside},"
+        installed = f"datafusion {found}, whose library is that of {inside},"
     else:
         return
     required = f"datafusion>={major},<{major + 1}"
     there = on_disk("datafusion")
     if found != there and there is not None and _major(there) == major:
         # It was installed after the process had imported another.
-        raise IncompatibleInstallation(told, required, "restart Python")
-    raise IncompatibleInstallation(told, required, _pip("datafusion", required))
+        raise IncompatibleInstallation(installed, required, "restart Python")
+    raise IncompatibleInstallation(installed, required, _pip("datafusion", required))
 
 
 def ensure_library(path: str | None, datafusion: int) -> None:

@@ -1,4 +1,4 @@
-"""What is installed: the version of a library, and the DataFusion that its wheel was built on.
+"""Installed libraries: the version of each, and the DataFusion that its wheel was built on.
 
 Metadata alone can lie: a directory in front of the installed one, a copy without metadata, an upgrade
 under a running process. So an imported library answers for itself, another is looked up where it
@@ -71,7 +71,7 @@ def datafusion_inside(distribution: str) -> str | None:
 
 
 def datafusion_of(library: Path) -> str | None:
-    """The same of one file."""
+    """The version of the DataFusion crates in one library file; None where it doesn't say."""
     try:
         status = library.stat()
     except OSError:

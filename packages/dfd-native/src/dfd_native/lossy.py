@@ -1,55 +1,15 @@
-"""What a plan's bytes don't say, so that another plan would come back.
-
-- A function without a payload crosses by its name. `datafusion.functions.spark` has functions with the names
-  of DataFusion's own and other results (`concat`, `abs`, ...): in SQL after `enable_spark_functions()`, and in
-  the DataFrame API at any time.
-- A relation without rows loses its columns, at which reading the plan may panic.
-"""
+"""The old name of `dfd_native.plan_roundtrip`."""
 
 from __future__ import annotations
 
-import functools
-import re
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from datafusion import SessionContext
-    from datafusion.plan import LogicalPlan
-
-_NO_ROWS = "EmptyRelation: rows=0"
+from dfd_native import plan_roundtrip
+from dfd_native.deprecation import warn_renamed
 
 
-def lost(plan: LogicalPlan | bytes, session: SessionContext, is_sql: bool) -> str | None:
-    """What would be lost of `plan`, in words; None where nothing is."""
-    text = plan.decode("latin-1") if isinstance(plan, bytes) else plan.display_indent()
-    if _NO_ROWS in text:
-        return "a relation without rows comes back with another schema"
-    if is_sql and not (_of_spark_alone() & _registered(session)):
-        return None
-    names = re.findall(r"\w+", text)
-    name = next((name for name in names if name in _of_both()), None)
-    if name is None:
-        return None
-    return f"{name} may be the function of datafusion.functions.spark, and the plan doesn't say"
-
-
-def _registered(session: SessionContext) -> set[str]:
-    return {*session.udfs(), *session.udafs(), *session.udwfs()}
-
-
-@functools.cache
-def _of_spark_alone() -> set[str]:
-    from datafusion import SessionContext
-
-    session = SessionContext()
-    before = _registered(session)
-    session.enable_spark_functions()
-    return _registered(session) - before
-
-
-@functools.cache
-def _of_both() -> set[str]:
-    from datafusion import SessionContext
-    from datafusion.functions import spark
-
-    return _registered(SessionContext()) & set(dir(spark))
+def __getattr__(name: str) -> Any:
+    if name != "lost":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warn_renamed("dfd_native.lossy.lost", "dfd_native.plan_roundtrip.unsupported")
+    return plan_roundtrip.unsupported

@@ -33,7 +33,7 @@ class StagedFiles:
 
     @property
     def stage_id(self) -> str:
-        """In the name of every file."""
+        """The id of the stage, in the name of every file."""
         return self._native.stage_id
 
     @property
@@ -53,7 +53,7 @@ class StagedFiles:
 
     @property
     def actions(self) -> list[dict[str, Any]]:
-        """Of each file `path`, `size`, `partition_values`, `modification_time` and `stats`.
+        """The files' add actions: of each `path`, `size`, `partition_values`, `modification_time` and `stats`.
 
         `deltalake.transaction.AddAction(**action, data_change=True)` takes them.
         """
@@ -61,17 +61,17 @@ class StagedFiles:
 
     @property
     def rows(self) -> int:
-        """Rows of all files."""
+        """The number of rows in all files."""
         return int(self._native.metrics["rows"])
 
     @property
     def bytes(self) -> int:
-        """Bytes of all files."""
+        """The size of all files in bytes."""
         return int(self._native.metrics["bytes"])
 
     @property
     def metrics(self) -> dict[str, int | float]:
-        """`rows`, `bytes`, `files`, `writers` that wrote any, `spilled_bytes`, `peak_pool_bytes`, `elapsed_s`."""
+        """The figures of the stage: `rows`, `bytes`, `files`, `writers` that wrote any, `spilled_bytes`, `peak_pool_bytes`, `elapsed_s`."""
         found = self._native.metrics.items()
         return {name: value if name == "elapsed_s" else int(value) for name, value in found}
 
@@ -115,7 +115,7 @@ def _remove(native: _native.Stage, process: int) -> None:
 
 @dataclass(frozen=True)
 class AbandonedStage:
-    """What a process that is gone has left in a table's directory.
+    """A stage that a process left in a table's directory, and that process is gone.
 
     - `started`, `expires`: when it began, and until when it was to be believed to live.
     - `files`: what is there and isn't in the table, relative to it; a full vacuum removes it once it is old.

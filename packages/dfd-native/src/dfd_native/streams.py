@@ -29,6 +29,7 @@ class ArrowArray(Protocol):
 
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
         """Capsules named `arrow_schema` and `arrow_array`."""
+        ...
 
 
 class ArrowSchema(Protocol):

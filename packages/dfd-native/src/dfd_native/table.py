@@ -7,26 +7,28 @@ from datetime import datetime, timezone
 
 from dfd_native import _native
 from dfd_native._native import DeltaTable
+from dfd_native.deprecation import renamed_keywords, warn_renamed
 from dfd_native.handshake import ensure_compatible
 
 
+@renamed_keywords(profile="profile_name")
 def delta_table(
     uri: str,
     options: Mapping[str, str] | None = None,
     version: int | None = None,
     timestamp: datetime | None = None,
-    profile: str | None = None,
+    profile_name: str | None = None,
 ) -> DeltaTable:
     """One version of a Delta table, ready for `SessionContext.register_table`.
 
-    The version never changes; `refreshed()` gives a newer one, reading only the commits since. A scan
+    The version never changes; `refresh` gives a newer one, reading only the commits since. A scan
     skips files by partition values and statistics, applies deletion vectors and column mapping,
     and runs on threads of its own. Where the scan is left to deltalake-core, `fallback` says why.
 
     - `uri`: canonical (`file:///data/t`, `s3://bucket/t`).
     - `options`: of the object store, complete: nothing is read from the environment.
     - `version`, `timestamp`: which version; the newest by default. `timestamp` has a time zone.
-    - `profile`: the name under which plans that leave this process refer to `options`.
+    - `profile_name`: the name under which plans that leave this process refer to `options`.
 
     Raises:
         IncompatibleInstallation: the installed libraries don't fit together.
@@ -39,13 +41,19 @@ def delta_table(
     if timestamp is not None and timestamp.tzinfo is None:
         raise ValueError("`timestamp` needs a time zone.")
     moment = None if timestamp is None else timestamp.astimezone(timezone.utc)
-    return _native.delta_table(uri, dict(options or {}), version, moment, profile)
+    return _native.delta_table(uri, dict(options or {}), version, moment, profile_name)
 
 
-def refreshed(tables: Iterable[DeltaTable]) -> list[DeltaTable | None]:
+def refresh(tables: Iterable[DeltaTable]) -> list[DeltaTable | None]:
     """The newest version of each table, or None where that is it; all logs are looked at at once.
 
     Raises:
         TableError: a log can't be read; the message names the table.
     """
     return _native.refreshed(list(tables))
+
+
+def refreshed(tables: Iterable[DeltaTable]) -> list[DeltaTable | None]:
+    """The old name of `refresh`."""
+    warn_renamed("dfd_native.refreshed", "dfd_native.refresh")
+    return refresh(tables)

@@ -44,8 +44,8 @@ def register_table_functions(
     find = locate or _local
 
     def opened(uri: Any, version: int | None = None) -> DeltaTable:
-        location, options, profile = find(_text(uri))
-        return delta_table(location, options, version=version, profile=profile)
+        location, options, profile_name = find(_text(uri))
+        return delta_table(location, options, version=version, profile_name=profile_name)
 
     def read_delta(uri: Any, version: Any = None) -> DeltaTable:
         return opened(uri, None if version is None else _version(version))

@@ -30,7 +30,7 @@ def use(context: SessionContext, table: pa.Table) -> None:
 
 def tables(context: SessionContext) -> None:
     table: dfd_native.DeltaTable = dfd_native.delta_table("file:///data/t", version=3)
-    newest: list[dfd_native.DeltaTable | None] = dfd_native.refreshed([table])
+    newest: list[dfd_native.DeltaTable | None] = dfd_native.refresh([table])
     context.register_table("t", table)
     history: dfd_native.LogTable = table.history()
     changes: dfd_native.LogTable = table.changes(0, 3)

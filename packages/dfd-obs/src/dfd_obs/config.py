@@ -1,4 +1,4 @@
-"""What is recorded, and how much of it."""
+"""The configuration of observation: what is recorded, and how much of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dfd_obs.errors import InvalidObservabilityConfig
 
 
 class ObservabilityConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an `Observer` keeps of queries and operations.
+    """The extent to which an `Observer` records queries and operations.
 
     - `slow_query_ms`: a query that takes at least so many milliseconds keeps its plan and metrics.
       Default 1000; 0 keeps every plan.

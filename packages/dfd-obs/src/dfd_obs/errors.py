@@ -1,4 +1,4 @@
-"""What observation refuses."""
+"""Errors of observation: configuration, run ids, tracing."""
 
 from __future__ import annotations
 

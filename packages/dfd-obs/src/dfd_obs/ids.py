@@ -1,4 +1,4 @@
-"""Which run, and which query of it, the current code works for.
+"""The ids of the run, and of its query, that the current code works for.
 
 Kept in context variables: threads and tasks that copy the context see them, others don't.
 """
@@ -34,7 +34,7 @@ _of_process: dict[int, Run] = {}
 
 @contextlib.contextmanager
 def run(run_id: str | None = None) -> Iterator[Run]:
-    """A run for as long as the block lasts.
+    """Enter a run for as long as the block lasts.
 
     - `run_id`: 1 to 128 printable ASCII characters without spaces. None joins the run around
       it, or makes an id where there is none.
@@ -88,5 +88,5 @@ def current_ids() -> dict[str, str]:
 
 
 def new_id() -> str:
-    """32 hexadecimal digits by chance."""
+    """A random id of 32 hexadecimal digits."""
     return uuid.uuid4().hex

@@ -22,6 +22,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from dfd_obs import ids
 from dfd_obs.config import ObservabilityConfig
+from dfd_obs.deprecation import warn_renamed
 from dfd_obs.plan import ExecutedPlan, PlanCapture
 from dfd_obs.record import OperationRecord, QueryRecord, Status
 from dfd_obs.redact import redact
@@ -79,7 +80,7 @@ class Observer:
 
     @property
     def slow_queries(self) -> tuple[QueryRecord, ...]:
-        """Those of `records` that were slow, with their plans."""
+        """The queries of `records` that were slow, with their plans."""
         return tuple(record for record in self.records if record.slow)
 
     def start_query(
@@ -104,7 +105,7 @@ class Observer:
             raise
         scope.finish({})
 
-    def keep(self, record: QueryRecord | OperationRecord) -> None:
+    def record(self, record: QueryRecord | OperationRecord) -> None:
         """Add a record, and count it."""
         if isinstance(record, QueryRecord):
             name = "query"
@@ -128,8 +129,8 @@ class Observer:
             else:
                 self._operations.append(record)
 
-    def statement(self, sql: str) -> str | None:
-        """What is kept of a query's text."""
+    def recorded_sql(self, sql: str) -> str | None:
+        """The part of a query's text that is recorded, as `record_sql` says."""
         match self.config.record_sql:
             case "text":
                 return sql
@@ -138,10 +139,25 @@ class Observer:
             case _:
                 return None
 
-    def problem(self, error: BaseException) -> str:
-        """What is kept of an error: a message may hold values of rows, a class doesn't."""
+    def describe_error(self, error: BaseException) -> str:
+        """The part of an error that is recorded: a message may hold values of rows, a class doesn't."""
         name = type(error).__name__
         return str(redact(f"{name}: {error}")) if self.config.record_sql == "text" else name
+
+    def keep(self, record: QueryRecord | OperationRecord) -> None:
+        """The old name of `record`."""
+        warn_renamed("Observer.keep", "Observer.record")
+        self.record(record)
+
+    def statement(self, sql: str) -> str | None:
+        """The old name of `recorded_sql`."""
+        warn_renamed("Observer.statement", "Observer.recorded_sql")
+        return self.recorded_sql(sql)
+
+    def problem(self, error: BaseException) -> str:
+        """The old name of `describe_error`."""
+        warn_renamed("Observer.problem", "Observer.describe_error")
+        return self.describe_error(error)
 
 
 def add_event(name: str, attributes: Mapping[str, Any]) -> None:
@@ -157,7 +173,7 @@ def add_event(name: str, attributes: Mapping[str, Any]) -> None:
 
 
 class _Scope:
-    """What a query and an operation have in common: a span, a start, and one end."""
+    """The base of `QueryScope` and `OperationScope`: a span, a start, and one end."""
 
     def __init__(self, observer: Observer, name: str, attributes: Mapping[str, str]) -> None:
         self._observer = observer
@@ -187,7 +203,7 @@ class _Scope:
             self.span.set_attribute(name, value)
         if error is not None:
             self.span.set_attribute("error.type", type(error).__name__)
-            self.span.set_status(StatusCode.ERROR, self._observer.problem(error))
+            self.span.set_status(StatusCode.ERROR, self._observer.describe_error(error))
         self.span.end()
         return duration_s
 
@@ -203,7 +219,7 @@ class QueryScope(_Scope):
         self, observer: Observer, sql: str, route: str | None, route_reason: str | None
     ) -> None:
         self.query_id = ids.new_id()
-        self._sql = observer.statement(sql)
+        self._sql = observer.recorded_sql(sql)
         self._route = route
         self._route_reason = route_reason
         attributes = {"db.system.name": "datafusion", ids.QUERY_ID: self.query_id}
@@ -249,7 +265,7 @@ class QueryScope(_Scope):
             capture = PlanCapture.of(
                 plan, max_bytes=config.max_plan_bytes, detail=config.record_sql == "text"
             )
-        self._observer.keep(
+        self._observer.record(
             QueryRecord(
                 query_id=self.query_id,
                 run_id=self._run_id,
@@ -260,7 +276,7 @@ class QueryScope(_Scope):
                 duration_s=duration_s,
                 rows=rows,
                 status=status,
-                error=None if error is None else self._observer.problem(error),
+                error=None if error is None else self._observer.describe_error(error),
                 slow=slow,
                 plan=capture,
                 trace_id=self._trace_id(),
@@ -298,7 +314,7 @@ class OperationScope(_Scope):
         duration_s = self._close(error, attributes)
         if duration_s is None:
             return
-        self._observer.keep(
+        self._observer.record(
             OperationRecord(
                 operation=self._name,
                 uri=self._uri,
@@ -307,7 +323,7 @@ class OperationScope(_Scope):
                 started_at=self._started_at,
                 duration_s=duration_s,
                 status="ok" if error is None else "error",
-                error=None if error is None else self._observer.problem(error),
+                error=None if error is None else self._observer.describe_error(error),
                 details=plain,
                 trace_id=self._trace_id(),
             )

@@ -17,12 +17,14 @@ class ExecutedPlan(Protocol):
 
     def children(self) -> list[Any]:
         """The plans it reads from."""
+        ...
 
     def display(self) -> str:
-        """Its own line."""
+        """The plan's own line."""
+        ...
 
     def metrics(self) -> Any:
-        """Its metrics, or None."""
+        """The plan's metrics, or None."""
 
 
 class OperatorMetrics(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +77,7 @@ class PlanCapture(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, plan: ExecutedPlan, *, max_bytes: int, detail: bool) -> PlanCapture:
-        """Take the text now; without `detail` only operators and numbers."""
+        """The text of a plan as it is now; without `detail` only operators and numbers."""
         text = "\n".join(one.line(detail=detail) for one in operator_metrics(plan))
         encoded = text.encode("utf-8")
         if len(encoded) <= max_bytes:

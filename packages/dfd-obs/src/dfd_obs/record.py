@@ -1,4 +1,4 @@
-"""What is kept of a query or an operation when it has ended."""
+"""Records of queries and operations, made when they have ended."""
 
 from __future__ import annotations
 

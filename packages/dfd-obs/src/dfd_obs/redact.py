@@ -1,4 +1,4 @@
-"""Secrets out of whatever goes into a report."""
+"""Redaction: secrets cut out of whatever goes into a report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SIGNED = re.compile(
 
 
 def redact(value: Any) -> Any:
-    """The same shape in plain values, without what a key or a URI shows to be a secret.
+    """A value in the same shape, plain, without what a key or a URI shows to be a secret.
 
     >>> redact({"token": "abc", "uri": "s3://me:pw@bucket/t"})
     {'token': '***', 'uri': 's3://***@bucket/t'}

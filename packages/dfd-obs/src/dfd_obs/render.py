@@ -89,7 +89,7 @@ def _text(value: object) -> str:
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """GitHub-flavoured Markdown."""
+    """A report as GitHub-flavoured Markdown."""
     lines = [
         "# dfd diagnostics report",
         "",
@@ -139,7 +139,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
 
 
 def html(report: Mapping[str, Any]) -> str:
-    """A page of its own: nothing to load, no script."""
+    """A report as an HTML page of its own: nothing to load, no script."""
     page = ET.Element("html", lang="en")
     head = ET.SubElement(page, "head")
     ET.SubElement(head, "meta", charset="utf-8")

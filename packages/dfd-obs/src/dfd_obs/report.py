@@ -20,7 +20,7 @@ from dfd_obs.redact import redact
 
 
 class DiagnosticsReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What is installed, what is set, what ran and what was slow, at one moment.
+    """The diagnostics of a moment: what is installed, what is set, what ran and what was slow.
 
     All values are plain, and redacted when the report is built.
     """
@@ -46,7 +46,7 @@ class DiagnosticsReport(msgspec.Struct, frozen=True, kw_only=True):
         caches: Mapping[str, Any] | None = None,
         tables: Iterable[Mapping[str, Any]] = (),
     ) -> DiagnosticsReport:
-        """Take the state of now. What isn't given stands empty."""
+        """Build a report of the present state. What isn't given stands empty."""
         queries = () if observer is None else observer.records
         operations = () if observer is None else observer.operations
         return cls(
@@ -63,7 +63,7 @@ class DiagnosticsReport(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON; times in ISO 8601, UTC."""
+        """The document as plain values, ready for JSON; times in ISO 8601, UTC."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
         return plain
 
@@ -72,11 +72,11 @@ class DiagnosticsReport(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.format(msgspec.json.encode(self), indent=2).decode()
 
     def to_markdown(self) -> str:
-        """Tables for an issue or a chat."""
+        """The document as Markdown, for an issue or a chat."""
         return render.markdown(self.to_dict())
 
     def to_html(self) -> str:
-        """One page without a script or anything to load; all text in it is escaped."""
+        """The document as one HTML page without a script or anything to load; all text in it is escaped."""
         return render.html(self.to_dict())
 
     def save(self, path: str | os.PathLike[str]) -> tuple[Path, Path, Path]:

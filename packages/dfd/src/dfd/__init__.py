@@ -1,12 +1,23 @@
-"""dfd: Delta Lake tables queried with Apache DataFusion, made dependable."""
+"""dfd: Delta Lake tables queried with Apache DataFusion, made dependable.
+
+What takes time to import is imported when it is first asked for.
+"""
 
 import logging
-from importlib.metadata import version as _version
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from dfd.errors import ConfigurationError, DfdError, QueryError
-from dfd.profile import DataFusionRuntimeProfile
-from dfd.query import Query
-from dfd.runtime import Runtime, connect
+
+if TYPE_CHECKING:
+    from dfd import profile as profile
+    from dfd import query as query
+    from dfd import runtime as runtime
+    from dfd.profile import DataFusionRuntimeProfile
+    from dfd.query import Query
+    from dfd.runtime import Runtime, connect
+
+    __version__: str
 
 __all__ = [
     "ConfigurationError",
@@ -17,6 +28,34 @@ __all__ = [
     "Runtime",
     "connect",
 ]
-__version__ = _version("dfd")
+
+_MODULES = ("profile", "query", "runtime")
+_HOMES = {
+    "DataFusionRuntimeProfile": "dfd.profile",
+    "Query": "dfd.query",
+    "Runtime": "dfd.runtime",
+    "connect": "dfd.runtime",
+}
+
+
+def __getattr__(name: str) -> Any:
+    found: Any
+    if name == "__version__":
+        from importlib.metadata import version
+
+        found = version("dfd")
+    elif name in _HOMES:
+        found = getattr(import_module(_HOMES[name]), name)
+    elif name in _MODULES:
+        found = import_module(f"dfd.{name}")
+    else:
+        raise AttributeError(f"module 'dfd' has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES, "__version__"})
+
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -1,4 +1,4 @@
-"""`python -m dfd`."""
+"""The command as a module: `python -m dfd`."""
 
 from dfd.cli import run
 

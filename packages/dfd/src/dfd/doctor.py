@@ -1,4 +1,4 @@
-"""What `dfd doctor` finds, in words."""
+"""The findings of `dfd doctor`, in words."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import msgspec
 from deltalake.exceptions import TableNotFoundError
 from rich.console import Console
 
-from dfd.console import table_of
-from dfd.printable import printable
+from dfd.display.console import table_of
+from dfd.display.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ _PATHS_SHOWN = 3
 
 
 class Examined(msgspec.Struct, frozen=True):
-    """What killed writers left at a table, and what its log says; None where there is no table."""
+    """The findings at a table: what killed writers left, and what its log says (None: there is no table)."""
 
     abandoned: list[AbandonedStage]
     audit: Audit | None

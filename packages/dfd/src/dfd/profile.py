@@ -1,4 +1,4 @@
-"""The one place where configuration enters."""
+"""The runtime profile: the one place where configuration enters."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def aggregate_filters_refused(what: str) -> ConfigurationError:
 
 
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the engine may use.
+    """Memory and disk that the engine may use.
 
     - `memory_limit_bytes`: of all its queries together; sorts, joins and aggregates spill beyond it.
       Default: no limit.
@@ -65,7 +65,7 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class DataFusionRuntimeProfile(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
-    """Everything a runtime is made from. Frozen; each part checks its own fields.
+    """The configuration of a runtime. Frozen; each part checks its own fields.
 
     - `storage`: profiles by location; the longest matching prefix wins, and local
       paths need none. Default: none.
@@ -122,12 +122,12 @@ class DataFusionRuntimeProfile(
         storage = fields.pop("storage", [])
         if not isinstance(storage, (list, tuple)):
             raise ConfigurationError("`storage` is a list of tables: write [[storage]].")
-        profiles = tuple(StorageProfile.from_toml(entry) for entry in storage)
+        storage_profiles = tuple(StorageProfile.from_toml(entry) for entry in storage)
         try:
             profile = msgspec.convert(fields, cls)
         except msgspec.ValidationError as error:
             raise ConfigurationError(f"The profile is refused: {error}.") from error
-        return msgspec.structs.replace(profile, storage=profiles)
+        return msgspec.structs.replace(profile, storage=storage_profiles)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> DataFusionRuntimeProfile:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 from datafusion import DataFrame, SessionContext
 from dfd_native import Engine, EngineRefusal, EngineRun, adapt_stream
+from dfd_native.deprecation import renamed_keywords
 from dfd_native.frames import under
 from dfd_obs import Observer, OperatorMetrics, operator_metrics
 
@@ -35,12 +36,13 @@ class Query:
     query id, a span and a record of its own; `id` and `metrics()` are those of the newest.
     """
 
+    @renamed_keywords(session="session_context")
     def __init__(
         self,
         dataframe: DataFrame,
         observer: Observer,
         text: str,
-        session: SessionContext,
+        session_context: SessionContext,
         engine: Engine,
         is_sql: bool,
     ) -> None:
@@ -48,7 +50,7 @@ class Query:
         self._is_sql = is_sql
         self._observer = observer
         self._text = text
-        self._session = session
+        self._session_context = session_context
         self._engine = engine
         self._id: str | None = None
         self._metrics: list[OperatorMetrics] = []
@@ -80,7 +82,7 @@ class Query:
             # `DataFrame.schema()` is that of the plan before coercion: its types may be others. And
             # the optimizer may gain or lose NOT NULL, so nothing is promised of it.
             try:
-                planned = self._session.create_dataframe_from_logical_plan(self._logical())
+                planned = self._session_context.create_dataframe_from_logical_plan(self._logical())
             except EngineRefusal:
                 planned = self.dataframe
             found = planned.schema()
@@ -103,7 +105,7 @@ class Query:
                     # What `SessionContext.sql` leaves of a statement that it has run.
                     raise EngineRefusal("a statement runs in the session, when it is made")
                 self._planned = self._engine.run(
-                    self._logical(), self._session, self.schema, is_sql=self._is_sql
+                    self._logical(), self._session_context, self.schema, is_sql=self._is_sql
                 )
             except EngineRefusal as refusal:
                 # Without its traceback, which holds the frames that hold this query.
@@ -218,13 +220,15 @@ class Query:
 
     def show(self, rows: int = 20) -> None:
         """Print the first `rows` rows as a table."""
-        from dfd.console import print_stream
+        from dfd.display.console import print_stream
 
         print_stream(self, limit=rows)
 
     def explain(self, analyze: bool = False) -> str:
-        """The physical plan as text, or the logical one of a statement that changes rows; with `analyze` the
-        plan and metrics of a run made for it."""
+        """The physical plan as text; the logical one of a statement that changes rows.
+
+        With `analyze` the plan and metrics of a run made for it.
+        """
         if not analyze:
             planned = self._plan_once()
             if isinstance(planned, EngineRun):

@@ -19,6 +19,7 @@ import dfd_obs
 import msgspec
 from datafusion import DataFrame, SessionConfig, SessionContext
 from dfd_delta_policy import AttemptEvent, CommitHook, GuardedTable, MergeBuilder, Outcome
+from dfd_native.deprecation import renamed_keywords
 from dfd_obs import DiagnosticsReport, Observer
 from dfd_storage import StorageFailure, StorageProfile, StorageResolver, UnsupportedSetting
 
@@ -34,8 +35,8 @@ from dfd.session_tables import Registered, SessionTables
 _logger = logging.getLogger("dfd")
 
 
-def _name(storage: StorageProfile) -> str | None:
-    """The name of a profile in plans: its location and a digest of its settings without secrets."""
+def _profile_name(storage: StorageProfile) -> str | None:
+    """The name of a storage profile in plans: its location and a digest of its settings without secrets."""
     return f"{storage.uri}#{storage.fingerprint}" if storage.kind != "local" else None
 
 
@@ -45,7 +46,8 @@ def _names(sql: str, table: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(table)}(?!\w)", text, re.IGNORECASE) is not None
 
 
-def _said(failure: StorageFailure | None) -> str:
+def _describe(failure: StorageFailure | None) -> str:
+    """The summary and the remedy of a failure, to be put before an error's message."""
     return "" if failure is None else f"{failure.summary} {failure.remedy} "
 
 
@@ -55,56 +57,57 @@ class Runtime:
     Made by `connect()`. A context manager: its block is one run (`dfd_obs.run`).
     """
 
-    def __init__(self, profile: DataFusionRuntimeProfile) -> None:
+    @renamed_keywords(profile="runtime_profile")
+    def __init__(self, runtime_profile: DataFusionRuntimeProfile) -> None:
         dfd_native.ensure_compatible()
-        self.profile = profile
+        self.profile = runtime_profile
         config = SessionConfig().with_information_schema(True)
-        for key, value in profile.settings.items():
+        for key, value in runtime_profile.settings.items():
             try:
                 config = config.set(key, value)
             except Exception as error:
                 raise ConfigurationError(
                     f"`session` has {key} = {value!r}, which DataFusion refuses: {error}"
                 ) from error
-        self._resolver = StorageResolver(profile.storage)
+        self._resolver = StorageResolver(runtime_profile.storage)
         self.session = SessionContext(config).with_extensions(
             dfd_native.DeltaExtension(self._options)
         )
         self.engine = dfd_native.Engine(
-            memory_limit_bytes=profile.engine.memory_limit_bytes,
-            spill_directory=profile.engine.spill_directory,
-            footer_cache_bytes=profile.cache.parquet_meta_limit_bytes,
+            memory_limit_bytes=runtime_profile.engine.memory_limit_bytes,
+            spill_directory=runtime_profile.engine.spill_directory,
+            parquet_metadata_limit_bytes=runtime_profile.cache.parquet_meta_limit_bytes,
         )
-        self.cache = dfd_cache.apply(self.session, profile.cache)
+        self.cache = dfd_cache.apply(self.session, runtime_profile.cache)
         dfd_native.register_functions(self.session)
         dfd_native.register_table_functions(self.session, self._locate)
         self._tables = SessionTables(self.session)
         self._generations: dict[str, int] = {}
         self._renewing = threading.RLock()
-        for storage in profile.storage:
+        for storage in runtime_profile.storage:
             for issue in storage.validate():
                 log = _logger.warning if issue.severity == "error" else _logger.info
                 log("%s: %s %s", storage.uri, issue.message, issue.remedy)
             # Asked before: what is opened may be of newer credentials, never of older ones.
             self._generations[storage.uri] = storage.credentials_generation
             self._open_store(storage)
-        self.observer = Observer(profile.observability)
+        self.observer = Observer(runtime_profile.observability)
         self._stack = contextlib.ExitStack()
-        if profile.observability.delta_tracing:
+        if runtime_profile.observability.delta_tracing:
             dfd_obs.init_delta_tracing()
 
-    def _options(self, uri: str, profile: str) -> dict[str, str] | None:
+    def _options(self, uri: str, profile_name: str) -> dict[str, str] | None:
         """The options of the profile that a plan names, for whoever reads the plan."""
         storage = self._resolver.resolve(uri)
-        return storage.to_native_options() if _name(storage) == profile else None
+        return storage.to_native_options() if _profile_name(storage) == profile_name else None
 
     def _locate(self, uri: str) -> tuple[str, dict[str, str], str | None]:
-        """Where a table is, the options of its store, and the name of its profile in plans."""
+        """The location of a table, the options of its store, and the name of its profile in plans."""
         storage = self._resolver.resolve(uri)
-        return storage.canonical_uri(uri), storage.to_native_options(), _name(storage)
+        return storage.canonical_uri(uri), storage.to_native_options(), _profile_name(storage)
 
     def _open_store(self, storage: StorageProfile) -> None:
-        """Tables of the session that name their files by URL, like Parquet, find them there."""
+        """Make a store known to the session and the engine, for tables that name their files by URL, like Parquet."""
         if storage.kind == "local":
             return
         # Files there are read in the session: the engine knows the web by another scheme.
@@ -123,7 +126,7 @@ class Runtime:
             )
 
     def _renew(self) -> None:
-        """Stores and tables whose credentials are others by now, with those."""
+        """Open stores and tables again whose credentials are others by now."""
         if not any(map(self._is_outdated, self.profile.storage)):
             return
         # Who comes second waits, rather than read with what the first is about to replace.
@@ -141,12 +144,12 @@ class Runtime:
         return storage.credentials_generation != self._generations.get(storage.uri, 0)
 
     def _reopen(self, registered: Registered, storage: StorageProfile) -> None:
-        """The same version with the storage's new credentials; what isn't pinned is refreshed next."""
+        """Open a table's version again with the storage's new credentials; what isn't pinned is refreshed next."""
         entry: Registered | None = registered
         while entry is not None and self._resolver.resolve(entry.uri) == storage:
-            location, options, name_in_plans = self._locate(entry.uri)
+            location, options, profile_name = self._locate(entry.uri)
             table = dfd_native.delta_table(
-                location, options, version=entry.table.version, profile=name_in_plans
+                location, options, version=entry.table.version, profile_name=profile_name
             )
             if self._tables.exchange(entry, table):
                 return
@@ -190,21 +193,21 @@ class Runtime:
         if timestamp is not None and timestamp.tzinfo is None:
             raise ConfigurationError("`timestamp` needs a time zone.")
         reference = self._tables.reference(name)
-        location, options, name_in_plans = self._locate(str(uri))
+        location, options, profile_name = self._locate(str(uri))
         try:
             table = dfd_native.delta_table(
-                location, options, version=version, timestamp=timestamp, profile=name_in_plans
+                location, options, version=version, timestamp=timestamp, profile_name=profile_name
             )
         except dfd_native.TableError as error:
             failure = self._failure(location, error)
             raise QueryError(
-                f"No Delta table could be read at {location}: {_said(failure)}{error}"
+                f"No Delta table could be read at {location}: {_describe(failure)}{error}"
             ) from (failure or error)
         pinned = pinned or version is not None or timestamp is not None
         self._tables.put(Registered(name, reference, location, table, pinned))
 
     def _failure(self, uri: str, error: Exception) -> StorageFailure | None:
-        """What the store refused, as writes say it too; None where it wasn't the store."""
+        """The store's refusal behind an error, as writes say it too; None where it wasn't the store."""
         failure = self._resolver.resolve(uri).failure_of(error, uri, "dfd-native")
         if failure is not None:
             failure.__cause__ = error
@@ -214,23 +217,23 @@ class Runtime:
         """Bring the unpinned tables that `sql` names to their newest version: one look at the logs."""
         self._renew()
         # Again where another thread was first: what it put there may be older than what is there now.
-        while not self._refreshed(sql):
+        while not self._exchange_stale(sql):
             pass
 
-    def _refreshed(self, sql: str) -> bool:
+    def _exchange_stale(self, sql: str) -> bool:
         stale = [
             entry
             for entry in self._tables.entries()
             if not entry.pinned and _names(sql, entry.reference.table)
         ]
         try:
-            newest = dfd_native.refreshed(entry.table for entry in stale)
+            newest = dfd_native.refresh(entry.table for entry in stale)
         except dfd_native.TableError as error:
             # The error names the table that it is about.
-            told = (self._failure(e.uri, error) for e in stale if e.uri in str(error))
-            failure = next(filter(None, told), None)
+            failures = (self._failure(e.uri, error) for e in stale if e.uri in str(error))
+            failure = next(filter(None, failures), None)
             raise QueryError(
-                f"The tables can't be brought up to date: {_said(failure)}{error}"
+                f"The tables can't be brought up to date: {_describe(failure)}{error}"
             ) from (failure or error)
         exchanged = [
             self._tables.exchange(entry, table)
@@ -291,7 +294,7 @@ class Runtime:
             policy=self.profile.retry,
             hooks=hooks,
             commit_metadata=dfd_obs.current_ids,
-            on_attempt=_tell,
+            on_attempt=_on_attempt,
             observe=self._observe,
         )
 
@@ -395,7 +398,7 @@ class Runtime:
         return self.table(uri).vacuum(retention_hours, dry_run=dry_run, full=full)
 
     def abandoned_stages(self, uri: str | Path) -> list[dfd_native.AbandonedStage]:
-        """What writers that are gone have staged at a table and never committed."""
+        """The files that writers that are gone have staged at a table and never committed."""
         location, options, _ = self._locate(str(uri))
         return dfd_native.abandoned_stages(location, options)
 
@@ -420,7 +423,7 @@ class Runtime:
             )
 
     def report(self) -> DiagnosticsReport:
-        """What is installed, what is set, what ran, and the plans of slow queries."""
+        """A report of what is installed, what is set, what ran, and the plans of slow queries."""
         return DiagnosticsReport.build(
             observer=self.observer,
             capabilities=dfd_native.capabilities_snapshot(),
@@ -445,8 +448,8 @@ class Runtime:
         )
 
 
-def _tell(event: AttemptEvent) -> None:
-    """An attempt that failed, as an event of the operation's span."""
+def _on_attempt(event: AttemptEvent) -> None:
+    """Add an attempt that failed to the operation's span, as an event."""
     dfd_obs.add_event(
         "dfd.attempt_failed",
         {
@@ -462,8 +465,9 @@ def _tell(event: AttemptEvent) -> None:
     )
 
 
+@renamed_keywords(profile="runtime_profile")
 def connect(
-    profile: str | Path | DataFusionRuntimeProfile | None = None, **overrides: Any
+    runtime_profile: str | Path | DataFusionRuntimeProfile | None = None, **overrides: Any
 ) -> Runtime:
     """A runtime from a profile, a TOML file, `DFD_PROFILE`, or the safe defaults.
 
@@ -473,12 +477,12 @@ def connect(
         dfd_native.IncompatibleInstallation: the installed libraries don't fit together.
         ConfigurationError: the profile or an override is refused.
     """
-    if profile is None:
-        profile = DataFusionRuntimeProfile.from_env()
-    elif not isinstance(profile, DataFusionRuntimeProfile):
-        profile = DataFusionRuntimeProfile.from_toml(profile)
+    if runtime_profile is None:
+        runtime_profile = DataFusionRuntimeProfile.from_env()
+    elif not isinstance(runtime_profile, DataFusionRuntimeProfile):
+        runtime_profile = DataFusionRuntimeProfile.from_toml(runtime_profile)
     try:
-        profile = msgspec.structs.replace(profile, **overrides)
+        runtime_profile = msgspec.structs.replace(runtime_profile, **overrides)
     except TypeError as error:
         raise ConfigurationError(f"connect(): {error}.") from error
-    return Runtime(profile)
+    return Runtime(runtime_profile)

@@ -36,21 +36,21 @@ class Registered(msgspec.Struct, frozen=True):
 
 
 class SessionTables:
-    """What is registered, by what a session resolves its name to. Threads may share it."""
+    """The registered tables, by what a session resolves their names to. Threads may share it."""
 
-    def __init__(self, session: SessionContext) -> None:
-        self._session = session
+    def __init__(self, session_context: SessionContext) -> None:
+        self._session_context = session_context
         self._entries: dict[TableReference, Registered] = {}
         # Held for the two steps. A schema written in Python may come back here in the same thread.
         self._exchanging = threading.RLock()
         self._exchanges = 0
 
     def entries(self) -> list[Registered]:
-        """Those that are registered now."""
+        """The tables that are registered now."""
         return list(self._entries.values())
 
     def current(self, entry: Registered) -> Registered | None:
-        """What is registered now where `entry` was."""
+        """The table that is registered now where `entry` was."""
         return self._entries.get(entry.reference)
 
     def clear(self) -> None:
@@ -58,13 +58,13 @@ class SessionTables:
         self._entries.clear()
 
     def reference(self, name: str) -> TableReference:
-        """What the session would mean by a name in SQL.
+        """The one table that the session would mean by a name in SQL.
 
         Raises:
             ConfigurationError: it is no name of a table, or of a schema that isn't there.
         """
         # `SET` may have changed the defaults; a session tells its settings without a query only so.
-        defaults = dict(_DEFAULT.findall(repr(self._session)))
+        defaults = dict(_DEFAULT.findall(repr(self._session_context)))
         reference = TableReference.parse(name, defaults["catalog"], defaults["schema"])
         if not self._has_schema(reference):
             where = f"{reference.catalog}.{reference.schema}"
@@ -72,12 +72,12 @@ class SessionTables:
         return reference
 
     def _has_schema(self, reference: TableReference) -> bool:
-        if reference.catalog not in self._session.catalog_names():
+        if reference.catalog not in self._session_context.catalog_names():
             return False
-        return reference.schema in self._session.catalog(reference.catalog).schema_names()
+        return reference.schema in self._session_context.catalog(reference.catalog).schema_names()
 
     def _is_there(self, reference: TableReference) -> bool:
-        return self._has_schema(reference) and self._session.table_exist(str(reference))
+        return self._has_schema(reference) and self._session_context.table_exist(str(reference))
 
     def put(self, entry: Registered) -> None:
         """Register a table in place of any other of its name; all of it is done, or nothing.
@@ -108,11 +108,13 @@ class SessionTables:
     def _exchange(self, entry: Registered) -> None:
         name, known = str(entry.reference), self.current(entry)
         self._exchanges += 1
-        there = self._session.table_provider(name) if self._is_there(entry.reference) else None
+        there = (
+            self._session_context.table_provider(name) if self._is_there(entry.reference) else None
+        )
         try:
             if there is not None:
-                self._session.deregister_table(name)
-            self._session.register_table(name, entry.table)
+                self._session_context.deregister_table(name)
+            self._session_context.register_table(name, entry.table)
             self._entries[entry.reference] = entry
         except BaseException as error:  # Ctrl-C may come between two steps.
             self._restore(entry.reference, there, known)
@@ -124,16 +126,16 @@ class SessionTables:
         self, reference: TableReference, there: Table | None, known: Registered | None
     ) -> None:
         if self._is_there(reference):
-            self._session.deregister_table(str(reference))
+            self._session_context.deregister_table(str(reference))
         if there is not None:
-            self._session.register_table(str(reference), there)
+            self._session_context.register_table(str(reference), there)
         if known is None:
             self._entries.pop(reference, None)
         else:
             self._entries[reference] = known
 
     def planned(self, plan: Callable[[], Planned]) -> Planned:
-        """What `plan` gives; it is called again where it missed a table that was being exchanged."""
+        """The result of `plan`, which is called again where it missed a table that was being exchanged."""
         while True:
             with self._exchanging:  # None is between its two steps now.
                 before = self._exchanges

@@ -1,4 +1,4 @@
-"""What the demo asks of the flights."""
+"""The demo's questions about the flights, in SQL."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ from dfd_obs import ObservabilityConfig
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dfd.console import print_stream
 from dfd.demo import source
 from dfd.demo.questions import CORRECTIONS, HEAVY, QUESTIONS
 from dfd.demo.writer import app_id, write_months
+from dfd.display.console import print_stream
 from dfd.errors import DemoError
 from dfd.runtime import Runtime, connect
 
@@ -31,7 +31,7 @@ KEY = ("origin", "time_hour", "carrier", "flight")
 
 
 class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the demo made and found."""
+    """The results of the demo."""
 
     directory: str
     rows: int
@@ -45,7 +45,7 @@ class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Expected(msgspec.Struct, frozen=True):
-    """What the source says the table must hold, computed without DataFusion or Delta."""
+    """The figures that the table must have by its source, computed without DataFusion or Delta."""
 
     loaded_rows: int
     loaded_dep_delay: int
@@ -292,7 +292,7 @@ def _goodbye(console: Console, root: Path, paths: list[str]) -> None:
 
 
 def _command() -> str:
-    """How this very command is called again, wherever it is installed."""
+    """The text by which this very command is called again, wherever it is installed."""
     called = Path(sys.argv[0])
     if called.name == "dfd":
         return shlex.quote(str(called.absolute()))

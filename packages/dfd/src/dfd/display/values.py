@@ -17,8 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dfd.errors import QueryError
-from dfd.iso8601 import (
+from dfd.display.iso8601 import (
     date_text,
     duration_text,
     interval_text,
@@ -26,6 +25,7 @@ from dfd.iso8601 import (
     timestamp_text,
     zone_offset,
 )
+from dfd.errors import QueryError
 
 # Decimals of a second in each unit.
 _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
@@ -106,7 +106,7 @@ def _durations(column: pa.Array) -> list[Any]:
 
 
 def _counts(column: pa.Array, kind: pa.DataType | None = None) -> list[int | None]:
-    """What a moment is made of, days or units of time."""
+    """The counts, of days or units of time, that moments are made of."""
     column = column if kind is None else pc.cast(column, kind)
     counts: list[int | None] = column.view(f"int{column.type.bit_width}").to_pylist()
     return counts

@@ -17,12 +17,12 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """The same of each line: a plan stays a plan."""
+    """The text as `printable` gives it, line by line: a plan stays a plan."""
     return "\n".join(map(printable, text.split("\n")))
 
 
 def one_line(text: str) -> str:
-    """The same in one line, white space joined."""
+    """The text as `printable` gives it, in one line, white space joined."""
     return printable(" ".join(text.split()))
 
 

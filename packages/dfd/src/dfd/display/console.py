@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dfd.printable import printable, printable_lines
-from dfd.values import plain_columns
+from dfd.display.printable import printable, printable_lines
+from dfd.display.values import plain_columns
 
 # Text that is folded can be read where it has this many cells, and takes no more lines than these.
 _READABLE_CELLS, _READABLE_LINES = 16, 4
@@ -45,7 +45,7 @@ def print_stream(
 ) -> int:
     """Print at most `limit` rows of an Arrow stream and return how many were printed.
 
-    Numbers read back to the same value, as `dfd.values` says, and NULL isn't the empty text. Rows that
+    Numbers read back to the same value, as `dfd.display.values` says, and NULL isn't the empty text. Rows that
     don't fit beside one another are printed as records, a line for each column. The stream is not read
     beyond what is printed, but for a look whether there is more; then a last line says so.
     """

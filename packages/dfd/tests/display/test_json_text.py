@@ -8,7 +8,7 @@ import dfd
 import pyarrow as pa
 import pytest
 from datafusion import udf
-from dfd.json_text import json_rows, json_text
+from dfd.display.json_text import json_rows, json_text
 
 
 def test_rows_are_one_document(runtime: dfd.Runtime) -> None:

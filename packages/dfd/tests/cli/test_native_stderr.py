@@ -10,7 +10,7 @@ import pytest
 
 SCRIPT = """
 import os, sys
-from dfd.held import native_stderr_held
+from dfd.cli.native_stderr import native_stderr_held
 with native_stderr_held():
     os.write(2, b"panicked\\n")
     print("dfd: one line", file=sys.stderr)

@@ -5,14 +5,25 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
+import pyarrow as pa
 
+from dfd.display.printable import HIDDEN
+from dfd.display.values import plain_columns
 from dfd.errors import QueryError
-from dfd.printable import HIDDEN
-from dfd.query import Query
-from dfd.values import plain_columns
+
+
+class RowSource(Protocol):
+    """Rows that are read once, batch by batch; a `Query` for one."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of the rows."""
+
+    def reader(self) -> pa.RecordBatchReader:
+        """The rows, lazy."""
 
 
 def json_text(value: object) -> str:
@@ -22,13 +33,13 @@ def json_text(value: object) -> str:
     return HIDDEN.sub(_escape, encoded)
 
 
-def json_rows(query: Query, limit: int | None = None) -> Iterator[str]:
-    """The rows of a query as one JSON array, written while they come: an object each, as `dfd.values` says.
+def json_rows(rows: RowSource, limit: int | None = None) -> Iterator[str]:
+    """The rows of a source as one JSON array, written while they come: an object each, as `dfd.display.values` says.
 
     Raises:
-        QueryError: two columns have one name, or the query fails. What has been given by then is no whole array.
+        QueryError: two columns have one name, or the source fails. What has been given by then is no whole array.
     """
-    names = query.schema.names
+    names = rows.schema.names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise QueryError(
@@ -36,14 +47,14 @@ def json_rows(query: Query, limit: int | None = None) -> Iterator[str]:
             "value for a name: give each a name of its own with AS."
         )
     before = "[\n"
-    for row in itertools.islice(_rows(query, names), limit):
+    for row in itertools.islice(_rows(rows, names), limit):
         yield before + json_text(row)
         before = ",\n"
     yield "[]\n" if before == "[\n" else "\n]\n"
 
 
-def _rows(query: Query, names: list[str]) -> Iterator[dict[str, Any]]:
-    for batch in query.reader():
+def _rows(rows: RowSource, names: list[str]) -> Iterator[dict[str, Any]]:
+    for batch in rows.reader():
         for row in zip(*plain_columns(batch), strict=True):
             yield dict(zip(names, row, strict=True))
 

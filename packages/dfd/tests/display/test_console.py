@@ -9,7 +9,7 @@ from decimal import Decimal
 import dfd
 import pyarrow as pa
 import pytest
-from dfd.console import output, print_stream
+from dfd.display.console import output, print_stream
 from rich.console import Console
 
 ODD = pa.table(

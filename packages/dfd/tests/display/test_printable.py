@@ -1,12 +1,11 @@
-"""Nothing that is shown moves the cursor, and messages are what they say."""
+"""Nothing that is shown moves the cursor."""
 
 from __future__ import annotations
 
 import unicodedata
 
 import pytest
-from dfd.messages import without_traceback
-from dfd.printable import one_line, printable, printable_lines
+from dfd.display.printable import one_line, printable, printable_lines
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,16 +41,3 @@ def test_escapes(text: str, shown: str) -> None:
 def test_lines() -> None:
     assert printable_lines("a\x1b\n  b") == "a\\x1b\n  b"
     assert one_line(" a\n\n  b\x1b ") == r"a b\x1b"
-
-
-def test_a_quoted_traceback_is_left_out() -> None:
-    of_a_stream = (
-        "it failed: no. Detail: Python exception: Traceback (most recent call last):\n  File"
-    )
-    assert without_traceback(of_a_stream) == "it failed: no"
-    of_a_function = (
-        "Execution error: PyErr { type: <class 'x.Y'>, value: Y('can\\'t'), traceback: "
-        'Some("Traceback (most recent call last):\\n  File") } here'
-    )
-    assert without_traceback(of_a_function) == "Execution error: can't here"
-    assert without_traceback("plain") == "plain"

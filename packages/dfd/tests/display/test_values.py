@@ -13,7 +13,7 @@ import dfd
 import msgspec
 import pyarrow as pa
 import pytest
-from dfd.values import plain_columns, plain_values
+from dfd.display.values import plain_columns, plain_values
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -12,7 +12,7 @@ _OF_A_FUNCTION = re.compile(
 
 
 def without_traceback(message: str) -> str:
-    """What a message says, without the traceback that it quotes."""
+    """The text of a message, without the traceback that it quotes."""
     return _OF_A_FUNCTION.sub(_quoted, _OF_A_STREAM.sub("", message))
 
 

@@ -1,0 +1,40 @@
+"""Exit codes of the command, and which of them an error has.
+
+0 done, 1 the work failed, 2 wrong usage or configuration, 3 incompatible installation, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+DONE, FAILED, USAGE, INCOMPATIBLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def exit_code(error: Exception) -> int | None:
+    """The exit code of an error that is the user's or the world's; None for a defect of ours."""
+    import dfd_cache
+    import dfd_delta_policy
+    import dfd_native
+    import dfd_obs
+    import dfd_storage
+    import pyarrow as pa
+    from deltalake.exceptions import DeltaError
+
+    from dfd.errors import ConfigurationError, DfdError
+
+    if isinstance(error, dfd_native.IncompatibleInstallation):
+        return INCOMPATIBLE
+    if isinstance(error, ConfigurationError):
+        return USAGE
+    if isinstance(error, (dfd_storage.StorageFailure, dfd_storage.CredentialsUnavailable)):
+        return FAILED
+    if isinstance(error, (dfd_storage.StorageError, dfd_cache.CacheError)):
+        return USAGE
+    failures = (
+        DfdError,
+        dfd_delta_policy.DeltaPolicyError,
+        dfd_native.NativeError,
+        dfd_obs.ObservabilityError,
+        DeltaError,
+        pa.ArrowException,
+        OSError,
+    )
+    return FAILED if isinstance(error, failures) else None

@@ -1,0 +1,143 @@
+"""Commands that change a table: `dfd write`, `optimize`, `vacuum`, `restore`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from dfd.cli.exit_codes import DONE
+from dfd.cli.output import print_outcome
+from dfd.cli.parameters import JSON, Profile, Tables, open_runtime, register_tables
+
+if TYPE_CHECKING:
+    from dfd_delta_policy import Outcome
+
+    from dfd.runtime import Runtime
+
+
+def write(
+    uri: str,
+    file: Path | None = None,
+    *,
+    query: str | None = None,
+    table: Tables = None,
+    mode: Literal["append", "overwrite"] = "append",
+    partition_by: Annotated[list[str] | None, Parameter(negative="")] = None,
+    sort_by: Annotated[list[str] | None, Parameter(negative="")] = None,
+    app_id: str | None = None,
+    app_version: int | None = None,
+    profile: Profile = None,
+    json: JSON = False,
+) -> int:
+    """Write a Parquet, CSV or Arrow file, or the result of a query, into a Delta table.
+
+    Parameters
+    ----------
+    uri
+        The table; made if it isn't there.
+    file
+        The source, read as its ending says: .parquet, .csv, .arrow.
+    query
+        The source as SQL over --table, in place of a file.
+    mode
+        append or overwrite.
+    partition_by
+        A partition column of a table that is made; may be given several times.
+    sort_by
+        A column by which each file's rows are sorted; may be given several times.
+    app_id
+        With --app-version: append once, however often it is sent.
+    """
+    from dfd.errors import ConfigurationError
+
+    if (file is None) == (query is None):
+        raise ConfigurationError("The source is a file or --query, one of the two.")
+    if table and query is None:
+        raise ConfigurationError("--table belongs to --query.")
+    source = None if file is None else _source(file)
+
+    def work(runtime: Runtime) -> Outcome:
+        register_tables(runtime, table)
+        return runtime.write(
+            uri,
+            source if query is None else runtime.sql(query),
+            mode=mode,
+            partition_by=partition_by,
+            sort_by=sort_by,
+            app_id=app_id,
+            app_version=app_version,
+        )
+
+    return run_mutation(profile, json, work)
+
+
+def _source(file: Path) -> Callable[[], Any]:
+    """The rows of a file, from its start each time."""
+    import pyarrow.dataset as ds
+
+    from dfd.errors import ConfigurationError
+
+    kind = {".parquet": "parquet", ".csv": "csv", ".arrow": "ipc"}.get(file.suffix)
+    if kind is None:
+        raise ConfigurationError(f"{file} ends in none of .parquet, .csv, .arrow.")
+    dataset = ds.dataset(file, format=kind)
+    return lambda: dataset.scanner().to_reader()
+
+
+def optimize(
+    uri: str,
+    *,
+    z_order: Annotated[list[str] | None, Parameter(negative="")] = None,
+    profile: Profile = None,
+    json: JSON = False,
+) -> int:
+    """Compact the small files of a table.
+
+    Parameters
+    ----------
+    z_order
+        A column of the curve along which all files are rewritten, so that filters on any of them skip files;
+        may be given several times.
+    """
+    return run_mutation(profile, json, lambda runtime: runtime.optimize(uri, z_order=z_order))
+
+
+def vacuum(
+    uri: str,
+    *,
+    retention_hours: int | None = None,
+    delete: Annotated[bool, Parameter(negative="")] = False,
+    full: Annotated[bool, Parameter(negative="")] = False,
+    profile: Profile = None,
+    json: JSON = False,
+) -> int:
+    """List the files that no version within the retention needs; remove them with --delete.
+
+    Parameters
+    ----------
+    full
+        Files that were never committed too, as a killed writer leaves them.
+    """
+    return run_mutation(
+        profile,
+        json,
+        lambda runtime: runtime.vacuum(
+            uri, retention_hours=retention_hours, dry_run=not delete, full=full
+        ),
+    )
+
+
+def restore(uri: str, version: int, *, profile: Profile = None, json: JSON = False) -> int:
+    """Make an earlier version of a table the newest."""
+    return run_mutation(profile, json, lambda runtime: runtime.restore(uri, version))
+
+
+def run_mutation(profile: Path | None, json: bool, mutate: Callable[[Runtime], Outcome]) -> int:
+    """Run a mutation and print its outcome."""
+    with open_runtime(profile) as runtime:
+        outcome = mutate(runtime)
+    print_outcome(outcome, json)
+    return DONE
