@@ -272,3 +272,6 @@ fn unbounded(column: &ColumnChunkMetaData) -> Result<ColumnChunkMetaData, Parque
         .set_column_index_length(None)
         .build()
 }
+
+#[cfg(test)]
+mod tests;
