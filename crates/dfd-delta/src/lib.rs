@@ -21,6 +21,8 @@ mod metadata_tables;
 mod plan_codec;
 mod scan;
 mod snapshot;
+#[cfg(test)]
+mod test_tables;
 
 pub use commit::put_commit;
 pub use error::Error;

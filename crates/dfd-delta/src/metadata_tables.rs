@@ -281,3 +281,6 @@ pub fn changes(
     let table: Arc<dyn TableProvider> = Arc::new(table);
     Ok(OpaqueTable::new(table, format!("DeltaChanges: {uri}")))
 }
+
+#[cfg(test)]
+mod tests;

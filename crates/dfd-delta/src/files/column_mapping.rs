@@ -97,3 +97,67 @@ pub(crate) fn relaxed(data_type: &DataType) -> DataType {
         other => other.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::datatypes::Field;
+
+    fn required(name: &str, data_type: DataType) -> FieldRef {
+        Arc::new(Field::new(name, data_type, false))
+    }
+
+    fn optional(name: &str, data_type: DataType) -> FieldRef {
+        Arc::new(Field::new(name, data_type, true))
+    }
+
+    fn map(key: DataType, value: FieldRef) -> DataType {
+        let pair = DataType::Struct(vec![required("key", key), value].into());
+        DataType::Map(required("entries", pair), false)
+    }
+
+    #[test]
+    fn everything_inside_is_nullable_but_the_keys_of_maps() {
+        let of = |leaf: fn(&str, DataType) -> FieldRef| {
+            let inner = DataType::Struct(vec![leaf("x", DataType::Int64)].into());
+            let listed = DataType::List(leaf("element", inner));
+            let key = DataType::Struct(vec![leaf("k", DataType::Utf8)].into());
+            let mapped = map(key, leaf("value", listed));
+            let large = DataType::LargeList(leaf("element", mapped));
+            DataType::Struct(vec![leaf("m", large), leaf("n", DataType::Binary)].into())
+        };
+        let found = relaxed(&of(required));
+        assert_eq!(found, of(optional));
+        assert_ne!(found, of(required));
+        assert_eq!(relaxed(&DataType::Int64), DataType::Int64);
+    }
+
+    #[test]
+    fn metadata_stays_with_its_field() {
+        let metadata = [(PHYSICAL_NAME.to_owned(), "p1".to_owned())];
+        let inner = Field::new("x", DataType::Int64, false).with_metadata(metadata.into());
+        let DataType::Struct(fields) = relaxed(&DataType::Struct(vec![Arc::new(inner)].into()))
+        else {
+            unreachable!("a struct stays one");
+        };
+        assert!(fields[0].is_nullable());
+        assert_eq!(fields[0].metadata()[PHYSICAL_NAME], "p1");
+    }
+
+    #[test]
+    fn physical_names_count_where_the_table_maps_its_columns() {
+        let metadata = [(PHYSICAL_NAME.to_owned(), "p1".to_owned())];
+        let named = Field::new("a", DataType::Int64, true).with_metadata(metadata.into());
+        let schema = Schema::new(vec![named, Field::new("b", DataType::Int64, true)]);
+        let of = |mode| {
+            let mapping = ColumnMapping::new(&schema, mode);
+            let names = ["a", "b", "c"].map(|name| mapping.physical(name).to_owned());
+            (mapping.mode(), names.concat())
+        };
+        assert_eq!(of(Some("name")), (MappingMode::Name, "p1bc".to_owned()));
+        assert_eq!(of(Some("id")), (MappingMode::Id, "p1bc".to_owned()));
+        for other in [None, Some("none"), Some("NAME")] {
+            assert_eq!(of(other), (MappingMode::None, "abc".to_owned()));
+        }
+    }
+}

@@ -552,4 +552,142 @@ mod tests {
             ["l.list.element.x"]
         );
     }
+
+    #[test]
+    fn lists_of_two_levels_have_their_elements_in_the_repeated_group() {
+        let wanted = || {
+            let inner = DataType::Struct(vec![plain("x", DataType::Int64)].into());
+            names(MappingMode::None, vec![plain("l", list_of(inner))])
+        };
+        let of = |repeated: &str| {
+            let message = format!("message m {{ optional group L (LIST) {{ {repeated} }} }}");
+            read(wanted(), footer(&message)).unwrap()
+        };
+        let by_name = "repeated group array { optional int64 X; }";
+        assert_eq!(of(by_name), ["l.array.x"]);
+        let by_the_lists_name = "repeated group L_tuple { optional int64 X; }";
+        assert_eq!(of(by_the_lists_name), ["l.L_tuple.x"]);
+        let by_two_fields = "repeated group any { optional int64 X; optional int64 Y; }";
+        assert_eq!(of(by_two_fields), ["l.any.x", "l.any.Y"]);
+        // Of three levels, whatever they are called.
+        let odd = "repeated group bag { optional group array_element { optional int64 X; } }";
+        assert_eq!(of(odd), ["l.bag.array_element.x"]);
+        let message = "message m { optional group L (LIST) { repeated int64 array; } }";
+        let numbers = names(
+            MappingMode::None,
+            vec![plain("l", list_of(DataType::Int64))],
+        );
+        assert_eq!(read(numbers, footer(message)).unwrap(), ["l.array"]);
+    }
+
+    #[test]
+    fn ids_are_found_in_maps_and_in_their_keys() {
+        let file = footer(
+            "message m { optional group old (MAP) = 1 { repeated group key_value {
+               required group key { required int64 was = 2; }
+               optional group value { optional int64 a = 4; optional int64 b = 3; } } } }",
+        );
+        let one = |name: &str, id| mapped(name, DataType::Int64, id, "p");
+        let key = DataType::Struct(vec![one("k", 2)].into());
+        let value = DataType::Struct(vec![one("three", 3), one("four", 4)].into());
+        let pair = vec![plain("key", key), plain("value", value)];
+        let entries = plain("key_value", DataType::Struct(pair.into()));
+        let map = mapped("new", DataType::Map(entries, false), 1, "p");
+        assert_eq!(
+            read(names(MappingMode::Id, vec![map]), file).unwrap(),
+            [
+                "new.key_value.key.k",
+                "new.key_value.value.four",
+                "new.key_value.value.three"
+            ]
+        );
+    }
+
+    #[test]
+    fn ids_count_at_each_depth_where_there_are_any() {
+        // Inside of `s` the file has none.
+        let file = footer(
+            "message m { optional group s = 1 { optional int64 p2; optional int64 x; }
+             optional int64 p3; optional int64 y = 4; }",
+        );
+        let inner = vec![mapped("x", DataType::Int64, 2, "p2")];
+        let fields = vec![
+            mapped("t", DataType::Struct(inner.into()), 1, "p1"),
+            // Without its id it isn't the column, for all that the physical name is there.
+            mapped("z", DataType::Int64, 3, "p3"),
+        ];
+        assert_eq!(
+            read(names(MappingMode::Id, fields), file).unwrap(),
+            ["t.x", "t.\u{0}1", "p3", "y"]
+        );
+    }
+
+    #[test]
+    fn ids_may_be_those_of_parquet() {
+        let metadata = [(PARQUET_FIELD_ID_META_KEY.to_owned(), "7".to_owned())];
+        let field = Field::new("a", DataType::Int64, true).with_metadata(metadata.into());
+        let file = footer("message m { optional int64 other = 7; }");
+        let by_id = names(MappingMode::Id, vec![Arc::new(field)]);
+        assert_eq!(read(by_id, file).unwrap(), ["a"]);
+    }
+
+    #[test]
+    fn physical_names_are_found_in_another_case_and_logical_ones_are_not() {
+        let fields = vec![
+            mapped("a", DataType::Int64, 1, "Col-1"),
+            mapped("b", DataType::Int64, 2, "Col-2"),
+        ];
+        let file = footer("message m { optional int64 col-1; optional int64 B; }");
+        let by_name = names(MappingMode::Name, fields);
+        assert_eq!(read(by_name, file).unwrap(), ["a", "B"]);
+    }
+
+    #[test]
+    fn a_footer_keeps_all_but_its_names() {
+        use crate::test_tables::{longs, rows, texts};
+        use datafusion::parquet::arrow::ArrowWriter;
+        use datafusion::parquet::file::metadata::{KeyValue, PageIndexPolicy};
+
+        let stored = rows([
+            ("ID", longs([1, 2, 3])),
+            ("t", texts([Some("a"), None, None])),
+        ]);
+        let pair = KeyValue::new("kept".to_owned(), "yes".to_owned());
+        let properties = WriterProperties::builder()
+            .set_max_row_group_row_count(Some(2))
+            .set_key_value_metadata(Some(vec![pair.clone()]))
+            .build();
+        let mut bytes = Vec::new();
+        let mut writer =
+            ArrowWriter::try_new(&mut bytes, stored.schema(), Some(properties)).unwrap();
+        writer.write(&stored).unwrap();
+        writer.close().unwrap();
+        let mut reader =
+            ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
+        reader.try_parse(&Bytes::from(bytes)).unwrap();
+        let before = Arc::new(reader.finish().unwrap());
+        let wanted = names(MappingMode::None, vec![plain("id", DataType::Int64)]);
+        let after = wanted.given_to(Arc::clone(&before)).unwrap();
+        let file = after.file_metadata();
+        assert_eq!(file.key_value_metadata(), Some(&vec![pair]));
+        assert_eq!(file.created_by(), before.file_metadata().created_by());
+        assert_eq!(file.num_rows(), 3);
+        assert_eq!(after.num_row_groups(), 2);
+        assert_eq!(after.column_index(), before.column_index());
+        assert_eq!(after.offset_index(), before.offset_index());
+        for (after, before) in after.row_groups().iter().zip(before.row_groups()) {
+            assert_eq!(after.num_rows(), before.num_rows());
+            assert_eq!(after.ordinal(), before.ordinal());
+            assert_eq!(after.total_byte_size(), before.total_byte_size());
+            for (after, before) in after.columns().iter().zip(before.columns()) {
+                assert_eq!(after.statistics(), before.statistics());
+                assert_eq!(after.byte_range(), before.byte_range());
+                assert_eq!(after.num_values(), before.num_values());
+                assert_eq!(after.compression(), before.compression());
+            }
+        }
+        let paths = after.row_group(1).columns().iter();
+        let paths: Vec<_> = paths.map(|column| column.column_path().string()).collect();
+        assert_eq!(paths, ["id", "t"]);
+    }
 }

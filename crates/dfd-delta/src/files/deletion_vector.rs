@@ -35,4 +35,19 @@ mod tests {
         assert_eq!(selected.selection().skipped_row_count(), 2);
         assert_eq!(selection(&[], 3).selection().row_count(), 3);
     }
+
+    #[test]
+    fn runs_follow_one_another() {
+        let of = |keep: &[bool], rows| -> Vec<(bool, usize)> {
+            let selected = selection(keep, rows);
+            let runs = selected.selection().iter();
+            runs.map(|run| (run.skip, run.row_count)).collect()
+        };
+        assert_eq!(
+            of(&[false, false, true, false], 6),
+            [(true, 2), (false, 1), (true, 1), (false, 2)]
+        );
+        assert_eq!(of(&[false; 3], 3), [(true, 3)]);
+        assert_eq!(of(&[true, true], 2), [(false, 2)]);
+    }
 }

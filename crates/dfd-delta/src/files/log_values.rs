@@ -141,4 +141,192 @@ mod tests {
             ))
         );
     }
+
+    fn read(text: &str, data_type: &DataType) -> Option<ScalarValue> {
+        partition_value(Some(text), data_type)
+    }
+
+    #[test]
+    fn partition_values_of_every_type() {
+        let micros =
+            |zone: Option<&str>| DataType::Timestamp(TimeUnit::Microsecond, zone.map(Into::into));
+        let utc = |value| ScalarValue::TimestampMicrosecond(Some(value), Some("UTC".into()));
+        let local = |value| ScalarValue::TimestampMicrosecond(Some(value), None);
+        let day = |value| ScalarValue::Date32(Some(value));
+        let cases = [
+            ("a b%", DataType::Utf8, ScalarValue::from("a b%")),
+            (" ", DataType::Utf8, ScalarValue::from(" ")),
+            ("-128", DataType::Int8, ScalarValue::Int8(Some(-128))),
+            ("32767", DataType::Int16, ScalarValue::Int16(Some(i16::MAX))),
+            ("0", DataType::Int32, ScalarValue::Int32(Some(0))),
+            (
+                "-9223372036854775808",
+                DataType::Int64,
+                ScalarValue::Int64(Some(i64::MIN)),
+            ),
+            ("1.5", DataType::Float32, ScalarValue::Float32(Some(1.5))),
+            (
+                "1.0E-5",
+                DataType::Float64,
+                ScalarValue::Float64(Some(1e-5)),
+            ),
+            (
+                "Infinity",
+                DataType::Float64,
+                ScalarValue::Float64(Some(f64::INFINITY)),
+            ),
+            (
+                "-Infinity",
+                DataType::Float64,
+                ScalarValue::Float64(Some(f64::NEG_INFINITY)),
+            ),
+            ("true", DataType::Boolean, ScalarValue::Boolean(Some(true))),
+            (
+                "false",
+                DataType::Boolean,
+                ScalarValue::Boolean(Some(false)),
+            ),
+            ("2020-02-29", DataType::Date32, day(18_321)),
+            ("1969-12-31", DataType::Date32, day(-1)),
+            ("0001-01-01", DataType::Date32, day(-719_162)),
+            ("9999-12-31", DataType::Date32, day(2_932_896)),
+            (
+                "-1.50",
+                DataType::Decimal128(5, 2),
+                ScalarValue::Decimal128(Some(-150), 5, 2),
+            ),
+            (
+                "-0.5",
+                DataType::Decimal128(5, 2),
+                ScalarValue::Decimal128(Some(-50), 5, 2),
+            ),
+            (
+                "7",
+                DataType::Decimal128(5, 2),
+                ScalarValue::Decimal128(Some(700), 5, 2),
+            ),
+            ("1970-01-01 00:00:01", micros(None), local(1_000_000)),
+            ("1970-01-01 00:00:01.5", micros(Some("UTC")), utc(1_500_000)),
+            ("1970-01-01T00:00:00.000001Z", micros(Some("UTC")), utc(1)),
+            ("1970-01-01 02:00:00+02:00", micros(Some("UTC")), utc(0)),
+            (
+                "0001-01-01 00:00:00",
+                micros(None),
+                local(-62_135_596_800_000_000),
+            ),
+            (
+                "9999-12-31 23:59:59.999999",
+                micros(None),
+                local(253_402_300_799_999_999),
+            ),
+        ];
+        for (text, data_type, expected) in cases {
+            assert_eq!(
+                read(text, &data_type),
+                Some(expected),
+                "{text} as {data_type}"
+            );
+        }
+        let Some(ScalarValue::Float64(Some(number))) = read("NaN", &DataType::Float64) else {
+            unreachable!("NaN is a value of a partition");
+        };
+        assert!(number.is_nan());
+    }
+
+    #[test]
+    fn what_is_no_value_of_the_type_is_none() {
+        let cases = [
+            ("128", DataType::Int8),
+            ("1.5", DataType::Int32),
+            ("9223372036854775808", DataType::Int64),
+            ("yess", DataType::Boolean),
+            ("2021-02-29", DataType::Date32),
+            (
+                "2020-01-01 25:00:00",
+                DataType::Timestamp(TimeUnit::Microsecond, None),
+            ),
+            ("1234.5", DataType::Decimal128(5, 2)),
+            ("one", DataType::Decimal128(5, 2)),
+            ("x", DataType::BinaryView),
+            ("x", DataType::LargeBinary),
+        ];
+        for (text, data_type) in cases {
+            assert_eq!(read(text, &data_type), None, "{text} as {data_type}");
+        }
+        for data_type in [
+            DataType::Binary,
+            DataType::Date32,
+            DataType::Decimal128(5, 2),
+        ] {
+            let null = partition_value(None, &data_type).unwrap();
+            assert!(null.is_null());
+            assert_eq!(null.data_type(), data_type);
+        }
+    }
+
+    #[test]
+    fn bounds_of_every_type() {
+        let least = |json: Value, data_type: DataType| {
+            bound(&json, &data_type, End::Least).map(|found| (found.value, found.is_exact))
+        };
+        let exact = |value| Some((value, true));
+        let about = |value| Some((value, false));
+        assert_eq!(
+            least(json!(-1), DataType::Int8),
+            exact(ScalarValue::Int8(Some(-1)))
+        );
+        assert_eq!(
+            least(json!(7), DataType::Int16),
+            exact(ScalarValue::Int16(Some(7)))
+        );
+        assert_eq!(
+            least(json!(i64::MAX), DataType::Int64),
+            exact(ScalarValue::Int64(Some(i64::MAX)))
+        );
+        assert_eq!(
+            least(json!("5"), DataType::Int64),
+            exact(ScalarValue::Int64(Some(5)))
+        );
+        assert_eq!(
+            least(json!(false), DataType::Boolean),
+            exact(ScalarValue::Boolean(Some(false)))
+        );
+        assert_eq!(
+            least(json!("2020-02-29"), DataType::Date32),
+            exact(ScalarValue::Date32(Some(18_321)))
+        );
+        for kind in [DataType::Utf8, DataType::LargeUtf8, DataType::Utf8View] {
+            let text = ScalarValue::from("é").cast_to(&kind).unwrap();
+            assert_eq!(least(json!("é"), kind), about(text));
+        }
+        assert_eq!(
+            least(json!(-12.34), DataType::Decimal128(15, 2)),
+            about(ScalarValue::Decimal128(Some(-1234), 15, 2))
+        );
+        let none = [
+            (json!(12.34), DataType::Decimal128(16, 2)),
+            (json!(1), DataType::Decimal256(5, 2)),
+            (json!(1e20), DataType::Decimal128(5, 2)),
+            (json!(1.5), DataType::Int64),
+            (json!(i64::MAX as u64 + 1), DataType::Int64),
+            (json!(true), DataType::Int64),
+            (json!("2020-02-30"), DataType::Date32),
+            (json!(1.0), DataType::Float32),
+            (json!("NaN"), DataType::Float64),
+            (json!("eA=="), DataType::Binary),
+            (json!({"x": 1}), DataType::Int64),
+            (json!([1]), DataType::Utf8),
+            (
+                json!("soon"),
+                DataType::Timestamp(TimeUnit::Microsecond, None),
+            ),
+            (
+                json!("2020-01-01 00:00:00"),
+                DataType::Timestamp(TimeUnit::Nanosecond, None),
+            ),
+        ];
+        for (json, kind) in none {
+            assert_eq!(least(json.clone(), kind.clone()), None, "{json} as {kind}");
+        }
+    }
 }

@@ -271,3 +271,6 @@ fn unbounded(column: &ColumnChunkMetaData) -> Result<ColumnChunkMetaData, Parque
         .set_column_index_length(None)
         .build()
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,3 +83,76 @@ pub(crate) fn with_views(schema: &Schema, selected: impl Fn(&str) -> bool) -> Sc
     });
     Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::column_mapping::MappingMode;
+    use crate::test_tables::schema;
+
+    fn columns() -> ScanColumns {
+        let inner = Field::new("x", DataType::Utf8, false);
+        let fields = [
+            ("q", DataType::Utf8),
+            ("id", DataType::Int64),
+            ("p", DataType::Utf8),
+            ("name", DataType::Utf8),
+            ("long", DataType::LargeUtf8),
+            ("raw", DataType::Binary),
+            ("s", DataType::Struct(vec![inner].into())),
+        ];
+        let partition_by = ["p".to_owned(), "q".to_owned(), "gone".to_owned()];
+        ScanColumns::new(&schema(&fields), &partition_by, ColumnMapping::default())
+    }
+
+    fn kinds(schema: &Schema) -> Vec<(&str, &DataType)> {
+        let fields = schema.fields().iter();
+        fields.map(|f| (f.name().as_str(), f.data_type())).collect()
+    }
+
+    #[test]
+    fn columns_of_files_come_before_those_of_partitions_in_their_order() {
+        let columns = columns();
+        let names = columns.table_schema();
+        let names = kinds(names.table_schema())
+            .into_iter()
+            .map(|(name, _)| name);
+        let names: Vec<_> = names.collect();
+        assert_eq!(names, ["id", "name", "long", "raw", "s", "p", "q"]);
+        let asked = columns.names();
+        assert_eq!(asked.mode, MappingMode::None);
+        assert_eq!(&asked.fields, columns.file_schema.fields());
+        // "Not null" inside of a struct is no matter of a scan.
+        let inner = Field::new("x", DataType::Utf8, true);
+        let inside = DataType::Struct(vec![inner].into());
+        assert_eq!(columns.file_schema.field(4).data_type(), &inside);
+    }
+
+    #[test]
+    fn texts_and_binaries_of_files_are_views_where_they_are_chosen() {
+        let columns = columns();
+        let viewed = columns.with_views(|_| true);
+        let expected = [
+            ("id", DataType::Int64),
+            ("name", DataType::Utf8View),
+            ("long", DataType::Utf8View),
+            ("raw", DataType::BinaryView),
+        ];
+        let expected: Vec<_> = expected.iter().map(|(n, k)| (*n, k)).collect();
+        assert_eq!(kinds(&viewed.file_schema)[..4], expected);
+        // What is inside of columns, and what the log has, stays as it is.
+        assert_eq!(viewed.file_schema.field(4), columns.file_schema.field(4));
+        assert_eq!(viewed.partition, columns.partition);
+        let one = columns.with_views(|name| name == "raw" || name == "p");
+        let changed = one.file_schema.fields().iter();
+        let changed = changed
+            .zip(columns.file_schema.fields())
+            .filter(|(a, b)| a != b);
+        let changed: Vec<_> = changed.map(|(field, _)| field.name().as_str()).collect();
+        assert_eq!(changed, ["raw"]);
+        assert_eq!(
+            columns.with_views(|_| false).file_schema,
+            columns.file_schema
+        );
+    }
+}

@@ -106,3 +106,192 @@ pub(crate) fn statistics_as(mut statistics: Statistics, schema: &SchemaRef) -> S
     }
     statistics
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::data_file::DataFile;
+    use crate::test_tables::{Add, TestTable, field, metadata, protocol, schema};
+    use arrow::datatypes::DataType;
+    use serde_json::json;
+
+    /// The file of an action, in a table of `id` and `name`, partitioned by `p`.
+    fn file_of(add: Add) -> DataFile {
+        let fields = [
+            field("id", "long"),
+            field("name", "string"),
+            field("p", "long"),
+        ];
+        let features = ["deletionVectors"];
+        let table = TestTable::of(&[protocol(&features), metadata(&fields, &["p"], json!({}))]);
+        table.commit(1, &[add.action()]);
+        table.open().files()[0].clone()
+    }
+
+    fn add(stats: Value) -> Add {
+        Add::new("f", 77).partition("p", Some("5")).stats(stats)
+    }
+
+    fn full() -> Value {
+        json!({
+            "numRecords": 10,
+            "minValues": {"id": 1, "name": "a"},
+            "maxValues": {"id": 9, "name": "b"},
+            "nullCount": {"id": 2, "name": 0},
+        })
+    }
+
+    fn long(value: i64) -> ScalarValue {
+        ScalarValue::Int64(Some(value))
+    }
+
+    #[test]
+    fn whole_numbers_are_known_and_texts_about() {
+        let file = file_of(add(full()));
+        let statistics = &file.statistics;
+        assert_eq!(statistics.num_rows, Precision::Exact(10));
+        assert_eq!(statistics.total_byte_size, Precision::Inexact(77));
+        let [id, name, p] = &statistics.column_statistics[..] else {
+            unreachable!("three columns");
+        };
+        assert_eq!(id.min_value, Precision::Exact(long(1)));
+        assert_eq!(id.max_value, Precision::Exact(long(9)));
+        assert_eq!(id.null_count, Precision::Exact(2));
+        assert_eq!(name.min_value, Precision::Inexact(ScalarValue::from("a")));
+        assert_eq!(name.max_value, Precision::Inexact(ScalarValue::from("b")));
+        assert_eq!(name.null_count, Precision::Exact(0));
+        assert_eq!(p.min_value, Precision::Exact(long(5)));
+        assert_eq!(p.max_value, Precision::Exact(long(5)));
+        assert_eq!(p.null_count, Precision::Exact(0));
+        let known = |bound: &Option<Bound>| bound.as_ref().map(|bound| bound.value.clone());
+        let bounds: Vec<_> = file
+            .bounds
+            .iter()
+            .map(|pair| pair.each_ref().map(known))
+            .collect();
+        let of_name = [Some(ScalarValue::from("a")), Some(ScalarValue::from("b"))];
+        assert_eq!(bounds[0], [Some(long(1)), Some(long(9))]);
+        assert_eq!(bounds[1], of_name);
+        assert_eq!(bounds[2], [Some(long(5)), Some(long(5))]);
+    }
+
+    #[test]
+    fn a_deletion_vector_leaves_counts_of_rows_and_makes_bounds_wide() {
+        let file = file_of(add(full()).deleted(&[0, 3, 9]));
+        assert_eq!(file.statistics.num_rows, Precision::Exact(7));
+        let id = &file.statistics.column_statistics[0];
+        assert_eq!(id.min_value, Precision::Inexact(long(1)));
+        assert_eq!(id.max_value, Precision::Inexact(long(9)));
+        assert_eq!(id.null_count, Precision::Inexact(2));
+        // All rows that are left are in the partition.
+        let p = &file.statistics.column_statistics[2];
+        assert_eq!(p.min_value, Precision::Exact(long(5)));
+        let emptied = json!({"numRecords": 2});
+        let file = file_of(add(emptied).deleted(&[0, 1]));
+        assert_eq!(file.statistics.num_rows, Precision::Exact(0));
+        let p = &file.statistics.column_statistics[2];
+        assert_eq!(p.min_value, Precision::Inexact(long(5)));
+    }
+
+    #[test]
+    fn bounds_that_the_writer_calls_wide_are() {
+        let with = |tight: bool| {
+            let mut stats = full();
+            stats["tightBounds"] = tight.into();
+            let file = file_of(add(stats));
+            let id = file.statistics.column_statistics[0].clone();
+            (file.statistics.num_rows, id.min_value, id.null_count)
+        };
+        let rows = Precision::Exact(10);
+        assert_eq!(
+            with(true),
+            (rows, Precision::Exact(long(1)), Precision::Exact(2))
+        );
+        let wide = (rows, Precision::Inexact(long(1)), Precision::Inexact(2));
+        assert_eq!(with(false), wide);
+    }
+
+    #[test]
+    fn a_partition_without_rows_bounds_nothing() {
+        let file = file_of(add(json!({"numRecords": 0})));
+        let p = &file.statistics.column_statistics[2];
+        assert_eq!(file.statistics.num_rows, Precision::Exact(0));
+        assert_eq!(p.min_value, Precision::Inexact(long(5)));
+        assert_eq!(p.max_value, Precision::Inexact(long(5)));
+        assert_eq!(p.null_count, Precision::Exact(0));
+    }
+
+    #[test]
+    fn the_null_of_a_partition_counts_its_rows() {
+        let null = |stats: Value| {
+            let file = file_of(Add::new("f", 77).partition("p", None).stats(stats));
+            let p = file.statistics.column_statistics[2].clone();
+            (p.null_count, p.min_value)
+        };
+        assert_eq!(
+            null(json!({"numRecords": 4})),
+            (Precision::Exact(4), Precision::Absent)
+        );
+        assert_eq!(null(json!({})), (Precision::Absent, Precision::Absent));
+    }
+
+    #[test]
+    fn what_is_not_said_is_not_known() {
+        let file = file_of(Add::new("f", 77).partition("p", Some("5")));
+        let mut unknown = ColumnStatistics::new_unknown();
+        assert_eq!(file.statistics.num_rows, Precision::Absent);
+        assert_eq!(file.statistics.column_statistics[0], unknown);
+        assert_eq!(file.bounds[0], [None, None]);
+        // Without a count of rows there may be none in the partition.
+        unknown.null_count = Precision::Exact(0);
+        unknown.min_value = Precision::Inexact(long(5));
+        unknown.max_value = Precision::Inexact(long(5));
+        assert_eq!(file.statistics.column_statistics[2], unknown);
+        let odd = json!({
+            "numRecords": "10",
+            "minValues": {"id": {"x": 1}, "name": null},
+            "maxValues": [],
+            "nullCount": {"id": -1, "name": 1.5},
+        });
+        let file = file_of(add(odd));
+        for column in &file.statistics.column_statistics[..2] {
+            assert_eq!(column, &ColumnStatistics::new_unknown());
+        }
+    }
+
+    #[test]
+    fn bounds_take_the_types_of_the_scan_or_go() {
+        let column = |least: ScalarValue, greatest: ScalarValue| ColumnStatistics {
+            null_count: Precision::Exact(1),
+            min_value: Precision::Exact(least),
+            max_value: Precision::Inexact(greatest),
+            ..ColumnStatistics::new_unknown()
+        };
+        let statistics = Statistics {
+            num_rows: Precision::Exact(3),
+            total_byte_size: Precision::Absent,
+            column_statistics: vec![
+                column(ScalarValue::from("a"), ScalarValue::from("b")),
+                column(long(1), long(2)),
+                column(ScalarValue::from("x"), long(300)),
+            ],
+        };
+        let wanted = schema(&[
+            ("name", DataType::Utf8View),
+            ("id", DataType::Int64),
+            ("odd", DataType::Struct(Default::default())),
+        ]);
+        let found = statistics_as(statistics.clone(), &wanted);
+        let viewed = |text: &str| ScalarValue::Utf8View(Some(text.to_owned()));
+        let [name, id, odd] = &found.column_statistics[..] else {
+            unreachable!("three columns");
+        };
+        assert_eq!(name.min_value, Precision::Exact(viewed("a")));
+        assert_eq!(name.max_value, Precision::Inexact(viewed("b")));
+        assert_eq!(id, &statistics.column_statistics[1]);
+        assert_eq!(odd.min_value, Precision::Absent);
+        assert_eq!(odd.max_value, Precision::Absent);
+        assert_eq!(odd.null_count, Precision::Exact(1));
+        assert_eq!(found.num_rows, Precision::Exact(3));
+    }
+}

@@ -239,3 +239,6 @@ impl PhysicalExtensionCodec for DeltaCodec {
         write(&Payload::Scan(scan), buffer)
     }
 }
+
+#[cfg(test)]
+mod tests;

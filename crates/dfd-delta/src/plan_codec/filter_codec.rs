@@ -137,4 +137,57 @@ mod tests {
         assert!(parse_exprs(&written, context.as_ref(), &codec).is_err());
         Ok(())
     }
+
+    #[test]
+    fn a_number_that_was_not_written_is_refused_with_the_functions_name() {
+        let codec = FilterCodec::new(Arc::new(DefaultLogicalExtensionCodec {}));
+        for bytes in [&b""[..], b"abc", &7_u64.to_le_bytes()] {
+            let error = codec.try_decode_udf("upper", bytes).unwrap_err();
+            assert_eq!(
+                error.strip_backtrace(),
+                "Error during planning: a filter calls upper, which was not written with it"
+            );
+        }
+    }
+
+    #[test]
+    fn functions_that_nobody_reads_are_bounded() -> Result<()> {
+        let codec = FilterCodec {
+            foreign: Arc::new(DefaultLogicalExtensionCodec {}),
+            functions: Registry::of(2),
+        };
+        let function = datafusion::functions::string::upper();
+        let mut numbers = Vec::new();
+        for _ in 0..3 {
+            let mut bytes = Vec::new();
+            codec.try_encode_udf(&function, &mut bytes)?;
+            numbers.push(bytes);
+        }
+        assert_eq!(codec.functions.waiting(), 2);
+        assert!(codec.try_decode_udf("upper", &numbers[0]).is_err());
+        assert_eq!(codec.try_decode_udf("any", &numbers[1])?.name(), "upper");
+        assert_eq!(codec.try_decode_udf("any", &numbers[2])?.name(), "upper");
+        Ok(())
+    }
+
+    #[test]
+    fn all_else_is_asked_of_the_foreign_codec() {
+        let foreign = DefaultLogicalExtensionCodec {};
+        let codec = FilterCodec::new(Arc::new(DefaultLogicalExtensionCodec {}));
+        let context = TaskContext::default();
+        let schema = Arc::new(arrow::datatypes::Schema::empty());
+        let name = TableReference::bare("t");
+        let told = |codec: &dyn LogicalExtensionCodec| {
+            let table = codec.try_decode_table_provider(b"", &name, Arc::clone(&schema), &context);
+            [
+                codec.try_decode_udaf("sum", b"x").map(drop),
+                codec.try_decode_udwf("rank", b"x").map(drop),
+                codec.try_decode(b"", &[], &context).map(drop),
+                table.map(drop),
+            ]
+            .map(|found| found.unwrap_err().strip_backtrace())
+        };
+        assert_eq!(told(&codec), told(&foreign));
+        assert_eq!(format!("{codec:?}"), "FilterCodec");
+    }
 }

@@ -146,9 +146,14 @@ mod tests {
 
     #[test]
     fn what_nobody_reads_is_bounded() {
-        for _ in 0..2 * MAX_TABLES {
-            register(Arc::new(EmptyTable::new(Arc::new(Schema::empty()))));
-        }
-        assert!(TABLES.waiting() <= MAX_TABLES);
+        let registry = Registry::of(3);
+        let ids: Vec<_> = (0..5)
+            .map(|thing| registry.register(Arc::new(thing)))
+            .collect();
+        assert_eq!(registry.waiting(), 3);
+        let taken: Vec<_> = ids.into_iter().map(|id| registry.take(id)).collect();
+        let kept = [2, 3, 4].map(|thing| Some(Arc::new(thing)));
+        assert_eq!(taken, [vec![None, None], kept.to_vec()].concat());
+        assert_eq!(registry.waiting(), 0);
     }
 }

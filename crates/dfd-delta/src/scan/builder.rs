@@ -332,3 +332,6 @@ fn predicate(
     let schema = DFSchema::try_from(Arc::clone(schema))?;
     session.create_physical_expr(all, &schema).map(Some)
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,3 +129,94 @@ fn has_timestamp(data_type: &DataType) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::test_tables::{TestTable, column, field, longs, metadata, protocol, rows, run};
+    use datafusion::parquet::file::writer::SerializedFileWriter;
+    use datafusion::parquet::schema::parser::parse_message_type;
+    use serde_json::{Value, json};
+
+    fn stats(least: i64, greatest: i64) -> Value {
+        json!({
+            "numRecords": 1,
+            "minValues": {"id": least},
+            "maxValues": {"id": greatest},
+            "nullCount": {"id": 0},
+        })
+    }
+
+    /// Three files: one with `ID` (of 1 to 5), one with an INT96 in `at` (6 to 9), one as it should be.
+    fn table(features: &[&str]) -> TestTable {
+        let fields = [field("id", "long"), field("at", "timestamp")];
+        let table = TestTable::of(&[protocol(features), metadata(&fields, &[], json!({}))]);
+        let spelled = table
+            .write("1", &rows([("ID", longs([1]))]))
+            .stats(stats(1, 5));
+        let good = table
+            .write("2", &rows([("id", longs([10]))]))
+            .stats(stats(10, 10));
+        let message = "message m { optional int64 id; optional int96 at; }";
+        let schema = Arc::new(parse_message_type(message).unwrap());
+        let file = File::create(table.path("3")).unwrap();
+        let writer = SerializedFileWriter::new(file, schema, Default::default());
+        writer.unwrap().close().unwrap();
+        let old = table.added("3").stats(stats(6, 9));
+        table.commit(1, &[spelled.action(), good.action(), old.action()]);
+        table
+    }
+
+    fn found(table: &TestTable, predicate: Option<&str>) -> Vec<(String, String)> {
+        let found = run(table.open().misread_columns(predicate)).unwrap();
+        found.into_iter().collect()
+    }
+
+    fn pair(name: &str, reason: &str) -> (String, String) {
+        (name.to_owned(), reason.to_owned())
+    }
+
+    #[test]
+    fn columns_are_told_with_the_reason() {
+        let table = table(&[]);
+        let all = [
+            pair("at", "an INT96 timestamp"),
+            pair("id", "spelled ID in a file"),
+        ];
+        assert_eq!(found(&table, None), all);
+        assert_eq!(found(&table, Some("id < 6")), all[1..]);
+        assert_eq!(found(&table, Some("id between 6 and 9")), all[..1]);
+        assert_eq!(found(&table, Some("id = 10")), []);
+        assert_eq!(found(&table, Some("id = 11")), []);
+        // What can't be decided, or read, keeps all files.
+        for predicate in ["abs(id) = 10", "id = (", "nothing = 1", "ID = 10", ""] {
+            assert_eq!(found(&table, Some(predicate)), all, "{predicate}");
+        }
+    }
+
+    #[test]
+    fn every_timestamp_counts_where_deltalake_scans_the_table() {
+        let table = table(&["variantType"]);
+        let reason = "a timestamp, which may be an INT96 one";
+        assert_eq!(found(&table, Some("id = 10")), [pair("at", reason)]);
+    }
+
+    #[test]
+    fn timestamps_are_found_inside_of_columns() {
+        let time = DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None);
+        let inner =
+            DataType::Struct(vec![column("x", DataType::Int64), column("y", time.clone())].into());
+        let pair =
+            DataType::Struct(vec![column("key", DataType::Utf8), column("value", time)].into());
+        let of = |kind: DataType| has_timestamp(&kind);
+        assert!(of(inner.clone()));
+        assert!(of(DataType::List(column("element", inner.clone()))));
+        assert!(of(DataType::LargeList(column("element", inner))));
+        assert!(of(DataType::Map(column("entries", pair), false)));
+        assert!(!of(DataType::List(column("element", DataType::Date32))));
+        assert!(!of(DataType::Int64));
+    }
+}

@@ -247,4 +247,246 @@ mod tests {
         assert!(matches!(found, (Some(Err(_)), None)));
         Ok(())
     }
+
+    use crate::scan::provider::DeltaTableProvider;
+    use crate::scan::request::Views;
+    use crate::snapshot::TableSnapshot;
+    use crate::test_tables::{
+        Add, TestTable, condition, field, longs, mixed, rows, run, sorted, texts,
+    };
+    use arrow::datatypes::{DataType, Field, Schema};
+    use datafusion::catalog::TableProvider;
+    use datafusion::common::stats::Precision;
+    use datafusion::logical_expr::Expr;
+    use datafusion::physical_plan::empty::EmptyExec;
+    use datafusion::prelude::{SessionConfig, SessionContext};
+    use serde_json::json;
+
+    /// The scan of a foreign session.
+    fn scan(
+        snapshot: &Arc<TableSnapshot>,
+        projection: Option<Vec<usize>>,
+        filters: &[Expr],
+        partitions: usize,
+    ) -> Arc<dyn ExecutionPlan> {
+        let config = SessionConfig::new().with_target_partitions(partitions);
+        let session = SessionContext::new_with_config(config).state();
+        let table = DeltaTableProvider::opaque(Arc::clone(snapshot));
+        run(table.scan(&session, projection.as_ref(), filters, None)).unwrap()
+    }
+
+    #[test]
+    fn its_name_says_what_is_scanned() {
+        let (table, _) = mixed();
+        let snapshot = table.open();
+        let named = |projection, texts: &[&str]| {
+            let filters = texts.iter().map(|text| condition(&snapshot, text));
+            let filters: Vec<_> = filters.collect();
+            let exec = scan(&snapshot, projection, &filters, 2);
+            let shown = datafusion::physical_plan::displayable(exec.as_ref());
+            let shown = shown.one_line().to_string();
+            assert_eq!(shown.trim_end(), exec.name());
+            exec.name().to_owned()
+        };
+        assert_eq!(
+            named(None, &[]),
+            "DeltaScanExec: files=4 of 4, columns=[id, p, name, price]"
+        );
+        assert_eq!(
+            named(Some(vec![2, 0]), &["p = 'a'", "id > 20"]),
+            "DeltaScanExec: files=1 of 4, columns=[name, id], filter=[id > Int64(20)]"
+        );
+        assert_eq!(
+            named(
+                Some(vec![]),
+                &["id > 11", "name is null", "upper(name) = 'A'"]
+            ),
+            "DeltaScanExec: files=2 of 4, columns=[], filter=[id > Int64(11) AND name IS NULL]"
+        );
+        assert_eq!(
+            named(Some(vec![0]), &["p = 'z'"]),
+            "DeltaScanExec: files=0 of 4, columns=[id]"
+        );
+    }
+
+    #[test]
+    fn it_is_a_leaf_of_as_many_partitions_as_files_are_shared_over() {
+        let (table, expected) = mixed();
+        let snapshot = table.open();
+        for (asked, partitions) in [(1, 1), (2, 2), (4, 4), (9, 4)] {
+            let exec = scan(&snapshot, Some(vec![0]), &[], asked);
+            let found = exec.output_partitioning().partition_count();
+            assert_eq!(found, partitions, "of {asked}");
+            assert!(exec.children().is_empty());
+            let mut ids = Vec::new();
+            let context = SessionContext::new().task_ctx();
+            for partition in 0..partitions {
+                let stream = exec.execute(partition, Arc::clone(&context)).unwrap();
+                let batches = run(stream.collect::<Vec<_>>());
+                let batches: Result<Vec<_>> = batches.into_iter().collect();
+                let part = sorted(&batches.unwrap());
+                assert!(!part.is_empty());
+                ids.extend(part);
+            }
+            ids.sort();
+            assert_eq!(ids, sorted(&[expected.project(&[0]).unwrap()]));
+        }
+    }
+
+    #[test]
+    fn a_scan_may_be_executed_again() {
+        let (table, expected) = mixed();
+        let snapshot = table.open();
+        let exec = scan(&snapshot, None, &[], 2);
+        let context = SessionContext::new().task_ctx();
+        for _ in 0..2 {
+            let plan = Arc::clone(&exec);
+            let batches = run(datafusion::physical_plan::collect(
+                plan,
+                Arc::clone(&context),
+            ));
+            assert_eq!(
+                sorted(&batches.unwrap()),
+                sorted(std::slice::from_ref(&expected))
+            );
+        }
+    }
+
+    #[test]
+    fn its_statistics_are_those_of_its_files() {
+        let table = TestTable::new(&[field("id", "long"), field("p", "long")], &["p"]);
+        let add = |path: &str, p: &str, least: i64| {
+            let stats = json!({
+                "numRecords": 10,
+                "minValues": {"id": least},
+                "maxValues": {"id": least + 9},
+                "nullCount": {"id": 0},
+            });
+            Add::new(path, 100)
+                .partition("p", Some(p))
+                .stats(stats)
+                .action()
+        };
+        table.commit(1, &[add("a", "1", 0), add("b", "2", 10), add("c", "2", 20)]);
+        let snapshot = table.open();
+        let of = |exec: &Arc<dyn ExecutionPlan>, partition| {
+            let asked = StatisticsArgs::new().with_partition(partition);
+            let found = StatisticsContext::new().compute(exec.as_ref(), &asked);
+            let found = found.unwrap();
+            let id = &found.column_statistics[0];
+            (found.num_rows, id.min_value.clone(), id.max_value.clone())
+        };
+        let exact = |value: i64| Precision::Exact(value.into());
+        let whole = scan(&snapshot, None, &[], 1);
+        let rows = Precision::Exact;
+        assert_eq!(of(&whole, None), (rows(30), exact(0), exact(29)));
+        let some = scan(&snapshot, None, &[condition(&snapshot, "p = 2")], 2);
+        assert_eq!(of(&some, None), (rows(20), exact(10), exact(29)));
+        // What is in which partition isn't summed.
+        let unknown = (Precision::Absent, Precision::Absent, Precision::Absent);
+        assert_eq!(of(&some, Some(1)), unknown);
+        // Which rows a filter leaves is a guess.
+        let filtered = scan(&snapshot, None, &[condition(&snapshot, "id > 15")], 1);
+        let (rows, _, _) = of(&filtered, None);
+        assert!(matches!(rows, Precision::Inexact(1..20)), "{rows:?}");
+    }
+
+    #[test]
+    fn its_metrics_are_those_of_the_scan() {
+        let (table, _) = mixed();
+        let snapshot = table.open();
+        let filters = [
+            condition(&snapshot, "p = 'a'"),
+            condition(&snapshot, "id > 13"),
+        ];
+        let exec = scan(&snapshot, Some(vec![2]), &filters, 2);
+        let context = SessionContext::new().task_ctx();
+        let plan = Arc::clone(&exec);
+        let batches = run(datafusion::physical_plan::collect(plan, context)).unwrap();
+        let count: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        assert_eq!(count, 4);
+        let metrics = exec.metrics().unwrap();
+        let of = |name: &str| metrics.sum_by_name(name).map(|value| value.as_usize());
+        assert_eq!(of("files_considered"), Some(4));
+        assert_eq!(of("files_scanned"), Some(2));
+        let looks = of("footer_cache_hits").unwrap() + of("footer_cache_misses").unwrap();
+        assert!(looks >= 2);
+        assert!(of("requests").unwrap() >= 2);
+        // Rows that leave the scan, and not those that leave the nodes in it.
+        assert_eq!(metrics.output_rows(), Some(4));
+        // One of each name.
+        let mut names: Vec<_> = metrics.iter().map(|metric| metric.value().name()).collect();
+        let before = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), before);
+    }
+
+    #[test]
+    fn what_it_was_asked_for_stays_with_it() {
+        let (table, _) = mixed();
+        let snapshot = table.open();
+        let filters = [condition(&snapshot, "id > 20")];
+        let exec = scan(&snapshot, Some(vec![3]), &filters, 3);
+        let exec = exec.downcast_ref::<DeltaScanExec>().unwrap();
+        let (request, partitions) = exec.request().unwrap();
+        assert_eq!(partitions, 3);
+        assert!(Arc::ptr_eq(&request.snapshot, &snapshot));
+        assert_eq!(request.projection, Some(vec![3]));
+        assert_eq!((&request.filters[..], request.limit), (&filters[..], None));
+        let empty = Arc::new(EmptyExec::new(Arc::new(Schema::empty())));
+        let other = DeltaScanExec::of_table(empty, "Other: t".to_owned());
+        assert!(other.request().is_none());
+        assert_eq!(other.name(), "Other: t");
+    }
+
+    /// A node that gives one batch, of types of its own.
+    fn one_batch(batch: RecordBatch) -> Arc<dyn ExecutionPlan> {
+        let table = datafusion::datasource::MemTable::try_new(batch.schema(), vec![vec![batch]]);
+        let session = SessionContext::new().state();
+        run(table.unwrap().scan(&session, None, &[], None)).unwrap()
+    }
+
+    #[test]
+    fn batches_have_the_types_that_were_promised() {
+        let (table, _) = mixed();
+        let request = Request {
+            snapshot: table.open(),
+            projection: Some(vec![0, 2]),
+            filters: Vec::new(),
+            limit: None,
+            views: Views::None,
+        };
+        let wanted = request.schema().unwrap();
+        let kinds = [DataType::Int32, DataType::Utf8View];
+        let plain = rows([("id", longs([1, 2])), ("name", texts([Some("a"), None]))]);
+        let columns = plain.columns().iter().zip(&kinds);
+        let columns: Vec<_> = columns.map(|(c, kind)| cast(c, kind).unwrap()).collect();
+        let fields = ["id", "name"].into_iter().zip(kinds);
+        let fields: Vec<_> = fields
+            .map(|(name, kind)| Field::new(name, kind, true))
+            .collect();
+        let narrow = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
+        let exec = DeltaScanExec::try_new(one_batch(narrow), request, 1, 1).unwrap();
+        assert_eq!(exec.schema(), wanted);
+        let context = SessionContext::new().task_ctx();
+        let found = run(datafusion::physical_plan::collect(Arc::new(exec), context)).unwrap();
+        assert_eq!(found[0].schema(), wanted);
+        assert_eq!(sorted(&found), ["1|a", "2|"]);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_an_error_and_the_end() {
+        let (table, _) = mixed();
+        let snapshot = table.open();
+        std::fs::remove_file(table.path("p=b/3.parquet")).unwrap();
+        let exec = scan(&snapshot, None, &[condition(&snapshot, "p = 'b'")], 1);
+        let context = SessionContext::new().task_ctx();
+        let mut stream = exec.execute(0, context).unwrap();
+        let found = run(async { (stream.next().await, stream.next().await) });
+        let (Some(Err(error)), None) = found else {
+            unreachable!("the file is gone");
+        };
+        assert!(error.to_string().contains("p=b/3.parquet"), "{error}");
+    }
 }

@@ -66,3 +66,56 @@ impl TableProvider for OpaqueTable {
         self.table.statistics()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_tables::{in_memory, longs, queried, rows, run, sorted, texts};
+    use datafusion::common::stats::Precision;
+    use datafusion::logical_expr::{col, lit};
+    use datafusion::physical_plan::ExecutionPlanProperties;
+    use datafusion::prelude::{SessionConfig, SessionContext};
+
+    fn table() -> OpaqueTable {
+        let columns = [
+            ("id", longs([1, 2, 3])),
+            ("name", texts([Some("a"), None, Some("c")])),
+        ];
+        OpaqueTable::new(in_memory(&rows(columns)), "Letters: here")
+    }
+
+    #[test]
+    fn a_foreign_session_sees_one_node_of_this_name() {
+        let config = SessionConfig::new().with_target_partitions(3);
+        let session = SessionContext::new_with_config(config);
+        let table = table();
+        let plan = run(table.scan(&session.state(), Some(&vec![1]), &[], None)).unwrap();
+        assert_eq!(plan.name(), "Letters: here");
+        assert!(plan.children().is_empty());
+        assert_eq!(plan.output_partitioning().partition_count(), 1);
+        assert_eq!(plan.schema().field(0).name(), "name");
+        let batches = run(datafusion::physical_plan::collect(plan, session.task_ctx()));
+        assert_eq!(sorted(&batches.unwrap()), ["", "a", "c"]);
+    }
+
+    #[test]
+    fn it_is_the_table_inside() {
+        let table = table();
+        let inside = Arc::clone(&table.table);
+        assert_eq!(table.schema(), inside.schema());
+        assert_eq!(table.table_type(), TableType::Base);
+        assert_eq!(table.statistics(), inside.statistics());
+        if let Some(statistics) = table.statistics() {
+            assert_eq!(statistics.num_rows, Precision::Exact(3));
+        }
+        let filter = col("id").gt(lit(1));
+        let support = table.supports_filters_pushdown(&[&filter]).unwrap();
+        assert_eq!(
+            support,
+            inside.supports_filters_pushdown(&[&filter]).unwrap()
+        );
+        let query = "select id from t where name is not null order by id desc";
+        let found = run(queried(Arc::new(table), query));
+        assert_eq!(crate::test_tables::lines(&found), ["3", "1"]);
+    }
+}

@@ -141,3 +141,6 @@ impl TableProvider for DeltaTableProvider {
         Some(statistics_as(statistics, &self.schema()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,3 +155,6 @@ impl PruningStatistics for Container<'_> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -111,3 +111,139 @@ pub(crate) fn unqualified(expr: &Expr) -> Expr {
         .data()
         .unwrap_or_else(|_| expr.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_tables::{TestTable, condition, field, metadata, mixed, protocol};
+    use datafusion::logical_expr::{col, lit};
+    use serde_json::json;
+
+    #[test]
+    fn operators_are_applied_by_the_scan() {
+        let (table, _) = mixed();
+        let snapshot = table.open();
+        for text in [
+            "id > 1",
+            "id + 2 * 3 % 5 <> 7",
+            "name ~ 'a'",
+            "name || 'x' = 'ax'",
+            "name is distinct from 'a'",
+            "name like 'a%'",
+            "name not ilike 'A%'",
+            "id between 1 and 2",
+            "id not in (1, 2)",
+            "case when id = 1 then true else false end",
+            "cast(id as string) = '1'",
+            "try_cast(name as bigint) = 1",
+            "-id = 1",
+            "not (id = 1)",
+            "name is null",
+            "name is not null",
+            "(id = 1) is true",
+            "(id = 1) is not true",
+            "(id = 1) is false",
+            "(id = 1) is not false",
+            "(id = 1) is unknown",
+            "(id = 1) is not unknown",
+            "id = 1 and p = 'a'",
+            "true",
+        ] {
+            let filter = condition(&snapshot, text);
+            assert!(filters_exactly(&snapshot, &filter), "{text}");
+        }
+    }
+
+    #[test]
+    fn functions_and_all_else_are_left_to_the_session() {
+        let (table, _) = mixed();
+        let snapshot = table.open();
+        for text in [
+            "upper(name) = 'A'",
+            "id = 1 or abs(id) = 1",
+            "case when coalesce(name, 'x') = 'x' then true else false end",
+            "id in (1, cast(random() as bigint))",
+            "name similar to 'a'",
+            // Of the values of partitions, the log says which files have them.
+            "p = 'a'",
+        ] {
+            let filter = condition(&snapshot, text);
+            assert!(!filters_exactly(&snapshot, &filter), "{text}");
+        }
+        let aliased = col("id").eq(lit(1)).alias("a");
+        assert!(!filters_exactly(&snapshot, &aliased));
+    }
+
+    #[test]
+    fn a_scan_that_is_left_to_deltalake_applies_none() {
+        let fields = [field("id", "long"), field("p", "string")];
+        let features = ["variantType"];
+        let table = TestTable::of(&[protocol(&features), metadata(&fields, &["p"], json!({}))]);
+        let snapshot = table.open();
+        let of_row = condition(&snapshot, "id > 1");
+        assert!(!filters_exactly(&snapshot, &of_row));
+        let of_partition = condition(&snapshot, "p = 'a'");
+        assert!(!snapshot.is_partition_predicate(&of_partition));
+        assert!(!filters_exactly(&snapshot, &of_partition));
+    }
+
+    #[test]
+    fn a_predicate_of_partitions_looks_at_nothing_else() {
+        let (table, _) = mixed();
+        let snapshot = table.open();
+        for (text, is_one) in [
+            ("p = 'a'", true),
+            ("p is null or p <> 'b'", true),
+            ("upper(p) = 'A'", true),
+            ("p = 'a' and id = 1", false),
+            ("id = 1", false),
+            ("true", false),
+            ("p = 'a' and random() < 0.5", false),
+        ] {
+            let filter = condition(&snapshot, text);
+            assert_eq!(snapshot.is_partition_predicate(&filter), is_one, "{text}");
+        }
+        assert!(snapshot.is_partition_predicate(&col("anything.p").is_null()));
+    }
+
+    #[test]
+    fn what_a_scan_applies_is_one_condition_without_the_tables_name() -> Result<()> {
+        let (table, _) = mixed();
+        let snapshot = table.open();
+        let request = |filters: Vec<Expr>| Request {
+            snapshot: Arc::clone(&snapshot),
+            projection: Some(vec![3, 1]),
+            filters,
+            limit: None,
+            views: Views::None,
+        };
+        let filters = vec![
+            col("t.id").gt(lit(1)),
+            condition(&snapshot, "upper(name) = 'A'"),
+            col("t.p").eq(lit("a")),
+            col("t.name").is_null(),
+        ];
+        let condition = request(filters).condition().map(|all| all.to_string());
+        let expected = "id > Int32(1) AND name IS NULL";
+        assert_eq!(condition.as_deref(), Some(expected));
+        assert_eq!(request(vec![col("p").is_null()]).condition(), None);
+        let schema = request(Vec::new()).schema()?;
+        let names: Vec<_> = schema.fields().iter().map(|field| field.name()).collect();
+        assert_eq!(names, ["price", "p"]);
+        let outside = Request {
+            projection: Some(vec![4]),
+            ..request(Vec::new())
+        };
+        assert!(outside.schema().is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn views_are_chosen_by_name() {
+        let some = Views::Of(["a".to_owned()].into());
+        let has = |views: &Views| ["a", "b"].map(|name| views.has(name));
+        assert_eq!(has(&Views::None), [false, false]);
+        assert_eq!(has(&Views::All), [true, true]);
+        assert_eq!(has(&some), [true, false]);
+    }
+}

@@ -144,3 +144,188 @@ fn batch_rows(files: &[RewriteInput]) -> usize {
     let row_bytes = widest.max().unwrap_or_default().max(1);
     (BATCH_BYTES / row_bytes).clamp(1, BATCH_ROWS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_tables::{
+        Add, TestTable, field, lines, longs, mapped, metadata, mixed, protocol, rows, run, sorted,
+        texts,
+    };
+    use arrow::array::RecordBatch;
+    use futures::TryStreamExt;
+    use serde_json::json;
+
+    fn owned(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    fn read(
+        snapshot: &TableSnapshot,
+        inputs: &[RewriteInput],
+        columns: &[&str],
+        readers: usize,
+    ) -> Vec<RecordBatch> {
+        let columns = owned(columns);
+        run(async {
+            let stream = snapshot.rows_of(inputs, &columns, readers).await.unwrap();
+            stream.try_collect().await.unwrap()
+        })
+    }
+
+    #[test]
+    fn inputs_are_what_the_log_says_of_them() {
+        let (table, _) = mixed();
+        let snapshot = table.open();
+        let paths = owned(&["4.parquet", "p=a/2.parquet", "p=b/3.parquet"]);
+        let inputs = snapshot.rewrite_inputs(&paths).unwrap();
+        let said: Vec<_> = inputs
+            .iter()
+            .map(|input| {
+                (
+                    input.path.as_str(),
+                    input.stored_rows,
+                    input.deleted_rows,
+                    input.rows(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            said,
+            [
+                ("4.parquet", Some(2), 0, Some(2)),
+                ("p=a/2.parquet", Some(5), 2, Some(3)),
+                ("p=b/3.parquet", None, 0, None),
+            ]
+        );
+        let p = "p".to_owned();
+        assert_eq!(inputs[0].partition_values, [(p.clone(), None)]);
+        assert_eq!(inputs[1].partition_values, [(p, Some("a".to_owned()))]);
+        let size = std::fs::metadata(table.path("p=a/2.parquet"))
+            .unwrap()
+            .len();
+        assert_eq!(
+            (inputs[1].size, inputs[1].live_bytes()),
+            (size, size * 3 / 5)
+        );
+        assert_eq!(inputs[2].live_bytes(), inputs[2].size);
+    }
+
+    #[test]
+    fn a_path_is_as_the_log_has_it_or_unknown() {
+        let table = TestTable::new(&[field("id", "long")], &[]);
+        let add = |path: &str| Add::new(path, 1).action();
+        table.commit(1, &[add("a%20b"), add("ü")]);
+        let snapshot = table.open();
+        let found = snapshot.rewrite_inputs(&owned(&["ü", "a%20b"])).unwrap();
+        assert_eq!(found.len(), 2);
+        for unknown in ["a b", "%C3%BC", "c", ""] {
+            let error = snapshot
+                .rewrite_inputs(&owned(&["ü", unknown]))
+                .unwrap_err();
+            let expected = format!("version 1 of the table has no file {unknown}");
+            assert_eq!(error.to_string(), expected);
+            assert!(matches!(error, Error::NoSuchFile { version: 1, .. }));
+        }
+    }
+
+    #[test]
+    fn partition_values_have_physical_names() {
+        let fields = [mapped("q", "long", 1, "c1"), mapped("p", "long", 2, "c2")];
+        let mode = json!({"delta.columnMapping.mode": "name"});
+        let table = TestTable::of(&[
+            protocol(&["columnMapping"]),
+            metadata(&fields, &["p", "q"], mode),
+        ]);
+        let add = Add::new("f", 1)
+            .partition("c1", Some("1"))
+            .partition("c2", Some("2"));
+        table.commit(1, &[add.action()]);
+        let inputs = table.open().rewrite_inputs(&owned(&["f"])).unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), Some(value.to_owned()));
+        assert_eq!(
+            inputs[0].partition_values,
+            [pair("c2", "2"), pair("c1", "1")]
+        );
+    }
+
+    #[test]
+    fn one_reader_reads_file_after_file_as_they_are_named() {
+        let (table, _) = mixed();
+        let snapshot = table.open();
+        let paths = owned(&["p=b/3.parquet", "4.parquet", "p=a/2.parquet"]);
+        let inputs = snapshot.rewrite_inputs(&paths).unwrap();
+        let expected = [
+            "|31|b", "bob|32|b", "eve|41|", "a|b|42|", "cid|22|a", "dan|24|a", "dee|25|a",
+        ];
+        let columns = ["name", "id", "p"];
+        assert_eq!(lines(&read(&snapshot, &inputs, &columns, 1)), expected);
+        let mut in_any_order = expected.to_vec();
+        in_any_order.sort_unstable();
+        assert_eq!(sorted(&read(&snapshot, &inputs, &columns, 3)), in_any_order);
+        assert_eq!(
+            sorted(&read(&snapshot, &inputs[1..2], &["id"], 1)),
+            ["41", "42"]
+        );
+        let none = read(&snapshot, &[], &["id"], 1);
+        assert_eq!(none.iter().map(RecordBatch::num_rows).sum::<usize>(), 0);
+        let unknown = run(snapshot.rows_of(&inputs, &owned(&["nothing"]), 1));
+        assert!(unknown.is_err_and(|error| error.to_string().contains("nothing")));
+    }
+
+    #[test]
+    fn deltalake_reads_files_where_it_scans_the_table() {
+        let fields = [
+            field("id", "long"),
+            field("p", "string"),
+            field("name", "string"),
+        ];
+        let table = TestTable::of(&[
+            protocol(&["variantType"]),
+            metadata(&fields, &["p"], json!({})),
+        ]);
+        let stored = |id: i64, name| rows([("id", longs([id])), ("name", texts([Some(name)]))]);
+        let add = |path: &str, id, name| {
+            let add = table.write(path, &stored(id, name));
+            add.partition("p", Some("x")).action()
+        };
+        table.commit(1, &[add("1", 1, "a"), add("2", 2, "b"), add("3", 3, "c")]);
+        let snapshot = table.open();
+        assert!(snapshot.fallback().is_some());
+        let inputs = snapshot.rewrite_inputs(&owned(&["3", "1"])).unwrap();
+        let found = read(&snapshot, &inputs, &["name", "p", "id"], 1);
+        assert_eq!(sorted(&found), ["a|x|1", "c|x|3"]);
+        let wanted = snapshot.schema().project(&[2, 1, 0]).unwrap();
+        for (found, wanted) in found[0].schema().fields().iter().zip(wanted.fields()) {
+            assert_eq!(found.data_type(), wanted.data_type());
+        }
+    }
+
+    #[test]
+    fn wide_rows_make_batches_of_few() {
+        let input = |size, stored_rows| RewriteInput {
+            path: String::new(),
+            size,
+            partition_values: Vec::new(),
+            stored_rows,
+            deleted_rows: 0,
+            place: 0,
+        };
+        assert_eq!(batch_rows(&[]), 8192);
+        assert_eq!(batch_rows(&[input(100, Some(1000))]), 8192);
+        assert_eq!(batch_rows(&[input(1 << 30, None)]), 8192);
+        assert_eq!(batch_rows(&[input(1 << 30, Some(0))]), 8192);
+        assert_eq!(
+            batch_rows(&[input(10, Some(1)), input(1 << 20, Some(2))]),
+            8
+        );
+        assert_eq!(batch_rows(&[input(1 << 30, Some(1))]), 1);
+        assert_eq!(input(10, Some(0)).live_bytes(), 10);
+        let cut = RewriteInput {
+            deleted_rows: 3,
+            ..input(10, Some(2))
+        };
+        // A log that contradicts itself says nothing.
+        assert_eq!((cut.rows(), cut.live_bytes()), (None, 10));
+    }
+}

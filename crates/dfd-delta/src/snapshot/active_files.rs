@@ -1,8 +1,11 @@
 //! The add actions of a snapshot, as the log has them.
 
+use std::collections::{BTreeMap, HashMap};
+
 use arrow::array::AsArray;
-use deltalake_core::kernel::{Add, LogicalFileView};
-use serde_json::{Map, Value, json};
+use datafusion::error::DataFusionError;
+use deltalake_core::kernel::{Add, DeletionVectorDescriptor, LogicalFileView};
+use serde::{Serialize, Serializer};
 
 use crate::error::Error;
 use crate::snapshot::table_snapshot::TableSnapshot;
@@ -17,10 +20,11 @@ impl TableSnapshot {
         let physical = |name: &String| self.columns().mapping.physical(name).to_owned();
         let order: Vec<String> = partition_columns.iter().map(physical).collect();
         let files = self.log_files()?.into_iter().zip(self.log_paths()?);
-        let actions: Value = files
-            .map(|(file, path)| action(&file, path, &order))
+        let actions: Vec<_> = files
+            .map(|(file, path)| ActiveFile::of(&file, path, &order))
             .collect();
-        Ok(actions.to_string())
+        let text = serde_json::to_string(&actions);
+        Ok(text.map_err(|error| DataFusionError::External(error.into()))?)
     }
 
     /// The paths of [`Self::log_files`] in their order, encoded as the log has them.
@@ -44,34 +48,58 @@ impl TableSnapshot {
     }
 }
 
-fn action(file: &LogicalFileView, path: String, order: &[String]) -> Value {
-    // There is no other way to the tags and what row tracking keeps.
-    #[allow(deprecated)]
-    let add: Add = file.add_action();
-    let mut values = add.partition_values;
-    let mut in_order = Map::new();
-    for name in order {
-        if let Some(value) = values.remove(name) {
-            in_order.insert(name.clone(), value.into());
+/// An add action as the log has it, without its statistics.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ActiveFile {
+    path: String,
+    #[serde(serialize_with = "as_object")]
+    partition_values: PartitionValues,
+    size: i64,
+    modification_time: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion_vector: Option<DeletionVectorDescriptor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<BTreeMap<String, Option<String>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base_row_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_row_commit_version: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clustering_provider: Option<String>,
+}
+
+/// By physical name.
+type PartitionValues = Vec<(String, Option<String>)>;
+
+fn as_object<S: Serializer>(values: &PartitionValues, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(values.iter().map(|(name, value)| (name, value)))
+}
+
+impl ActiveFile {
+    fn of(file: &LogicalFileView, path: String, order: &[String]) -> Self {
+        // There is no other way to the tags and what row tracking keeps.
+        #[allow(deprecated)]
+        let add: Add = file.add_action();
+        Self {
+            path,
+            partition_values: in_order(add.partition_values, order),
+            size: add.size,
+            modification_time: add.modification_time,
+            deletion_vector: add.deletion_vector,
+            tags: add.tags.map(|tags| tags.into_iter().collect()),
+            base_row_id: add.base_row_id,
+            default_row_commit_version: add.default_row_commit_version,
+            clustering_provider: add.clustering_provider,
         }
     }
-    in_order.extend(values.into_iter().map(|(name, value)| (name, value.into())));
-    let mut action = Map::new();
-    action.insert("path".to_owned(), path.into());
-    action.insert("partitionValues".to_owned(), in_order.into());
-    action.insert("size".to_owned(), add.size.into());
-    action.insert("modificationTime".to_owned(), add.modification_time.into());
-    let others = [
-        ("deletionVector", json!(add.deletion_vector)),
-        ("tags", json!(add.tags)),
-        ("baseRowId", json!(add.base_row_id)),
-        (
-            "defaultRowCommitVersion",
-            json!(add.default_row_commit_version),
-        ),
-        ("clusteringProvider", json!(add.clustering_provider)),
-    ];
-    let present = others.into_iter().filter(|(_, value)| !value.is_null());
-    action.extend(present.map(|(name, value)| (name.to_owned(), value)));
-    Value::Object(action)
+}
+
+/// The values in the order of the partition columns, those of no such column after them.
+fn in_order(mut values: HashMap<String, Option<String>>, order: &[String]) -> PartitionValues {
+    let known = order.iter().filter_map(|name| values.remove_entry(name));
+    let mut all: PartitionValues = known.collect();
+    let others: BTreeMap<_, _> = values.into_iter().collect();
+    all.extend(others);
+    all
 }

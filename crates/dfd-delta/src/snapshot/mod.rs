@@ -5,6 +5,8 @@ mod at;
 pub(crate) mod cache;
 mod open;
 mod table_snapshot;
+#[cfg(test)]
+mod tests;
 
 pub use self::at::At;
 pub use self::table_snapshot::TableSnapshot;
