@@ -12,7 +12,9 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use crate::error::Error;
-use crate::functions::{call, condition_of, date_part, substring, text_of, trim};
+use crate::functions::datetime::date_part;
+use crate::functions::text::{substring, trim};
+use crate::functions::{call, condition_of, text_of};
 use crate::literals::{datetime, literal, sql_type};
 use crate::operators::{arithmetic, binary, compare, conditional, divide, negate};
 use crate::types::TypedExpr;

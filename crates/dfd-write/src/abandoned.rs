@@ -109,3 +109,91 @@ async fn version_files(location: &Location) -> Result<HashSet<Path>, Error> {
     paths.extend(snapshot.removed_paths().await?);
     Ok(paths)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path as DiskPath;
+
+    use crate::Settings;
+    use crate::testing::{Table, batch, column, commit, files_below, int64s, location, stage_into};
+
+    fn leave(directory: &DiskPath, stage_id: &str, started_ms: i64, files: &[&str]) {
+        let stages = directory.join("_dfd/stages");
+        std::fs::create_dir_all(&stages).unwrap();
+        let lease = serde_json::json!({
+            "stage_id": stage_id, "host": "elsewhere", "namespace": null, "pid": 1,
+            "process_start": null, "started_ms": started_ms, "expires_ms": started_ms + 1,
+        });
+        std::fs::write(stages.join(format!("{stage_id}.json")), lease.to_string()).unwrap();
+        for file in files {
+            let path = directory.join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "1234").unwrap();
+        }
+    }
+
+    fn abandoned(directory: &DiskPath) -> Vec<AbandonedStage> {
+        dfd_delta::block_on(abandoned_stages(&location(directory)))
+            .unwrap()
+            .unwrap()
+    }
+
+    #[test]
+    fn files_of_dead_stages_are_found_by_their_names() {
+        let directory = tempfile::tempdir().unwrap();
+        Table::new(&[column("a", "long", true)]).create(directory.path());
+        leave(
+            directory.path(),
+            "late",
+            2,
+            &["p=1/part-0-late-c000.parquet"],
+        );
+        leave(
+            directory.path(),
+            "early",
+            1,
+            &[
+                "part-0-early-c000.parquet",
+                "part-1-early-c000.parquet",
+                "early.txt",
+                "part-earlyish.parquet",
+            ],
+        );
+        let found = abandoned(directory.path());
+        let ids: Vec<_> = found.iter().map(|stage| stage.stage_id.as_str()).collect();
+        assert_eq!(ids, ["early", "late"]);
+        assert_eq!((found[0].files.len(), found[0].bytes), (2, 8));
+        assert_eq!(found[1].files, ["p=1/part-0-late-c000.parquet"]);
+        // Nothing was touched.
+        assert_eq!(abandoned(directory.path()), found);
+    }
+
+    #[test]
+    fn the_lease_of_a_stage_that_left_nothing_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        leave(directory.path(), "empty", 1, &[]);
+        assert!(abandoned(directory.path()).is_empty());
+        assert!(files_below(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn files_of_a_version_are_the_tables() {
+        let directory = tempfile::tempdir().unwrap();
+        Table::new(&[column("a", "long", true)]).create(directory.path());
+        let rows = batch(vec![("a", int64s([Some(1)]))]);
+        let staged = stage_into(directory.path(), vec![rows], Settings::default()).unwrap();
+        commit(directory.path(), 1, &staged);
+        leave(directory.path(), staged.id(), 1, &[]);
+        assert!(abandoned(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn a_stage_that_lives_is_not_abandoned() {
+        let directory = tempfile::tempdir().unwrap();
+        let rows = batch(vec![("a", int64s([Some(1)]))]);
+        let _staged = stage_into(directory.path(), vec![rows], Settings::default()).unwrap();
+        assert!(abandoned(directory.path()).is_empty());
+        assert_eq!(files_below(directory.path()).len(), 2);
+    }
+}

@@ -291,3 +291,51 @@ pub enum RuleViolation {
 fn at(row: Option<u64>) -> String {
     row.map_or_else(String::new, |row| format!("row {row} (the first is 0): "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_violation_is_one_beside_what_is_left_too() {
+        let violation = || Error::from(RuleViolation::TwoOrders);
+        let beside = |error| Error::Cleanup {
+            error: Box::new(error),
+            cleanup: Box::new(Error::Cancelled),
+        };
+        assert!(violation().is_rule_violation());
+        assert!(beside(violation()).is_rule_violation());
+        assert!(!beside(Error::Cancelled).is_rule_violation());
+        let unknown = dfd_delta::Error::NoSuchFile {
+            path: "a".to_owned(),
+            version: 3,
+        };
+        assert!(Error::from(unknown).is_rule_violation());
+    }
+
+    #[test]
+    fn a_lack_of_memory_is_told_by_its_root() {
+        let lack = DataFusionError::ResourcesExhausted("too much".to_owned());
+        let wrapped = lack.context("while sorting");
+        assert!(matches!(Error::from_operator(wrapped), Error::Memory(text) if text == "too much"));
+        let other = DataFusionError::Execution("else".to_owned());
+        assert!(matches!(Error::from_operator(other), Error::DataFusion(_)));
+    }
+
+    #[test]
+    fn a_panic_is_told_by_its_message() {
+        let work = async {
+            let panicked = tokio::spawn(async { panic!("of the {}", "task") }).await;
+            let aborted = tokio::spawn(std::future::pending::<()>());
+            aborted.abort();
+            (panicked.err(), aborted.await.err())
+        };
+        let (panicked, aborted) = dfd_delta::block_on(work).unwrap();
+        let told = panicked.map(Error::from_task);
+        assert!(matches!(told, Some(Error::Panicked(text)) if text == "of the task"));
+        assert!(matches!(
+            aborted.map(Error::from_task),
+            Some(Error::Cancelled)
+        ));
+    }
+}

@@ -32,3 +32,19 @@ impl FirstError {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_several_is_kept_whole() {
+        let errors = FirstError::default();
+        let clone = errors.clone();
+        let passed = clone.record_for_operator(Error::metadata("first"));
+        errors.record(Error::Cancelled);
+        assert!(passed.to_string().contains("first"));
+        assert!(matches!(errors.take(), Some(Error::Metadata(text)) if text == "first"));
+        assert!(clone.take().is_none());
+    }
+}

@@ -183,3 +183,108 @@ async fn read_lease(store: &dyn ObjectStore, path: &Path) -> Result<Option<Lease
     let bytes = found.map_err(|source| Error::store(path, source))?;
     Ok(serde_json::from_slice(&bytes).ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    use crate::testing;
+
+    #[test]
+    fn a_lease_is_named_by_its_stage() {
+        let location = Location::try_new("memory:///a%20table", &HashMap::new(), None).unwrap();
+        assert_eq!(
+            lease_directory(&location).unwrap().as_ref(),
+            "a table/_dfd/stages"
+        );
+        let path = lease_path(&location, "0-1").unwrap();
+        assert_eq!(path.as_ref(), "a table/_dfd/stages/0-1.json");
+    }
+
+    #[test]
+    fn the_lease_of_this_process_lives() {
+        let record = LeaseRecord::for_this_process("id");
+        assert!(!record.is_dead());
+        assert_eq!(record.pid, std::process::id());
+        assert_eq!(record.expires_ms - record.started_ms, 600_000);
+        assert!(record.process_start.is_some());
+    }
+
+    #[test]
+    fn the_lease_of_a_process_that_is_gone_is_dead() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        let mut record = LeaseRecord::for_this_process("id");
+        record.pid = child.id();
+        assert!(record.is_dead());
+        let mut reused = LeaseRecord::for_this_process("id");
+        reused.process_start = reused.process_start.map(|ticks| ticks + 1);
+        assert!(reused.is_dead());
+    }
+
+    #[test]
+    fn a_lease_of_elsewhere_is_believed_until_it_expires() {
+        let mut record = LeaseRecord::for_this_process("id");
+        record.host = "elsewhere".to_owned();
+        record.process_start = Some(0);
+        assert!(!record.is_dead());
+        record.expires_ms = Utc::now().timestamp_millis() - 1;
+        assert!(record.is_dead());
+        let mut unknown = LeaseRecord::for_this_process("id");
+        unknown.namespace = None;
+        unknown.process_start = Some(0);
+        assert!(!unknown.is_dead());
+    }
+
+    #[test]
+    fn leases_are_written_read_and_given_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let location = testing::location(directory.path());
+        let work = async {
+            let lease = StageLease::begin(&location, "mine").await?;
+            let others = directory.path().join("_dfd/stages/other.json");
+            std::fs::write(&others, r#"{"of": "another kind"}"#).unwrap();
+            let found = read_leases(&location).await?;
+            lease.give_up(&location).await?;
+            lease.give_up(&location).await?;
+            Ok::<_, Error>((found, read_leases(&location).await?))
+        };
+        let (found, after) = dfd_delta::block_on(work).unwrap().unwrap();
+        let ids: Vec<_> = found
+            .iter()
+            .map(|record| record.stage_id.as_str())
+            .collect();
+        assert_eq!(ids, ["mine"]);
+        assert!(after.is_empty());
+        assert_eq!(
+            testing::files_below(directory.path()),
+            ["_dfd/stages/other.json"]
+        );
+    }
+
+    #[test]
+    fn the_text_of_a_lease_is_known_to_others() {
+        let record = LeaseRecord::for_this_process("id");
+        let text = serde_json::to_value(&record).unwrap();
+        let mut keys: Vec<_> = text
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        keys.sort_unstable();
+        assert_eq!(
+            keys,
+            [
+                "expires_ms",
+                "host",
+                "namespace",
+                "pid",
+                "process_start",
+                "stage_id",
+                "started_ms"
+            ]
+        );
+    }
+}

@@ -54,6 +54,8 @@ mod schema;
 mod snapshot;
 mod stage;
 mod staged;
+#[cfg(test)]
+mod testing;
 
 pub use abandoned::{AbandonedStage, abandoned_stages};
 pub use cancellation::CancellationToken;

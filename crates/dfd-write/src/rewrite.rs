@@ -328,3 +328,193 @@ impl RewriteJob {
         Ok(unless_cancelled(&self.cancellation, rows).await??)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    use arrow::array::{AsArray, RecordBatch};
+    use arrow::datatypes::Int64Type;
+
+    use crate::testing::{
+        Table, batch, column, commit, files_below, int64s, location, read_staged, stage_into,
+    };
+
+    fn table(directory: &Path, files: &[(i64, &[i64])]) -> Vec<String> {
+        let columns = [column("a", "long", true), column("p", "long", true)];
+        Table::new(&columns).partition_by(&["p"]).create(directory);
+        let mut paths = Vec::new();
+        for (version, (partition, values)) in (1..).zip(files) {
+            let a = int64s(values.iter().map(|value| Some(*value)));
+            let p = int64s(vec![Some(*partition); values.len()]);
+            let rows = batch(vec![("a", a), ("p", p)]);
+            let staged = stage_into(directory, vec![rows], Settings::default()).unwrap();
+            paths.extend(staged.added().iter().map(|file| file.path.clone()));
+            commit(directory, version, &staged);
+        }
+        paths
+    }
+
+    fn rewritten(directory: &Path, request: Rewrite) -> Result<StagedFiles, Error> {
+        let work = rewrite(location(directory), request, CancellationToken::new());
+        dfd_delta::block_on(work).unwrap()
+    }
+
+    fn values(rows: &RecordBatch) -> Vec<i64> {
+        rows.column(0).as_primitive::<Int64Type>().values().to_vec()
+    }
+
+    fn request(version: u64, paths: Vec<String>) -> Rewrite {
+        Rewrite {
+            version,
+            paths,
+            ..Rewrite::default()
+        }
+    }
+
+    #[test]
+    fn files_of_a_partition_become_one_in_their_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = table(directory.path(), &[(1, &[3, 1]), (2, &[9]), (1, &[2])]);
+        let staged = rewritten(directory.path(), request(3, paths)).unwrap();
+        let found: Vec<_> = read_staged(directory.path(), &staged)
+            .iter()
+            .map(values)
+            .collect();
+        assert_eq!(found, [vec![3, 1, 2], vec![9]]);
+        let partitions: Vec<_> = staged
+            .added()
+            .iter()
+            .map(|file| file.partition_values.clone())
+            .collect();
+        let text = |text: &str| vec![("p".to_owned(), Some(text.to_owned()))];
+        assert_eq!(partitions, [text("1"), text("2")]);
+        assert!(staged.added()[0].path.starts_with("p=1/part-"));
+    }
+
+    #[test]
+    fn rows_are_sorted_within_their_partition() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = table(directory.path(), &[(1, &[3, 1]), (1, &[2])]);
+        let mut sorted = request(2, paths);
+        sorted.settings.sort_by = vec!["p".to_owned(), "a".to_owned()];
+        let staged = rewritten(directory.path(), sorted).unwrap();
+        let found: Vec<_> = read_staged(directory.path(), &staged)
+            .iter()
+            .map(values)
+            .collect();
+        assert_eq!(found, [[1, 2, 3]]);
+    }
+
+    #[test]
+    fn rows_are_placed_along_the_curve_of_one_column_as_if_sorted() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = table(directory.path(), &[(1, &[30, 10]), (1, &[20, -5])]);
+        let mut curve = request(2, paths);
+        curve.z_order_by = vec!["a".to_owned()];
+        let staged = rewritten(directory.path(), curve).unwrap();
+        let files = read_staged(directory.path(), &staged);
+        assert_eq!(values(&files[0]), [-5, 10, 20, 30]);
+        // The keys of the curve aren't written.
+        assert_eq!(files[0].num_columns(), 1);
+    }
+
+    #[test]
+    fn orders_that_cannot_be_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = table(directory.path(), &[(1, &[1])]);
+        let refusal = |sort_by: &[&str], z_order_by: &[&str]| {
+            let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+            let mut request = request(1, paths.clone());
+            request.settings.sort_by = owned(sort_by);
+            request.z_order_by = owned(z_order_by);
+            rewritten(directory.path(), request)
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(refusal(&["a"], &["a"]).contains("exclude one another"));
+        assert!(refusal(&[], &["p"]).contains("is the same in all rows of a partition"));
+        assert!(refusal(&["z"], &[]).contains("isn't there"));
+    }
+
+    #[test]
+    fn paths_are_named_once_and_are_files_of_the_version() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = table(directory.path(), &[(1, &[1]), (1, &[2])]);
+        let before = files_below(directory.path());
+        let twice = request(2, vec![paths[0].clone(), paths[0].clone()]);
+        let refused = rewritten(directory.path(), twice).unwrap_err();
+        assert!(refused.to_string().contains("is named twice"));
+        let later = request(1, vec![paths[1].clone()]);
+        let refused = rewritten(directory.path(), later).unwrap_err();
+        assert!(refused.is_rule_violation(), "{refused}");
+        assert_eq!(files_below(directory.path()), before);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = table(directory.path(), &[(1, &[1]), (2, &[2])]);
+        std::fs::remove_file(directory.path().join(&paths[1])).unwrap();
+        let before = files_below(directory.path());
+        let failed = rewritten(directory.path(), request(2, paths)).unwrap_err();
+        assert!(!failed.is_rule_violation());
+        assert_eq!(files_below(directory.path()), before);
+    }
+
+    fn chosen(directory: &Path, version: u64, paths: &[String]) -> Vec<ChosenFile> {
+        let open = TableSnapshot::open(location(directory), At::Version(version));
+        let snapshot = dfd_delta::block_on(open).unwrap().unwrap();
+        snapshot.chosen(paths).unwrap()
+    }
+
+    #[test]
+    fn groups_are_about_as_large_as_one_file_shall_be() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = table(directory.path(), &[(1, &[1]), (1, &[2]), (1, &[3])]);
+        let size = chosen(directory.path(), 3, &paths)[0].size;
+        let groups = |target| {
+            let found = filling_groups(chosen(directory.path(), 3, &paths), target);
+            let told = found
+                .iter()
+                .map(|group| (group.files.len(), group.target_file_bytes));
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(groups(2 * size), [(2, 4 * size), (1, 2 * size)]);
+        assert_eq!(groups(1), [(1, 1), (1, 1), (1, 1)]);
+        assert_eq!(groups(u64::MAX), [(3, u64::MAX)]);
+        let sorted = RowOrder::Sorted(vec!["a".to_owned()]);
+        let all = file_groups(
+            by_partition(chosen(directory.path(), 3, &paths)),
+            &sorted,
+            1,
+        );
+        assert_eq!(all.len(), 1);
+    }
+
+    #[test]
+    fn the_cause_of_the_others_is_told() {
+        let cancelled = || Err(Error::Cancelled);
+        let output = || {
+            Ok(PipelineOutput {
+                added: Vec::new(),
+                writers: 1,
+                spilled_bytes: 0,
+            })
+        };
+        let cause = Err(Error::Rows { read: 1, logged: 2 });
+        let failed = all_or_cause(vec![cancelled(), output(), cause, cancelled()]);
+        assert!(matches!(failed, Err(Error::Rows { .. })));
+        assert!(matches!(
+            all_or_cause(vec![cancelled()]),
+            Err(Error::Cancelled)
+        ));
+        assert_eq!(
+            all_or_cause(vec![output(), output()])
+                .map(|all| all.len())
+                .ok(),
+            Some(2)
+        );
+    }
+}

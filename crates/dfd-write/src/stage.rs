@@ -161,3 +161,238 @@ async fn requirements(
         _ => Ok(found),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch};
+    use arrow::datatypes::Int64Type;
+
+    use crate::testing::{
+        Table, batch, column, commit, files_below, input, int64s, location, read_staged,
+        stage_into, texts,
+    };
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    fn values(rows: &RecordBatch, column: &str) -> Vec<i64> {
+        let array = rows.column_by_name(column).unwrap();
+        array.as_primitive::<Int64Type>().values().to_vec()
+    }
+
+    #[test]
+    fn rows_are_written_in_their_order_by_one_writer() {
+        let directory = tempfile::tempdir().unwrap();
+        let few = |from: i64| batch(vec![("a", int64s((from..from + 10).map(Some)))]);
+        let staged = stage_into(directory.path(), vec![few(90), few(0)], Settings::default());
+        let staged = staged.unwrap();
+        let files = read_staged(directory.path(), &staged);
+        assert_eq!(files.len(), 1);
+        assert_eq!(
+            values(&files[0], "a"),
+            (90..100).chain(0..10).collect::<Vec<_>>()
+        );
+        let added = &staged.added()[0];
+        let name = format!("part-00000-{}-c000.zstd.parquet", staged.id());
+        assert_eq!((added.path.clone(), added.rows), (name, 20));
+        assert_eq!(staged.metrics()["rows"], 20.0);
+        let size = directory.path().join(&added.path).metadata().unwrap().len();
+        assert_eq!(size, added.size);
+    }
+
+    #[test]
+    fn each_partition_has_its_files_and_their_rows_are_sorted() {
+        let directory = tempfile::tempdir().unwrap();
+        let rows = 10_000;
+        let a = int64s((0..rows).map(|row| Some(row * 7_919 % rows)));
+        let p = int64s((0..rows).map(|row| Some(row % 5)));
+        let settings = Settings {
+            partition_by: Some(names(&["p"])),
+            sort_by: names(&["a"]),
+            writers: Some(3),
+            ..Settings::default()
+        };
+        let staged = stage_into(
+            directory.path(),
+            vec![batch(vec![("a", a), ("p", p)])],
+            settings,
+        );
+        let staged = staged.unwrap();
+        let partitions: Vec<_> = staged
+            .added()
+            .iter()
+            .map(|file| file.partition_values[0].1.clone())
+            .collect();
+        assert_eq!(
+            partitions,
+            ["0", "1", "2", "3", "4"].map(|text| Some(text.to_owned()))
+        );
+        for file in read_staged(directory.path(), &staged) {
+            let found = values(&file, "a");
+            assert_eq!((file.num_columns(), found.len()), (1, 2_000));
+            assert!(found.is_sorted());
+        }
+    }
+
+    #[test]
+    fn a_sort_that_spills_loses_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = "x".repeat(200);
+        let part = |from: i64| {
+            let a = int64s((0..8_000).map(|row| Some((from + row) * 7_919 % 80_000)));
+            batch(vec![
+                ("a", a),
+                ("s", texts(vec![Some(text.as_str()); 8_000])),
+            ])
+        };
+        let settings = Settings {
+            sort_by: names(&["a"]),
+            writers: Some(2),
+            memory_limit_bytes: Some(12 << 20),
+            ..Settings::default()
+        };
+        let parts = (0..10).map(|number| part(number * 8_000)).collect();
+        let staged = stage_into(directory.path(), parts, settings).unwrap();
+        let files = read_staged(directory.path(), &staged);
+        let found: Vec<_> = files.iter().flat_map(|file| values(file, "a")).collect();
+        assert_eq!(found, (0..80_000).collect::<Vec<_>>());
+        assert!(staged.metrics()["spilled_bytes"] > 0.0);
+        assert!(staged.metrics()["peak_pool_bytes"] <= f64::from(12 << 20));
+    }
+
+    #[test]
+    fn files_end_where_they_are_large_enough() {
+        let directory = tempfile::tempdir().unwrap();
+        let part = |from: i64| {
+            batch(vec![(
+                "a",
+                int64s((from..from + 8_192).map(|row| Some(row * 1_000_003))),
+            )])
+        };
+        let settings = Settings {
+            target_file_bytes: Some(1),
+            compression: Compression::None,
+            ..Settings::default()
+        };
+        let staged = stage_into(directory.path(), vec![part(0), part(8_192)], settings).unwrap();
+        let paths: Vec<_> = staged
+            .added()
+            .iter()
+            .map(|file| file.path.clone())
+            .collect();
+        let name = |file: usize| format!("part-00000-{}-c{file:03}.parquet", staged.id());
+        assert_eq!(paths, [name(0), name(1)]);
+    }
+
+    #[test]
+    fn a_nan_leaves_no_bounds_in_the_footer_either() {
+        let directory = tempfile::tempdir().unwrap();
+        let d: ArrayRef = Arc::new(Float64Array::from(vec![1.0, f64::NAN, 2.0]));
+        let rows = batch(vec![("d", d), ("a", int64s([Some(1), Some(2), Some(3)]))]);
+        let staged = stage_into(directory.path(), vec![rows.clone()], Settings::default()).unwrap();
+        assert_eq!(
+            staged.added()[0].stats,
+            concat!(
+                r#"{"numRecords":3,"minValues":{"a":1},"maxValues":{"a":3},"#,
+                r#""nullCount":{"d":0,"a":0}}"#
+            )
+        );
+        let file = std::fs::File::open(directory.path().join(&staged.added()[0].path)).unwrap();
+        let reader = parquet::file::reader::SerializedFileReader::new(file).unwrap();
+        let footer = parquet::file::reader::FileReader::metadata(&reader);
+        let has_bounds = |column: usize| {
+            let statistics = footer.row_group(0).column(column).statistics();
+            statistics.is_some_and(|found| found.min_bytes_opt().is_some())
+        };
+        assert_eq!((has_bounds(0), has_bounds(1)), (false, true));
+        assert_eq!(read_staged(directory.path(), &staged)[0].num_rows(), 3);
+    }
+
+    #[test]
+    fn a_broken_rule_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let table = Table::new(&[column("a", "long", true)]);
+        table
+            .property("delta.constraints.small", "a < 100")
+            .create(directory.path());
+        let before = files_below(directory.path());
+        let part = |from: i64| batch(vec![("a", int64s((from..from + 60).map(Some)))]);
+        let failed = stage_into(
+            directory.path(),
+            vec![part(0), part(60)],
+            Settings::default(),
+        );
+        let error = failed.unwrap_err();
+        assert!(error.is_rule_violation());
+        assert!(
+            error
+                .to_string()
+                .starts_with("row 100 (the first is 0) breaks"),
+            "{error}"
+        );
+        assert_eq!(files_below(directory.path()), before);
+    }
+
+    #[test]
+    fn a_stream_that_fails_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let rows = batch(vec![("a", int64s([Some(1)]))]);
+        let failing = input(vec![Ok(rows), Err("broken".into())]);
+        let work = stage(
+            location(directory.path()),
+            failing,
+            Settings::default(),
+            CancellationToken::new(),
+        );
+        let error = dfd_delta::block_on(work).unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "the stream failed after 1 rows: broken");
+        assert!(files_below(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn a_stage_that_is_cancelled_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let token = CancellationToken::new();
+        token.cancel();
+        let rows = input(vec![Ok(batch(vec![("a", int64s([Some(1)]))]))]);
+        let work = stage(location(directory.path()), rows, Settings::default(), token);
+        let error = dfd_delta::block_on(work).unwrap().unwrap_err();
+        assert!(matches!(error, Error::Cancelled));
+        assert!(files_below(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn a_table_that_is_there_says_how_it_is_partitioned() {
+        let directory = tempfile::tempdir().unwrap();
+        let table = Table::new(&[column("a", "long", true), column("p", "long", true)]);
+        table.partition_by(&["p"]).create(directory.path());
+        let rows = || batch(vec![("p", int64s([Some(5)])), ("a", int64s([Some(1)]))]);
+        let other = Settings {
+            partition_by: Some(names(&["a"])),
+            ..Settings::default()
+        };
+        let refused = stage_into(directory.path(), vec![rows()], other).unwrap_err();
+        assert!(
+            refused
+                .to_string()
+                .contains(r#"partitioned by ["p"], not by ["a"]"#)
+        );
+        let staged = stage_into(directory.path(), vec![rows()], Settings::default()).unwrap();
+        assert!(staged.added()[0].path.starts_with("p=5/part-00000-"));
+        assert_eq!(staged.requirements().read_version(), Some(0));
+        commit(directory.path(), 1, &staged);
+        let later = stage_into(directory.path(), vec![rows()], Settings::default()).unwrap();
+        assert_eq!(later.requirements().read_version(), Some(1));
+    }
+
+    #[test]
+    fn a_stream_without_rows_is_a_stage_without_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let none = batch(vec![("a", int64s([]))]);
+        let staged = stage_into(directory.path(), vec![none], Settings::default()).unwrap();
+        assert!(staged.added().is_empty());
+        assert_eq!(staged.metrics()["files"], 0.0);
+    }
+}

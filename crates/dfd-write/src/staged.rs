@@ -134,3 +134,61 @@ impl Drop for StagedFiles {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    use crate::Settings;
+    use crate::testing::{batch, files_below, int64s, stage_into, texts};
+
+    fn staged(directory: &Path) -> StagedFiles {
+        let rows = batch(vec![
+            ("a", int64s([Some(1), Some(2)])),
+            ("p", texts([Some("x"), Some("y")])),
+        ]);
+        let settings = Settings {
+            partition_by: Some(vec!["p".to_owned()]),
+            ..Settings::default()
+        };
+        stage_into(directory, vec![rows], settings).unwrap()
+    }
+
+    #[test]
+    fn dropping_it_removes_files_lease_and_directories() {
+        let directory = tempfile::tempdir().unwrap();
+        let table = directory.path().join("table");
+        let files = staged(&table);
+        assert_eq!(files_below(&table).len(), 3);
+        drop(files);
+        assert!(!table.exists());
+    }
+
+    #[test]
+    fn releasing_it_keeps_the_files_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = staged(directory.path());
+        let paths: Vec<_> = files.added().iter().map(|file| file.path.clone()).collect();
+        dfd_delta::block_on(files.release()).unwrap().unwrap();
+        // Later calls do nothing.
+        dfd_delta::block_on(files.discard()).unwrap().unwrap();
+        drop(files);
+        assert_eq!(files_below(directory.path()), paths);
+    }
+
+    #[test]
+    fn what_cannot_be_removed_is_tried_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = staged(directory.path());
+        let path = directory.path().join(&files.added()[0].path);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("inside"), "x").unwrap();
+        assert!(dfd_delta::block_on(files.discard()).unwrap().is_err());
+        assert_eq!(files_below(directory.path()).len(), 2);
+        std::fs::remove_dir_all(&path).unwrap();
+        dfd_delta::block_on(files.discard()).unwrap().unwrap();
+        assert!(files_below(directory.path()).is_empty());
+    }
+}

@@ -45,3 +45,29 @@ impl Write for Tail {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use parquet::arrow::ArrowWriter;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use crate::testing::{batch, int64s};
+
+    #[test]
+    fn a_footer_is_found_where_it_is_put() {
+        let rows = batch(vec![("a", int64s([Some(1), None]))]);
+        let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), None).unwrap();
+        writer.write(&rows).unwrap();
+        writer.flush().unwrap();
+        let data_bytes = writer.bytes_written();
+        let footer = writer.finish().unwrap();
+        let mut file = std::mem::take(writer.inner_mut());
+        file.truncate(data_bytes);
+        file.append(&mut encode_footer(data_bytes, &footer).unwrap());
+        let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(file)).unwrap();
+        let read: Vec<_> = reader.build().unwrap().map(Result::unwrap).collect();
+        assert_eq!(read, [rows]);
+    }
+}

@@ -73,3 +73,51 @@ fn rename_fields(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, Arr
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::datatypes::{Field, Schema};
+
+    use crate::testing::{batch, int64s};
+
+    #[test]
+    fn names_change_at_every_depth_and_values_do_not() {
+        let named = |name: &str| Field::new(name, DataType::Int64, true);
+        let structs =
+            |name: &str| StructArray::from(vec![(Arc::new(named(name)), int64s([Some(1), None]))]);
+        let list = |name: &str| {
+            let inner: ArrayRef = Arc::new(structs(name));
+            let item = Arc::new(Field::new("element", inner.data_type().clone(), true));
+            let offsets = arrow::buffer::OffsetBuffer::new(vec![0, 2].into());
+            ListArray::new(item, offsets, inner, None)
+        };
+        let logical = batch(vec![
+            ("l", Arc::new(list("x")) as ArrayRef),
+            ("a", int64s([Some(5)])),
+        ]);
+        let physical = Arc::new(Schema::new(vec![
+            Field::new("col-1", list("col-2").data_type().clone(), true),
+            named("col-3"),
+        ]));
+        let renamed = to_physical(&logical, &physical).unwrap();
+        assert_eq!(renamed.schema(), physical);
+        assert_eq!(renamed.column(0).as_list::<i32>(), &list("col-2"));
+        assert_eq!(renamed.column(1), logical.column(1));
+    }
+
+    #[test]
+    fn other_types_are_an_error() {
+        let rows = batch(vec![("a", int64s([Some(5)]))]);
+        let text = Arc::new(Schema::new(vec![Field::new("a", DataType::Utf8, true)]));
+        assert!(to_physical(&rows, &text).is_err());
+    }
+
+    #[test]
+    fn rows_without_columns_keep_their_number() {
+        let none = Arc::new(Schema::empty());
+        let options = RecordBatchOptions::new().with_row_count(Some(3));
+        let rows = RecordBatch::try_new_with_options(Arc::clone(&none), Vec::new(), &options);
+        assert_eq!(to_physical(&rows.unwrap(), &none).unwrap().num_rows(), 3);
+    }
+}

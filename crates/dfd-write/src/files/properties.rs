@@ -139,3 +139,84 @@ fn has_failed_dictionary(chunk: &ColumnChunkMetaData) -> bool {
     chunk.dictionary_page_offset().is_some()
         && pages.is_some_and(|pages| pages.iter().any(is_beside))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::datatypes::{DataType, Field};
+    use parquet::arrow::ArrowWriter;
+    use parquet::schema::types::ColumnPath;
+
+    use crate::testing::{batch, int64s};
+
+    fn schema() -> Schema {
+        Schema::new(vec![
+            Field::new("a", DataType::Int64, true),
+            Field::new("s", DataType::Utf8, true),
+            Field::new("l", DataType::new_list(DataType::Float64, true), true),
+        ])
+    }
+
+    #[test]
+    fn whole_numbers_are_packed_unless_for_old_readers() {
+        let encoding = |compression, name: &str| {
+            let properties = writer_properties(&schema(), compression).unwrap();
+            properties.encoding(&ColumnPath::from(name))
+        };
+        let packed = Some(Encoding::DELTA_BINARY_PACKED);
+        assert_eq!(encoding(Compression::Zstd, "a"), packed);
+        assert_eq!(encoding(Compression::None, "a"), packed);
+        assert_eq!(encoding(Compression::Snappy, "a"), None);
+        assert_eq!(encoding(Compression::Zstd, "s"), None);
+    }
+
+    #[test]
+    fn floats_in_lists_have_no_statistics() {
+        let properties = writer_properties(&schema(), Compression::default()).unwrap();
+        let converted = ArrowSchemaConverter::new().convert(&schema()).unwrap();
+        let path = converted.column(2).path().clone();
+        assert_eq!(
+            properties.statistics_enabled(&path),
+            EnabledStatistics::None
+        );
+        assert_ne!(
+            properties.statistics_enabled(&ColumnPath::from("a")),
+            EnabledStatistics::None
+        );
+    }
+
+    #[test]
+    fn names_of_compressions_are_read_and_stand_in_file_names() {
+        for (name, suffix) in [("zstd", ".zstd"), ("snappy", ".snappy"), ("none", "")] {
+            assert_eq!(
+                name.parse::<Compression>().map(Compression::suffix),
+                Ok(suffix)
+            );
+        }
+        assert!(
+            "ZSTD"
+                .parse::<Compression>()
+                .is_err_and(|text| text.contains("\"ZSTD\""))
+        );
+    }
+
+    #[test]
+    fn a_dictionary_that_was_given_up_is_not_tried_again() {
+        let rows = 1 << 17;
+        let unlike = int64s((0..rows).map(|row| Some(row * 1_000_003)));
+        let alike = int64s((0..rows).map(|row| Some(row % 7)));
+        let batch = batch(vec![("unlike", unlike), ("alike", alike)]);
+        let properties = writer_properties(&batch.schema(), Compression::Zstd).unwrap();
+        let mut writer =
+            ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties.clone())).unwrap();
+        writer.write(&batch).unwrap();
+        let footer = writer.finish().unwrap();
+        let better = without_failed_dictionaries(&properties, &footer).unwrap();
+        assert!(!better.dictionary_enabled(&ColumnPath::from("unlike")));
+        assert!(better.dictionary_enabled(&ColumnPath::from("alike")));
+        let mut again =
+            ArrowWriter::try_new(Vec::new(), batch.schema(), Some(better.clone())).unwrap();
+        again.write(&batch).unwrap();
+        assert!(without_failed_dictionaries(&better, &again.finish().unwrap()).is_none());
+    }
+}

@@ -132,3 +132,61 @@ impl StageFiles {
         self.paths.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::testing::{files_below, location};
+
+    #[test]
+    fn files_are_removed_with_the_directories_that_they_leave_empty() {
+        let directory = tempfile::tempdir().unwrap();
+        let table = directory.path().join("table");
+        let files = StageFiles::new(location(&table), "id".to_owned()).unwrap();
+        let mut paths = Vec::new();
+        for name in [
+            "p=1/q=1/a.parquet",
+            "p=1/b.parquet",
+            "never-written.parquet",
+        ] {
+            paths.push(files.add(name).unwrap());
+        }
+        std::fs::create_dir_all(table.join("p=1/q=1")).unwrap();
+        for name in ["p=1/q=1/a.parquet", "p=1/b.parquet"] {
+            std::fs::write(table.join(name), "x").unwrap();
+        }
+        let removed = dfd_delta::block_on(files.remove()).unwrap().unwrap();
+        assert_eq!(removed, paths);
+        files.remove_empty_directories(removed.iter());
+        assert!(!table.exists());
+        assert!(files.take().is_empty());
+    }
+
+    #[test]
+    fn directories_with_files_of_others_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = StageFiles::new(location(directory.path()), "id".to_owned()).unwrap();
+        let path = files.add("p=1/a.parquet").unwrap();
+        std::fs::create_dir_all(directory.path().join("p=1")).unwrap();
+        std::fs::write(directory.path().join("p=1/other.parquet"), "x").unwrap();
+        files.remove_empty_directories([path].iter());
+        assert_eq!(files_below(directory.path()), ["p=1/other.parquet"]);
+    }
+
+    #[test]
+    fn files_that_were_taken_are_not_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = StageFiles::new(location(directory.path()), "id".to_owned()).unwrap();
+        files.add("a.parquet").unwrap();
+        std::fs::write(directory.path().join("a.parquet"), "x").unwrap();
+        assert_eq!(files.take().len(), 1);
+        assert!(
+            dfd_delta::block_on(files.remove())
+                .unwrap()
+                .unwrap()
+                .is_empty()
+        );
+        assert_eq!(files_below(directory.path()), ["a.parquet"]);
+    }
+}

@@ -34,3 +34,35 @@ pub(crate) async fn delete_if_exists(location: &Location, path: &Path) -> Result
         Err(source) => Err(Error::store(path, source)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    #[test]
+    fn names_with_odd_characters_are_found_on_the_disk() {
+        let table = Url::parse("file:///tmp/a%20table/").unwrap();
+        let path = Path::parse("tmp/a table/p=%C3%A4 b/part.parquet").unwrap();
+        assert_eq!(
+            local_path(&table, &path).unwrap(),
+            PathBuf::from("/tmp/a table/p=%C3%A4 b/part.parquet")
+        );
+        let bucket = Url::parse("s3://bucket/table/").unwrap();
+        assert!(local_path(&bucket, &path).is_err());
+    }
+
+    #[test]
+    fn the_root_is_a_path_of_the_store() {
+        let location = Location::try_new("memory:///a%20b/c", &HashMap::new(), None).unwrap();
+        assert_eq!(table_root(&location).unwrap().as_ref(), "a b/c");
+    }
+
+    #[test]
+    fn what_is_gone_is_deleted_already() {
+        let location = Location::try_new("memory:///t", &HashMap::new(), None).unwrap();
+        let path = Path::from("t/part.parquet");
+        let deleted = dfd_delta::block_on(delete_if_exists(&location, &path)).unwrap();
+        assert!(deleted.is_ok());
+    }
+}

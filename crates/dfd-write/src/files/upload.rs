@@ -210,3 +210,79 @@ async fn blocking<T: Send + 'static>(
         Err(error) => Err(Error::from_task(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    use crate::testing;
+
+    fn in_memory() -> Location {
+        Location::try_new("memory:///t", &HashMap::new(), None).unwrap()
+    }
+
+    async fn upload(location: &Location, chunks: &[usize]) -> Result<Bytes, Error> {
+        let path = Path::from("t/part.parquet");
+        let token = CancellationToken::new();
+        let mut upload = Upload::begin(location, path.clone(), token).await?;
+        for (number, bytes) in chunks.iter().enumerate() {
+            let empty = upload.put(vec![number as u8; *bytes]).await?;
+            assert!(empty.is_empty() && empty.capacity() >= *bytes);
+        }
+        upload.finish().await?;
+        let found = location.store().get(&path).await.unwrap();
+        Ok(found.bytes().await.unwrap())
+    }
+
+    #[test]
+    fn bytes_arrive_in_their_order_in_one_part_or_many() {
+        for chunks in [
+            &[10, 20][..],
+            &[PART_BYTES, 1],
+            &[3 * PART_BYTES + 7, 5, PART_BYTES],
+        ] {
+            let work = async { upload(&in_memory(), chunks).await };
+            let found = dfd_delta::block_on(work).unwrap().unwrap();
+            let mut wanted = Vec::new();
+            for (number, bytes) in chunks.iter().enumerate() {
+                wanted.resize(wanted.len() + bytes, number as u8);
+            }
+            assert!(found == wanted, "{chunks:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_a_disk_is_made_with_its_directory_and_never_over_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let location = testing::location(directory.path());
+        let path = Path::parse(format!("{}/p=1/a", directory.path().display())).unwrap();
+        let begin = || Upload::begin(&location, path.clone(), CancellationToken::new());
+        let work = async {
+            let mut upload = begin().await?;
+            upload.put(b"abc".to_vec()).await?;
+            upload.finish().await?;
+            begin().await.map(|_| ())
+        };
+        let again = dfd_delta::block_on(work).unwrap();
+        assert!(matches!(again, Err(Error::Disk { .. })));
+        assert_eq!(
+            std::fs::read(directory.path().join("p=1/a")).unwrap(),
+            b"abc"
+        );
+    }
+
+    #[test]
+    fn an_upload_that_is_aborted_leaves_nothing() {
+        let location = in_memory();
+        let path = Path::from("t/part.parquet");
+        let work = async {
+            let mut upload =
+                Upload::begin(&location, path.clone(), CancellationToken::new()).await?;
+            upload.put(vec![0; 2 * PART_BYTES]).await?;
+            upload.abort().await;
+            Ok::<_, Error>(location.store().get(&path).await.is_err())
+        };
+        assert!(dfd_delta::block_on(work).unwrap().unwrap());
+    }
+}

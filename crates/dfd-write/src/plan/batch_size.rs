@@ -74,3 +74,57 @@ fn viewed_bytes(array: &ArrayRef) -> usize {
         0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use crate::testing::{batch, int64s, texts};
+
+    #[test]
+    fn narrow_rows_are_limited_by_their_number_and_wide_ones_by_their_bytes() {
+        let narrow = batch(vec![("a", int64s([Some(1); 100]))]);
+        assert_eq!(BatchSize::for_rows_of(&narrow), BatchSize::DEFAULT);
+        let text = "x".repeat(1 << 18);
+        let wide = batch(vec![("s", texts(vec![Some(text.as_str()); 10]))]);
+        let size = BatchSize::for_rows_of(&wide);
+        assert_eq!(size.rows, 3);
+        assert!(size.bytes >= TARGET_BYTES);
+        let larger = "x".repeat(TARGET_BYTES * 2);
+        let widest = batch(vec![("s", texts([Some(larger.as_str())]))]);
+        let size = BatchSize::for_rows_of(&widest);
+        assert_eq!(size.rows, 1);
+        assert!(size.bytes >= 2 * TARGET_BYTES);
+    }
+
+    #[test]
+    fn slices_are_counted_without_what_they_share() {
+        let all = batch(vec![("a", int64s([Some(1); 1_000]))]);
+        let few = sliced_bytes(&all.slice(10, 10));
+        assert!(few * 90 < sliced_bytes(&all) && few >= 80, "{few}");
+    }
+
+    #[test]
+    fn texts_behind_views_are_counted() {
+        let long = "x".repeat(1_000);
+        let views: ArrayRef = Arc::new(StringViewArray::from(vec![long.as_str(), "y"]));
+        assert!(sliced_bytes(&batch(vec![("s", views)])) >= 1_001);
+        let blobs: ArrayRef = Arc::new(BinaryViewArray::from(vec![long.as_bytes()]));
+        assert!(sliced_bytes(&batch(vec![("b", blobs)])) >= 1_000);
+    }
+
+    #[test]
+    fn half_a_batch_is_large_enough() {
+        assert!(is_large_enough(MAX_ROWS / 2 + 1, 0));
+        assert!(is_large_enough(1, TARGET_BYTES / 2 + 1));
+        assert!(!is_large_enough(MAX_ROWS / 2, TARGET_BYTES / 2));
+        assert!(is_whole(TARGET_BYTES + 1) && !is_whole(TARGET_BYTES));
+    }
+
+    #[test]
+    fn an_empty_batch_has_the_usual_size() {
+        let none = batch(vec![("a", int64s([]))]);
+        assert_eq!(BatchSize::for_rows_of(&none), BatchSize::DEFAULT);
+    }
+}

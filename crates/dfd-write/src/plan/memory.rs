@@ -162,3 +162,37 @@ impl ExecutionPlan for PartitionMemoryExec {
         self.inner.execute(partition, own.map_or(given, Arc::clone))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reserve(context: &TaskContext, bytes: usize) -> Result<MemoryReservation> {
+        let consumer = MemoryConsumer::new("test").with_can_spill(true);
+        let reservation = consumer.register(context.memory_pool());
+        reservation.try_grow(bytes)?;
+        Ok(reservation)
+    }
+
+    #[test]
+    fn the_peak_is_of_all_pools_together() {
+        let usage = Arc::new(PoolUsage::default());
+        let context = || usage.context(SessionConfig::new(), 1_000).unwrap();
+        let (one, other) = (context(), context());
+        let first = reserve(&one, 600).unwrap();
+        let second = reserve(&other, 700).unwrap();
+        drop(first);
+        let third = reserve(&one, 100).unwrap();
+        assert_eq!(usage.peak_bytes(), 1_300);
+        drop((second, third));
+        assert_eq!(usage.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_pool_gives_no_more_than_its_own_limit() {
+        let usage = Arc::new(PoolUsage::default());
+        let context = usage.context(SessionConfig::new(), 1_000).unwrap();
+        assert!(reserve(&context, 1_001).is_err());
+        assert_eq!(usage.peak_bytes(), 0);
+    }
+}

@@ -160,3 +160,79 @@ impl Source {
         Some(Slice { batch, first_row })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use crate::testing::{batch, input, int64s, texts};
+
+    fn numbers(rows: std::ops::Range<i64>) -> RecordBatch {
+        batch(vec![("a", int64s(rows.map(Some)))])
+    }
+
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        dfd_delta::block_on(work).unwrap()
+    }
+
+    async fn slices(stream: &SharedStream) -> Result<Vec<(u64, usize)>, Error> {
+        let mut found = Vec::new();
+        while let Some(slice) = stream.next().await? {
+            found.push((slice.first_row, slice.batch.num_rows()));
+        }
+        Ok(found)
+    }
+
+    #[test]
+    fn batches_are_cut_and_rows_are_counted() {
+        let batches = vec![Ok(numbers(0..0)), Ok(numbers(0..20_000)), Ok(numbers(0..5))];
+        let stream = SharedStream::new(input(batches));
+        let found = run(slices(&stream)).unwrap();
+        assert_eq!(
+            found,
+            [(0, 8192), (8192, 8192), (16_384, 3616), (20_000, 5)]
+        );
+        assert_eq!(run(stream.rows()), 20_005);
+    }
+
+    #[test]
+    fn the_size_of_batches_is_that_of_the_first_rows() {
+        let text = "x".repeat(1 << 19);
+        let wide = batch(vec![("a", texts([Some(text.as_str()); 4]))]);
+        let stream = SharedStream::new(input(vec![Ok(wide.slice(0, 0)), Ok(wide)]));
+        assert_eq!(run(stream.batch_size()).unwrap().rows, 1);
+        // Nothing is lost by looking.
+        assert_eq!(run(slices(&stream)).unwrap().len(), 4);
+        let empty = SharedStream::new(input(vec![Ok(numbers(0..0))]));
+        assert_eq!(run(empty.batch_size()).unwrap(), BatchSize::DEFAULT);
+    }
+
+    #[test]
+    fn an_error_is_told_once_with_the_rows_before_it() {
+        let batches = vec![Ok(numbers(0..7)), Err("broken".into()), Ok(numbers(0..9))];
+        let stream = SharedStream::new(input(batches));
+        let failed = run(slices(&stream)).unwrap_err();
+        assert_eq!(failed.to_string(), "the stream failed after 7 rows: broken");
+        // It isn't asked again.
+        assert!(run(stream.next()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_further_writer_waits_for_its_share_or_the_end() {
+        let stream = Arc::new(SharedStream::new(input(vec![Ok(numbers(0..10))])));
+        let waiting = Arc::clone(&stream);
+        let work = async move {
+            let waits = tokio::spawn(async move { waiting.wait_until_worthwhile(1).await });
+            tokio::task::yield_now().await;
+            assert!(!waits.is_finished());
+            let few = stream.next().await.unwrap();
+            assert!(few.is_some() && !waits.is_finished());
+            assert!(stream.next().await.unwrap().is_none());
+            waits.await.unwrap();
+            // It is over for whoever asks later, too.
+            stream.wait_until_worthwhile(100).await;
+        };
+        run(work);
+    }
+}

@@ -136,3 +136,86 @@ impl PartitionReader {
         Ok(take_record_batch(&batch, &all)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::prelude::SessionContext;
+    use futures::StreamExt;
+
+    use crate::error::SourceError;
+    use crate::plan::batch_size::BatchSize;
+    use crate::schema::requirements::WriteRequirements;
+    use crate::testing::{batch, input, int64s};
+
+    fn partition(batches: Vec<std::result::Result<RecordBatch, SourceError>>) -> StreamPartition {
+        let input = input(batches);
+        let requirements = WriteRequirements::for_new_table(&input.schema, &[]).unwrap();
+        StreamPartition {
+            transform: Arc::new(requirements.transform(&input.schema).unwrap()),
+            columns: Arc::clone(requirements.columns()),
+            stream: Arc::new(SharedStream::new(input)),
+            z_order: None,
+            batch_rows: BatchSize::DEFAULT.rows,
+            starts_after_writers: 0,
+            is_compact: false,
+            first_error: FirstError::default(),
+        }
+    }
+
+    fn numbers(rows: std::ops::Range<i64>) -> RecordBatch {
+        batch(vec![("a", int64s(rows.map(Some)))])
+    }
+
+    fn rows_of_batches(partition: &StreamPartition) -> Vec<Option<usize>> {
+        let batches = partition.execute(SessionContext::new().task_ctx());
+        let counts = batches.map(|batch| batch.ok().map(|batch| batch.num_rows()));
+        dfd_delta::block_on(counts.collect()).unwrap()
+    }
+
+    #[test]
+    fn small_batches_are_joined_and_large_ones_are_not() {
+        let few = || Ok(numbers(0..1_000));
+        let joined = partition((0..10).map(|_| few()).collect());
+        assert_eq!(rows_of_batches(&joined), [Some(8192), Some(1808)]);
+        let large = partition(vec![Ok(numbers(0..5_000)), Ok(numbers(0..6_000))]);
+        assert_eq!(rows_of_batches(&large), [Some(5_000), Some(6_000)]);
+    }
+
+    #[test]
+    fn an_error_ends_the_partition_and_is_kept() {
+        let broken = partition(vec![Ok(numbers(0..10)), Err("broken".into())]);
+        assert_eq!(rows_of_batches(&broken), [None]);
+        let kept = broken.first_error.take();
+        assert!(kept.is_some_and(|error| matches!(error, Error::Source { rows: 10, .. })));
+    }
+
+    #[test]
+    fn partitions_share_the_rows_of_a_stream() {
+        let first = partition(vec![Ok(numbers(0..30_000))]);
+        let second = StreamPartition {
+            stream: Arc::clone(&first.stream),
+            transform: Arc::clone(&first.transform),
+            columns: Arc::clone(&first.columns),
+            z_order: None,
+            batch_rows: first.batch_rows,
+            starts_after_writers: 1,
+            is_compact: true,
+            first_error: first.first_error.clone(),
+        };
+        let context = SessionContext::new().task_ctx();
+        let mut one = first.execute(Arc::clone(&context));
+        let work = async {
+            let taken = one.next().await.unwrap().unwrap().num_rows();
+            let rest = rows_in(one).await;
+            (taken, rest, rows_in(second.execute(context)).await)
+        };
+        let (taken, rest, other) = dfd_delta::block_on(work).unwrap();
+        assert_eq!((taken, taken + rest + other), (8192, 30_000));
+    }
+
+    async fn rows_in(batches: SendableRecordBatchStream) -> usize {
+        let counts = batches.map(|batch| batch.unwrap().num_rows());
+        counts.fold(0, |sum, rows| async move { sum + rows }).await
+    }
+}

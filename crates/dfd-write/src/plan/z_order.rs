@@ -234,3 +234,110 @@ fn priority(row: u64) -> u64 {
     hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     hash ^ (hash >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::AsArray;
+    use arrow::datatypes::UInt64Type;
+    use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+    use futures::stream;
+
+    use crate::testing::{batch, int64s, texts};
+
+    fn sampled(batches: Vec<RecordBatch>) -> SendableRecordBatchStream {
+        let schema = batches[0].schema();
+        let all = stream::iter(batches.into_iter().map(Ok));
+        Box::pin(RecordBatchStreamAdapter::new(schema, all))
+    }
+
+    fn z_order(rows: &RecordBatch, columns: &SchemaRef) -> ZOrder {
+        let work = ZOrder::sample(sampled(vec![rows.clone()]), columns);
+        dfd_delta::block_on(work).unwrap().unwrap()
+    }
+
+    fn keys(z_order: &ZOrder, rows: &RecordBatch) -> Vec<u64> {
+        let keyed = z_order.with_keys(rows).unwrap();
+        assert_eq!(keyed.schema_ref(), z_order.schema());
+        let key = keyed
+            .column(rows.num_columns())
+            .as_primitive::<UInt64Type>();
+        key.values().to_vec()
+    }
+
+    #[test]
+    fn bits_of_the_columns_take_turns() {
+        let values = || int64s((0..4).map(Some));
+        let rows = batch(vec![("a", values()), ("b", values())]);
+        let order = z_order(&rows, &rows.schema());
+        let a = int64s([0, 0, 3, 3].map(Some));
+        let b = int64s([0, 3, 0, 3].map(Some));
+        let corners = batch(vec![("a", a), ("b", b)]);
+        // Ranges of four values are 0b00 to 0b11 in their first bits: a's come before b's.
+        let first_bits: Vec<_> = keys(&order, &corners).iter().map(|key| key >> 60).collect();
+        assert_eq!(first_bits, [0b0000, 0b0101, 0b1010, 0b1111]);
+    }
+
+    #[test]
+    fn one_column_is_ordered_with_nulls_first() {
+        let values = int64s([Some(5), None, Some(-3), Some(100)]);
+        let rows = batch(vec![("unused", int64s([None; 4])), ("a", values)]);
+        let order = z_order(&rows.project(&[1]).unwrap(), &rows.schema());
+        let found = keys(&order, &rows);
+        assert!(found[1] < found[2] && found[2] < found[0] && found[0] < found[3]);
+    }
+
+    #[test]
+    fn many_columns_have_more_than_one_key() {
+        let names: Vec<_> = (0..7).map(|column| format!("c{column}")).collect();
+        let columns = names.iter().map(|name| (name.as_str(), int64s([Some(1)])));
+        let rows = batch(columns.collect());
+        let order = z_order(&rows, &rows.schema());
+        assert_eq!(order.key_names().len(), 2);
+        assert_eq!(order.with_keys(&rows).unwrap().num_columns(), 9);
+    }
+
+    #[test]
+    fn equal_values_have_one_range() {
+        let rows = batch(vec![
+            ("a", texts([Some("x"); 3])),
+            ("b", int64s([Some(1), Some(2), Some(2)])),
+        ]);
+        let order = z_order(&rows, &rows.schema());
+        let found = keys(&order, &rows);
+        assert!(found[0] < found[1] && found[1] == found[2]);
+    }
+
+    #[test]
+    fn an_empty_sample_places_every_row_alike() {
+        let none = batch(vec![("a", int64s([]))]);
+        let order = z_order(&none, &none.schema());
+        let rows = batch(vec![("a", int64s([Some(1), Some(2)]))]);
+        assert_eq!(keys(&order, &rows), [0, 0]);
+    }
+
+    #[test]
+    fn a_sample_is_bounded_and_the_same_in_every_run() {
+        let rows = batch(vec![("a", int64s((0..50_000).map(Some)))]);
+        let sample = || {
+            let mut sample = Sample::new(rows.schema_ref()).unwrap();
+            for _ in 0..6 {
+                sample.add(&rows).unwrap();
+            }
+            let mut priorities: Vec<_> = sample.rows.iter().map(|row| row.priority).collect();
+            priorities.sort_unstable();
+            (sample.seen_rows, priorities)
+        };
+        let (seen, priorities) = sample();
+        assert_eq!(seen, 300_000);
+        assert!((SAMPLED_ROWS..=2 * SAMPLED_ROWS).contains(&priorities.len()));
+        assert_eq!(sample().1, priorities);
+    }
+
+    #[test]
+    fn priorities_are_spread_whatever_the_period_of_the_rows() {
+        let low = (0..10_000).filter(|row| priority(row * 1_024) < u64::MAX / 2);
+        let share = low.count();
+        assert!((4_700..5_300).contains(&share), "{share}");
+    }
+}

@@ -250,3 +250,130 @@ fn metadata_text(field: &StructField, key: ColumnMetadataKey) -> Option<&str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::schema::requirements::WriteRequirements;
+    use crate::testing::{Table, batch, column, column_with, int64s, texts};
+
+    fn write(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, String> {
+        let requirements = WriteRequirements::for_configuration(&table.configuration());
+        let transform = requirements.and_then(|found| found.transform(rows.schema_ref()));
+        let written = transform.and_then(|transform| transform.apply(rows, 10));
+        written.map_err(|error| error.to_string())
+    }
+
+    fn checked() -> Table {
+        Table::new(&[column("a", "long", true), column("s", "string", true)])
+            .property("delta.constraints.positive", "a > 0")
+    }
+
+    #[test]
+    fn a_check_is_told_with_its_row_and_values() {
+        let rows = batch(vec![
+            ("a", int64s([Some(1), Some(0)])),
+            ("s", texts([None, Some("x")])),
+        ]);
+        assert_eq!(
+            write(&checked(), &rows).unwrap_err(),
+            "row 11 (the first is 0) breaks the CHECK constraint `positive` (a > 0): a is 0"
+        );
+        assert!(write(&checked(), &rows.slice(0, 1)).is_ok());
+    }
+
+    #[test]
+    fn null_is_no_truth() {
+        let rows = batch(vec![("a", int64s([None]))]);
+        assert!(write(&checked(), &rows).is_err_and(|text| text.contains("a is null")));
+        // Also of a column that the stream lacks.
+        let without = batch(vec![("s", texts([Some("x")]))]);
+        assert!(write(&checked(), &without).is_err_and(|text| text.contains("a is null")));
+    }
+
+    #[test]
+    fn an_invariant_is_a_condition_of_its_column() {
+        let text = r#"{"expression": {"expression": "s <> ''"}}"#;
+        let table = Table::new(&[column_with("s", "string", "delta.invariants", text)]);
+        let rows = batch(vec![("s", texts([Some("x"), Some("")]))]);
+        let told = write(&table, &rows).unwrap_err();
+        assert!(told.contains("row 11 (the first is 0) breaks the invariant of `s` (s <> '')"));
+    }
+
+    #[test]
+    fn what_spark_alone_can_check_is_left_to_spark() {
+        let table = checked().property("delta.constraints.other", "rlike(s, 'x')");
+        let told = write(&table, &batch(vec![("a", int64s([Some(1)]))])).unwrap_err();
+        assert!(
+            told.contains("`other`") && told.ends_with("Write with Spark"),
+            "{told}"
+        );
+        let number = checked().property("delta.constraints.number", "a + 1");
+        let told = write(&number, &batch(vec![("a", int64s([Some(1)]))])).unwrap_err();
+        assert!(told.contains("it is Int64 and no condition"), "{told}");
+    }
+
+    fn generated() -> Table {
+        let key = "delta.generationExpression";
+        Table::new(&[
+            column("a", "long", true),
+            column_with("twice", "long", key, "a * 2"),
+        ])
+    }
+
+    #[test]
+    fn a_generated_column_is_computed_where_it_is_missing() {
+        let rows = batch(vec![("a", int64s([Some(1), None]))]);
+        let written = write(&generated(), &rows).unwrap();
+        assert_eq!(written.column(1), &int64s([Some(2), None]));
+    }
+
+    #[test]
+    fn a_generated_column_that_is_given_has_its_value() {
+        let rows = |twice| batch(vec![("a", int64s([Some(1), None])), ("twice", twice)]);
+        assert!(write(&generated(), &rows(int64s([Some(2), None]))).is_ok());
+        let told = write(&generated(), &rows(int64s([Some(2), Some(0)]))).unwrap_err();
+        assert!(
+            told.contains("row 11 (the first is 0): the generated column `twice` is 0"),
+            "{told}"
+        );
+        assert!(told.contains("its expression (a * 2) is null"), "{told}");
+    }
+
+    #[test]
+    fn a_generated_value_that_does_not_fit_is_told() {
+        let key = "delta.generationExpression";
+        let table = Table::new(&[
+            column("a", "long", true),
+            column_with("b", "byte", key, "a"),
+        ]);
+        let rows = batch(vec![("a", int64s([Some(1), Some(300)]))]);
+        let told = write(&table, &rows).unwrap_err();
+        assert!(
+            told.contains("row 11 (the first is 0): the generated column `b` (a)"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_default_fills_a_column_that_is_missing() {
+        let table = Table::new(&[
+            column("a", "long", true),
+            column_with("s", "string", "CURRENT_DEFAULT", "'none'"),
+        ]);
+        let written = write(&table, &batch(vec![("a", int64s([Some(1)]))])).unwrap();
+        assert_eq!(written.column(1), &texts([Some("none")]));
+        let given = batch(vec![("a", int64s([Some(1)])), ("s", texts([None]))]);
+        assert_eq!(write(&table, &given).unwrap().column(1), &texts([None]));
+        let unknown = Table::new(&[
+            column("a", "long", true),
+            column_with("s", "string", "CURRENT_DEFAULT", "uuid()"),
+        ]);
+        let told = write(&unknown, &batch(vec![("a", int64s([Some(1)]))])).unwrap_err();
+        assert!(
+            told.contains("the default of `s` (uuid()) can't be followed"),
+            "{told}"
+        );
+    }
+}

@@ -147,3 +147,73 @@ pub(crate) fn describe_value(array: &ArrayRef, row: usize) -> String {
         None => text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::BooleanArray;
+
+    use crate::testing::{batch, int64s, texts};
+
+    fn expression(text: &str, rows: &RecordBatch) -> TableExpression {
+        let columns = rows.schema();
+        let compile_all = |typed: TypedExpr| compile(&typed.expr, &columns);
+        TableExpression::new("the rule".into(), text.into(), &columns, compile_all).unwrap()
+    }
+
+    #[test]
+    fn the_row_that_cannot_be_computed_is_found() {
+        let rows = batch(vec![("a", int64s([Some(1), None, Some(i64::MAX)]))]);
+        let next = expression("a + 1", &rows);
+        let failed = next.evaluate(&next.compiled, &rows, 100).unwrap_err();
+        let text = failed.to_string();
+        assert!(text.starts_with("row 102 (the first is 0): the rule (a + 1) can't be computed"));
+        let few = next
+            .evaluate(&next.compiled, &rows.slice(0, 2), 100)
+            .unwrap();
+        assert_eq!(describe_value(&few, 0), "2");
+        assert_eq!(describe_value(&few, 1), "null");
+    }
+
+    #[test]
+    fn a_row_is_described_by_the_columns_of_the_expression() {
+        let long = "é".repeat(61);
+        let rows = batch(vec![
+            ("a", int64s([Some(1)])),
+            ("unused", int64s([Some(2)])),
+            ("b", texts([Some(long.as_str())])),
+        ]);
+        let both = expression("b = 'x' OR a > 1 AND a < 5", &rows);
+        let wanted = format!("a is 1, b is {}...", "é".repeat(60));
+        assert_eq!(both.describe_row(&rows, 0), wanted);
+    }
+
+    #[test]
+    fn constants_have_the_columns_type() {
+        assert_eq!(
+            constant("1 + 1", &DataType::Int64),
+            Ok(ScalarValue::from(2_i64))
+        );
+        let date = constant("'1970-01-02'", &DataType::Date32);
+        assert_eq!(date, Ok(ScalarValue::Date32(Some(1))));
+        assert_eq!(
+            constant("NULL", &DataType::Utf8),
+            Ok(ScalarValue::Utf8(None))
+        );
+        assert!(constant("300", &DataType::Int8).is_err());
+        assert!(constant("a", &DataType::Int64).is_err_and(|text| text.contains("no column")));
+        assert!(constant("current_date()", &DataType::Date32).is_err());
+    }
+
+    #[test]
+    fn false_and_null_are_not_true() {
+        let array =
+            |values: Vec<Option<bool>>| -> ArrayRef { Arc::new(BooleanArray::from(values)) };
+        assert_eq!(first_not_true(&array(vec![Some(true); 3])), None);
+        assert_eq!(
+            first_not_true(&array(vec![Some(true), None, Some(false)])),
+            Some(1)
+        );
+        assert_eq!(first_not_true(&array(vec![Some(false)])), Some(0));
+    }
+}

@@ -85,3 +85,68 @@ fn has_variant(data_type: &DeltaType) -> bool {
         DeltaType::Primitive(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    use crate::testing::{Table, column, column_with};
+
+    fn refusal(table: &Table) -> Option<String> {
+        let configuration = table.configuration();
+        let schema = configuration.logical_schema();
+        let checked = require_supported(&configuration)
+            .and_then(|()| refuse_identity_columns(&schema))
+            .and_then(|()| refuse_variants(&schema));
+        checked.err().map(|error| error.to_string())
+    }
+
+    fn with_features(features: &[&str]) -> Table {
+        Table::new(&[column("a", "long", true)]).protocol(json!({
+            "minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": features,
+        }))
+    }
+
+    #[test]
+    fn features_that_ask_nothing_of_files_are_supported() {
+        assert_eq!(
+            refusal(&with_features(&["appendOnly", "domainMetadata"])),
+            None
+        );
+        assert_eq!(refusal(&with_features(&["identityColumns"])), None);
+        let old = json!({"minReaderVersion": 1, "minWriterVersion": 4});
+        assert_eq!(
+            refusal(&Table::new(&[column("a", "long", true)]).protocol(old)),
+            None
+        );
+    }
+
+    #[test]
+    fn other_features_are_named() {
+        for feature in ["rowTracking", "clustering", "someday"] {
+            let refused = refusal(&with_features(&[feature]));
+            assert!(
+                refused.is_some_and(|text| text.contains(feature)),
+                "{feature}"
+            );
+        }
+    }
+
+    #[test]
+    fn identity_columns_are_named() {
+        let table = Table::new(&[column_with("n", "long", "delta.identity.start", 1)]);
+        assert!(refusal(&table).is_some_and(|text| text.contains("identity column `n`")));
+    }
+
+    #[test]
+    fn variants_are_found_at_every_depth() {
+        let list = json!({"type": "array", "elementType": "variant", "containsNull": true});
+        let table =
+            Table::new(&[column("a", "long", true), column("v", list, true)]).protocol(json!({
+                "minReaderVersion": 3, "minWriterVersion": 7,
+                "readerFeatures": ["variantType"], "writerFeatures": ["variantType"],
+            }));
+        assert!(refusal(&table).is_some_and(|text| text.contains("variant column `v`")));
+    }
+}

@@ -63,3 +63,61 @@ fn strip_entries(entries: &FieldRef, keep: Keep) -> FieldRef {
         false,
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: &str, data_type: DataType) -> Field {
+        let id = [(PARQUET_FIELD_ID_META_KEY.to_owned(), "7".to_owned())];
+        let note = [("comment".to_owned(), "mine".to_owned())];
+        Field::new(name, data_type, false).with_metadata(id.into_iter().chain(note).collect())
+    }
+
+    fn bare(name: &str, data_type: DataType, is_nullable: bool) -> Field {
+        Field::new(name, data_type, is_nullable)
+    }
+
+    #[test]
+    fn nothing_but_what_is_kept_is_left() {
+        let all: Fields = vec![field("a", DataType::Int64)].into();
+        let stripped = |keep| strip_metadata(&all, keep)[0].as_ref().clone();
+        assert_eq!(stripped(Keep::Nothing), bare("a", DataType::Int64, true));
+        assert_eq!(
+            stripped(Keep::Nullability),
+            bare("a", DataType::Int64, false)
+        );
+        let with_id = stripped(Keep::FieldIds);
+        assert!(with_id.is_nullable());
+        assert_eq!(with_id.metadata().len(), 1);
+        assert_eq!(with_id.metadata()[PARQUET_FIELD_ID_META_KEY], "7");
+    }
+
+    #[test]
+    fn fields_inside_are_stripped_too() {
+        let list = DataType::List(Arc::new(field("element", DataType::Int64)));
+        let nested = DataType::Struct(vec![field("l", list)].into());
+        let loose = DataType::List(Arc::new(bare("element", DataType::Int64, true)));
+        assert_eq!(
+            strip_type_metadata(&nested, Keep::Nothing),
+            DataType::Struct(vec![bare("l", loose, true)].into())
+        );
+    }
+
+    #[test]
+    fn keys_of_maps_are_never_null() {
+        let map = |entry: Vec<Field>| {
+            let entries = Field::new("entries", DataType::Struct(entry.into()), false);
+            DataType::Map(Arc::new(entries), false)
+        };
+        let given = map(vec![
+            field("key", DataType::Utf8),
+            field("value", DataType::Int64),
+        ]);
+        let wanted = map(vec![
+            bare("key", DataType::Utf8, false),
+            bare("value", DataType::Int64, true),
+        ]);
+        assert_eq!(strip_type_metadata(&given, Keep::Nothing), wanted);
+    }
+}

@@ -186,6 +186,14 @@ fn escape_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    use arrow::array::{
+        ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array,
+        TimestampMicrosecondArray,
+    };
+
+    use crate::testing::{batch, int64s, texts};
 
     #[test]
     fn directories_have_names_that_any_store_takes() {
@@ -196,5 +204,107 @@ mod tests {
             assert!(long.len() <= MAX_SEGMENT_BYTES + 1);
             assert_eq!((long.len() - "a=x/".len()) % 3, 0);
         }
+    }
+
+    fn partition(array: ArrayRef) -> Result<Partition, String> {
+        let rows = batch(vec![("p", array)]);
+        let column = PartitionColumn::new(&rows.schema(), &rows.schema(), "p").unwrap();
+        let found = Partition::of_row(&[column], &rows, 0, false);
+        found.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn values_have_the_texts_of_the_protocol() {
+        let micros = 1_500_000;
+        let arrays: [(ArrayRef, &str); 9] = [
+            (int64s([Some(-1)]), "-1"),
+            (texts([Some("a b")]), "a b"),
+            (Arc::new(BooleanArray::from(vec![true])), "true"),
+            (Arc::new(Float64Array::from(vec![0.5])), "0.5"),
+            (Arc::new(Date32Array::from(vec![-1])), "1969-12-31"),
+            (
+                Arc::new(TimestampMicrosecondArray::from(vec![micros])),
+                "1970-01-01 00:00:01.500000",
+            ),
+            (
+                Arc::new(TimestampMicrosecondArray::from(vec![micros]).with_timezone("UTC")),
+                "1970-01-01 00:00:01.500000",
+            ),
+            (Arc::new(BinaryArray::from(vec![b"xy".as_slice()])), "xy"),
+            (
+                Arc::new(
+                    Decimal128Array::from(vec![-125])
+                        .with_precision_and_scale(5, 2)
+                        .unwrap(),
+                ),
+                "-1.25",
+            ),
+        ];
+        for (array, text) in arrays {
+            let found = partition(array).unwrap();
+            assert_eq!(found.values, [("p".to_owned(), Some(text.to_owned()))]);
+        }
+    }
+
+    #[test]
+    fn a_null_has_hives_directory_and_no_text() {
+        let found = partition(texts([None])).unwrap();
+        assert_eq!(found.values, [("p".to_owned(), None)]);
+        assert_eq!(found.directory, "p=__HIVE_DEFAULT_PARTITION__/");
+    }
+
+    #[test]
+    fn values_that_would_be_read_as_others_are_refused() {
+        assert!(partition(texts([Some("")])).is_err_and(|text| text.contains("read back as null")));
+        let invalid: ArrayRef = Arc::new(BinaryArray::from(vec![b"\xff".as_slice()]));
+        assert!(partition(invalid).is_err());
+    }
+
+    #[test]
+    fn the_first_value_that_has_no_text_is_found() {
+        let rows = batch(vec![("p", texts([Some("x"), None, Some(""), Some("")]))]);
+        let column = PartitionColumn::new(&rows.schema(), &rows.schema(), "p").unwrap();
+        assert_eq!(
+            column.first_unrepresentable(&rows).map(|found| found.0),
+            Some(2)
+        );
+        assert_eq!(column.first_unrepresentable(&rows.slice(0, 2)), None);
+        let numbers = batch(vec![("p", int64s([Some(0)]))]);
+        assert_eq!(column.first_unrepresentable(&numbers), None);
+    }
+
+    #[test]
+    fn directories_follow_the_order_of_the_partition_columns() {
+        let rows = batch(vec![
+            ("a", int64s([Some(1)])),
+            ("b/c", texts([Some("x=y")])),
+        ]);
+        let columns = ["b/c", "a"]
+            .map(|name| PartitionColumn::new(&rows.schema(), &rows.schema(), name).unwrap());
+        let found = Partition::of_row(&columns, &rows, 0, false).unwrap();
+        assert_eq!(found.directory, "b%2Fc=x%3Dy/a=1/");
+        let named = found
+            .values
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_deref()));
+        assert_eq!(partition_directory(named), found.directory);
+        let mapped = Partition::of_row(&columns, &rows, 0, true).unwrap();
+        assert_eq!(mapped.directory, "");
+    }
+
+    #[test]
+    fn an_empty_text_of_the_log_is_null() {
+        let values = [("a", Some("")), ("b", None)];
+        assert_eq!(
+            partition_directory(values.into_iter()),
+            "a=__HIVE_DEFAULT_PARTITION__/b=__HIVE_DEFAULT_PARTITION__/"
+        );
+    }
+
+    #[test]
+    fn every_character_that_hive_escapes_is_escaped_in_names() {
+        let name = "a\u{1}\"#%'*/:=?\\{[]^b c\u{7f}";
+        let escaped = "a%01%22%23%25%27%2A%2F%3A%3D%3F%5C%7B%5B%5D%5Eb c%7F";
+        assert_eq!(escape_name(name), escaped);
     }
 }

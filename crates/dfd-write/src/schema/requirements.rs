@@ -124,6 +124,13 @@ impl WriteRequirements {
         Self::new(configuration, Some(snapshot.version()), origin)
     }
 
+    /// Makes the requirements of new rows of a table that is nowhere.
+    #[cfg(test)]
+    pub(crate) fn for_configuration(table: &TableConfiguration) -> Result<Self, Error> {
+        features::require_supported(table)?;
+        Self::new(table, Some(0), RowOrigin::Stream)
+    }
+
     fn new(
         table: &TableConfiguration,
         read_version: Option<u64>,
@@ -295,5 +302,139 @@ fn has_timestamp_ntz(data_type: &DataType) -> bool {
             .any(|field| has_timestamp_ntz(field.data_type())),
         DataType::List(inner) | DataType::Map(inner, _) => has_timestamp_ntz(inner.data_type()),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::datatypes::{Field, TimeUnit};
+    use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
+
+    use crate::testing::{Table, batch, column, int64s, texts};
+
+    fn schema(fields: &[(&str, DataType)]) -> Schema {
+        let field = |(name, kind): &(&str, DataType)| Field::new(*name, kind.clone(), true);
+        Schema::new(fields.iter().map(field).collect::<Vec<_>>())
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    fn refusal(source: &Schema, partition_by: &[&str]) -> String {
+        let made = WriteRequirements::for_new_table(source, &names(partition_by));
+        made.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_new_table_has_deltas_types_and_the_lowest_protocol() {
+        let source = schema(&[("a", DataType::UInt32), ("p", DataType::LargeUtf8)]);
+        let made = WriteRequirements::for_new_table(&source, &names(&["p"])).unwrap();
+        assert_eq!(made.read_version(), None);
+        assert_eq!(made.partition_columns(), ["p"]);
+        assert_eq!(made.target_file_bytes(), 128 << 20);
+        assert_eq!(
+            made.columns().as_ref(),
+            &schema(&[("a", DataType::Int64), ("p", DataType::Utf8)])
+        );
+        assert_eq!(
+            made.file_schema().as_ref(),
+            &schema(&[("a", DataType::Int64)])
+        );
+        assert!(made.delta_schema().unwrap().contains(r#""type":"long""#));
+        let protocol = protocol_for(&source).unwrap();
+        assert_eq!(protocol.min_writer_version(), 2);
+    }
+
+    #[test]
+    fn times_without_a_zone_need_their_feature() {
+        let local = DataType::Timestamp(TimeUnit::Microsecond, None);
+        let list = DataType::new_list(local, true);
+        let protocol = protocol_for(&schema(&[("l", list)])).unwrap();
+        assert_eq!(protocol.min_writer_version(), 7);
+        assert_eq!(protocol.writer_features().map(<[_]>::len), Some(1));
+    }
+
+    #[test]
+    fn names_differ_by_more_than_case() {
+        let twice = schema(&[("a", DataType::Int64), ("A", DataType::Int64)]);
+        assert!(refusal(&twice, &[]).contains("two columns named `A`"));
+    }
+
+    #[test]
+    fn partition_columns_exist_once_and_leave_another() {
+        let source = schema(&[("a", DataType::Int64), ("b", DataType::Int64)]);
+        assert!(refusal(&source, &["c"]).contains("no column `c` to partition by"));
+        assert!(refusal(&source, &["a", "a"]).contains("named twice"));
+        assert!(refusal(&source, &["a", "b"]).contains("all columns are partition columns"));
+        let nested = schema(&[
+            ("a", DataType::new_list(DataType::Int64, true)),
+            ("b", DataType::Int64),
+        ]);
+        assert!(refusal(&nested, &["a"]).contains("can't be partitioned by it"));
+    }
+
+    #[test]
+    fn a_table_says_how_large_files_become() {
+        let table = Table::new(&[column("a", "long", true)]);
+        let sized = table.property("delta.targetFileSize", "1048576");
+        let read = WriteRequirements::for_configuration(&sized.configuration()).unwrap();
+        assert_eq!(read.target_file_bytes(), 1 << 20);
+        assert_eq!(read.read_version(), Some(0));
+    }
+
+    #[test]
+    fn rows_of_one_partition_have_none_of_its_columns() {
+        let table = Table::new(&[column("a", "long", true), column("p q", "string", true)]);
+        let configuration = table.partition_by(&["p q"]).configuration();
+        let all = WriteRequirements::for_configuration(&configuration).unwrap();
+        let values = vec![("p q".to_owned(), Some("x/y".to_owned()))];
+        let one = all.within_partition(values.clone());
+        assert_eq!(one.columns().as_ref(), &schema(&[("a", DataType::Int64)]));
+        assert!(one.partition_columns().is_empty());
+        let rows = batch(vec![("a", int64s([Some(1)]))]);
+        let partition = one.partition(&rows, 0).unwrap();
+        assert_eq!(partition.values, values);
+        assert_eq!(partition.directory, "p q=x%2Fy/");
+        let both = batch(vec![
+            ("a", int64s([Some(1)])),
+            ("p q", texts([Some("x/y")])),
+        ]);
+        assert_eq!(all.partition(&both, 0).unwrap(), partition);
+    }
+
+    #[test]
+    fn mapped_columns_have_their_physical_names_and_ids_in_files() {
+        let mapped = |name: &str, id: i64, physical: &str| {
+            let mut field = column(name, "long", true);
+            field["metadata"] = json!({
+                "delta.columnMapping.id": id, "delta.columnMapping.physicalName": physical,
+            });
+            field
+        };
+        let table = Table::new(&[mapped("a", 1, "col-1"), mapped("p", 2, "col-2")])
+            .partition_by(&["p"])
+            .property("delta.columnMapping.mode", "name")
+            .protocol(json!({
+                "minReaderVersion": 3, "minWriterVersion": 7,
+                "readerFeatures": ["columnMapping"], "writerFeatures": ["columnMapping"],
+            }));
+        let read = WriteRequirements::for_configuration(&table.configuration()).unwrap();
+        let field = read.file_schema().field(0);
+        assert_eq!(field.name(), "col-1");
+        assert_eq!(field.metadata()[PARQUET_FIELD_ID_META_KEY], "1");
+        let rows = batch(vec![("a", int64s([Some(1)])), ("p", int64s([Some(2)]))]);
+        let partition = read.partition(&rows, 0).unwrap();
+        assert_eq!(
+            partition.values,
+            [("col-2".to_owned(), Some("2".to_owned()))]
+        );
+        assert_eq!(partition.directory, "");
+        assert!(
+            read.stats_paths()
+                .bounds
+                .contains(&vec!["col-1".to_owned()])
+        );
     }
 }

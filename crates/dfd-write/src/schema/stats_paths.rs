@@ -54,3 +54,59 @@ fn gather(fields: &StructType, outer: &[String], into: &mut HashSet<ColumnPath>)
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    use crate::testing::{Table, column};
+
+    fn paths(table: &Table) -> (Vec<String>, Vec<String>) {
+        let found = StatsPaths::new(&table.configuration()).unwrap();
+        let sorted = |paths: &HashSet<ColumnPath>| {
+            let mut names: Vec<_> = paths.iter().map(|path| path.join(".")).collect();
+            names.sort();
+            names
+        };
+        (sorted(&found.null_counts), sorted(&found.bounds))
+    }
+
+    fn table() -> Table {
+        let inner = json!({"type": "struct", "fields": [
+            column("x", "long", true), column("y", "string", true),
+        ]});
+        let list = json!({"type": "array", "elementType": "long", "containsNull": true});
+        Table::new(&[
+            column("a", "long", true),
+            column("b", "boolean", true),
+            column("r", inner, true),
+            column("l", list, true),
+            column("p", "long", true),
+        ])
+        .partition_by(&["p"])
+    }
+
+    #[test]
+    fn columns_that_have_an_order_have_bounds() {
+        let (nulls, bounds) = paths(&table());
+        assert_eq!(nulls, ["a", "b", "l", "r.x", "r.y"]);
+        assert_eq!(bounds, ["a", "r.x", "r.y"]);
+    }
+
+    #[test]
+    fn the_first_columns_are_counted_by_their_leaves() {
+        let first = table().property("delta.dataSkippingNumIndexedCols", "3");
+        assert_eq!(paths(&first).0, ["a", "b", "r.x"]);
+        let none = table().property("delta.dataSkippingNumIndexedCols", "0");
+        assert!(paths(&none).0.is_empty());
+    }
+
+    #[test]
+    fn named_columns_win_over_the_first() {
+        let named = table()
+            .property("delta.dataSkippingNumIndexedCols", "1")
+            .property("delta.dataSkippingStatsColumns", "r.y,b");
+        assert_eq!(paths(&named).0, ["b", "r.y"]);
+    }
+}

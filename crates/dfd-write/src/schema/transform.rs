@@ -237,3 +237,144 @@ fn has_not_null(field: &Field) -> bool {
     !field.is_nullable()
         || strip_type_metadata(field.data_type(), Keep::Nothing) != *field.data_type()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{Int32Array, ListArray, StructArray};
+    use arrow::datatypes::Int32Type;
+    use serde_json::json;
+
+    use crate::schema::requirements::WriteRequirements;
+    use crate::testing::{Table, batch, column, int64s, texts};
+
+    fn transform(table: &Table, source: &RecordBatch) -> Result<BatchTransform, String> {
+        let requirements = WriteRequirements::for_configuration(&table.configuration()).unwrap();
+        let made = requirements.transform(source.schema_ref());
+        made.map_err(|error| error.to_string())
+    }
+
+    fn refused(table: &Table, source: &RecordBatch) -> String {
+        let transform = transform(table, source).unwrap();
+        transform.apply(source, 5).unwrap_err().to_string()
+    }
+
+    fn table() -> Table {
+        Table::new(&[
+            column("a", "long", false),
+            column("b", "byte", true),
+            column("s", "string", true),
+        ])
+    }
+
+    #[test]
+    fn columns_take_the_tables_order_and_types() {
+        let source = batch(vec![
+            ("b", int64s([Some(1), None])),
+            ("a", Arc::new(Int32Array::from(vec![1, 2])) as ArrayRef),
+        ]);
+        let written = transform(&table(), &source)
+            .unwrap()
+            .apply(&source, 0)
+            .unwrap();
+        let names: Vec<_> = written
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| f.name().clone())
+            .collect();
+        assert_eq!(names, ["a", "b", "s"]);
+        assert_eq!(written.column(0), &int64s([Some(1), Some(2)]));
+        assert_eq!(*written.column(1).data_type(), DataType::Int8);
+        assert_eq!(written.column(2).null_count(), 2);
+    }
+
+    #[test]
+    fn columns_that_do_not_match_are_named() {
+        let a = || ("a", int64s([Some(1)]));
+        let missing = transform(&table(), &batch(vec![("b", int64s([Some(1)]))]));
+        assert!(missing.is_err_and(|text| text.contains("lacks the column `a`")));
+        let unknown = transform(&table(), &batch(vec![a(), ("z", int64s([Some(1)]))]));
+        assert!(unknown.is_err_and(|text| text.contains("`z` that the table lacks")));
+        let twice = transform(&table(), &batch(vec![a(), a()]));
+        assert!(twice.is_err_and(|text| text.contains("two columns named `a`")));
+        let list = ListArray::from_iter_primitive::<Int32Type, _, _>([Some([Some(1)])]);
+        let other = transform(&table(), &batch(vec![("a", Arc::new(list) as ArrayRef)]));
+        assert!(other.is_err_and(|text| text.starts_with("the column `a`")));
+    }
+
+    #[test]
+    fn values_that_do_not_fit_are_told_by_their_row_of_the_stream() {
+        let source = batch(vec![
+            ("a", int64s([Some(1), Some(2)])),
+            ("b", int64s([Some(1), Some(128)])),
+        ]);
+        let told = refused(&table(), &source);
+        assert!(
+            told.starts_with("row 6 (the first is 0): the column `b`"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_null_where_none_may_be_is_told() {
+        let source = batch(vec![("a", int64s([Some(1), None]))]);
+        assert_eq!(
+            refused(&table(), &source),
+            "row 6 (the first is 0): the column `a` is null and may not be"
+        );
+    }
+
+    #[test]
+    fn a_null_struct_is_a_null_in_each_of_its_fields() {
+        let inner = json!({"type": "struct", "fields": [column("x", "long", false)]});
+        let nested = Table::new(&[column("a", "long", true), column("r", inner, true)]);
+        let fields = vec![Field::new("x", DataType::Int64, true)];
+        let structs = StructArray::new(
+            fields.into(),
+            vec![int64s([Some(1), Some(2)])],
+            Some(NullBuffer::from(vec![true, false])),
+        );
+        let source = batch(vec![("r", Arc::new(structs) as ArrayRef)]);
+        assert!(refused(&nested, &source).contains("row 6 (the first is 0): the column `r.x`"));
+    }
+
+    #[test]
+    fn a_streams_word_that_nothing_inside_is_null_is_not_enough() {
+        let given = Field::new(
+            "r",
+            DataType::Struct(vec![Field::new("x", DataType::Int64, false)].into()),
+            true,
+        );
+        let loose = DataType::Struct(vec![Field::new("x", DataType::Int64, true)].into());
+        assert_eq!(nullable_detour(&given, &given), Some(loose.clone()));
+        let nullable = Field::new("r", loose, true);
+        assert_eq!(nullable_detour(&nullable, &nullable), None);
+        assert_eq!(nullable_detour(&nullable, &given), None);
+        assert!(has_not_null(&given) && !has_not_null(&nullable));
+    }
+
+    #[test]
+    fn partition_values_are_looked_at_before_they_are_written() {
+        let partitioned = table().partition_by(&["s"]);
+        let source = batch(vec![
+            ("a", int64s([Some(1), Some(2)])),
+            ("s", texts([None, Some("")])),
+        ]);
+        let told = refused(&partitioned, &source);
+        assert!(
+            told.starts_with("row 6 (the first is 0): the partition column `s`"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_batch_without_rows_has_the_tables_columns() {
+        let source = batch(vec![("a", int64s([]))]);
+        let written = transform(&table(), &source)
+            .unwrap()
+            .apply(&source, 0)
+            .unwrap();
+        assert_eq!((written.num_rows(), written.num_columns()), (0, 3));
+    }
+}

@@ -171,4 +171,44 @@ mod tests {
             None
         );
     }
+
+    #[test]
+    fn years_of_other_than_four_digits_have_no_bound() {
+        let date = |days| bound_json(&ScalarValue::Date32(Some(days)), End::Min, true);
+        assert_eq!(date(0).as_deref(), Some("\"1970-01-01\""));
+        assert_eq!(date(-719_162).as_deref(), Some("\"0001-01-01\""));
+        assert_eq!(date(-719_163), None);
+        assert_eq!(date(2_932_896).as_deref(), Some("\"9999-12-31\""));
+        assert_eq!(date(2_932_897), None);
+    }
+
+    #[test]
+    fn types_without_an_order_that_readers_know_have_no_bound() {
+        for value in [
+            ScalarValue::from(true),
+            ScalarValue::Binary(Some(b"x".to_vec())),
+        ] {
+            assert_eq!(bound_json(&value, End::Max, true), None);
+        }
+        assert_eq!(bound_json(&ScalarValue::Int64(None), End::Min, true), None);
+    }
+
+    #[test]
+    fn texts_are_quoted_as_json() {
+        let text = ScalarValue::from("a\"b\n");
+        assert_eq!(
+            bound_json(&text, End::Min, true).as_deref(),
+            Some(r#""a\"b\n""#)
+        );
+    }
+
+    #[test]
+    fn a_text_that_parquet_has_cut_is_an_upper_bound_only_where_it_is_long() {
+        let short = ScalarValue::from("a".repeat(40).as_str());
+        assert_eq!(bound_json(&short, End::Max, false), None);
+        assert!(bound_json(&short, End::Max, true).is_some());
+        let long = ScalarValue::from("a".repeat(128).as_str());
+        let upper = format!("\"{}\u{7f}\"", "a".repeat(32));
+        assert_eq!(bound_json(&long, End::Max, false), Some(upper));
+    }
 }

@@ -232,3 +232,158 @@ impl JsonTree {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{Float64Array, Int32Array, ListArray, StructArray};
+    use arrow::datatypes::Field;
+    use parquet::arrow::ArrowWriter;
+    use parquet::file::properties::WriterProperties;
+
+    use crate::schema::stats_paths::StatsPaths;
+    use crate::testing::{batch, int64s, texts};
+
+    /// The statistics of a file of one row group a batch, all of whose columns have them.
+    fn stats(batches: &[RecordBatch], columns: &[&str]) -> String {
+        let paths: Vec<Vec<String>> = columns
+            .iter()
+            .map(|path| path.split('.').map(str::to_owned).collect())
+            .collect();
+        let paths = StatsPaths {
+            null_counts: paths.iter().cloned().collect(),
+            bounds: paths.into_iter().collect(),
+        };
+        let schema = batches[0].schema();
+        let mut collector = StatsCollector::new(Arc::new(StatsColumns::new(&paths, &schema)));
+        let properties = WriterProperties::builder()
+            .set_statistics_truncate_length(Some(super::super::bounds::FOOTER_BOUND_BYTES))
+            .build();
+        let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties)).unwrap();
+        for batch in batches {
+            collector.observe(batch);
+            writer.write(batch).unwrap();
+            writer.flush().unwrap();
+        }
+        collector.finish(&writer.finish().unwrap()).unwrap()
+    }
+
+    fn doubles(values: Vec<Option<f64>>) -> ArrayRef {
+        Arc::new(Float64Array::from(values))
+    }
+
+    #[test]
+    fn bounds_and_nulls_are_of_all_row_groups() {
+        let batches = [
+            batch(vec![
+                ("a", int64s([Some(5), None])),
+                ("s", texts([Some("b"), None])),
+            ]),
+            batch(vec![
+                ("a", int64s([None, None])),
+                ("s", texts([Some("c"), Some("a")])),
+            ]),
+            batch(vec![
+                ("a", int64s([Some(-1), Some(2)])),
+                ("s", texts([None, None])),
+            ]),
+        ];
+        assert_eq!(
+            stats(&batches, &["a", "s"]),
+            concat!(
+                r#"{"numRecords":6,"minValues":{"a":-1,"s":"a"},"maxValues":{"a":5,"s":"c"},"#,
+                r#""nullCount":{"a":3,"s":3}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_column_of_nulls_has_no_bounds() {
+        let rows = batch(vec![("a", int64s([None, None]))]);
+        assert_eq!(
+            stats(&[rows], &["a"]),
+            r#"{"numRecords":2,"minValues":{},"maxValues":{},"nullCount":{"a":2}}"#
+        );
+    }
+
+    #[test]
+    fn a_column_with_a_nan_has_no_bounds() {
+        let with = batch(vec![
+            ("d", doubles(vec![Some(1.0), Some(f64::NAN)])),
+            ("e", doubles(vec![Some(1.0); 2])),
+        ]);
+        assert_eq!(
+            stats(&[with], &["d", "e"]),
+            concat!(
+                r#"{"numRecords":2,"minValues":{"e":1.0},"maxValues":{"e":1.0},"#,
+                r#""nullCount":{"d":0,"e":0}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_nan_under_a_null_is_none() {
+        let values = Float64Array::new(
+            vec![1.0, f64::NAN].into(),
+            Some(NullBuffer::from(vec![true, false])),
+        );
+        let rows = batch(vec![("d", Arc::new(values) as ArrayRef)]);
+        assert!(stats(&[rows], &["d"]).contains(r#""maxValues":{"d":1.0}"#));
+    }
+
+    #[test]
+    fn nulls_of_lists_are_counted_in_the_batches() {
+        let list = ListArray::from_iter_primitive::<arrow::datatypes::Int32Type, _, _>([
+            Some(vec![Some(1), None]),
+            None,
+            Some(vec![]),
+        ]);
+        let rows = batch(vec![("l", Arc::new(list) as ArrayRef)]);
+        assert_eq!(
+            stats(&[rows.clone(), rows], &["l"]),
+            r#"{"numRecords":6,"minValues":{},"maxValues":{},"nullCount":{"l":2}}"#
+        );
+    }
+
+    #[test]
+    fn fields_of_structs_are_objects_in_objects() {
+        let fields = vec![
+            Field::new("x", DataType::Int32, true),
+            Field::new("y\"z", DataType::Utf8, true),
+        ];
+        let x: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), Some(2)]));
+        let structs = StructArray::new(
+            fields.into(),
+            vec![x, texts([Some("a"), None])],
+            Some(NullBuffer::from(vec![true, false])),
+        );
+        let rows = batch(vec![("r", Arc::new(structs) as ArrayRef)]);
+        assert_eq!(
+            stats(&[rows], &["r.x", "r.y\"z"]),
+            concat!(
+                r#"{"numRecords":2,"minValues":{"r":{"x":1,"y\"z":"a"}},"#,
+                r#""maxValues":{"r":{"x":1,"y\"z":"a"}},"nullCount":{"r":{"x":1,"y\"z":1}}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn long_texts_are_cut_in_the_log() {
+        let long = "x".repeat(2_000);
+        let rows = batch(vec![("s", texts([Some(long.as_str())]))]);
+        let cut = "x".repeat(32);
+        let wanted = format!(
+            "{{\"numRecords\":1,\"minValues\":{{\"s\":\"{cut}\"}},\"maxValues\":{{\"s\":\"{cut}\u{7f}\"}},\"nullCount\":{{\"s\":0}}}}"
+        );
+        assert_eq!(stats(&[rows], &["s"]), wanted);
+    }
+
+    #[test]
+    fn columns_without_statistics_are_left_out() {
+        let rows = batch(vec![("a", int64s([Some(1)])), ("b", int64s([Some(2)]))]);
+        assert_eq!(
+            stats(&[rows], &["b"]),
+            r#"{"numRecords":1,"minValues":{"b":2},"maxValues":{"b":2},"nullCount":{"b":0}}"#
+        );
+    }
+}

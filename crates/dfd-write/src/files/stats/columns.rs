@@ -126,3 +126,104 @@ fn parquet_columns(data_type: &DataType) -> usize {
         _ => 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::StructArray;
+    use arrow::datatypes::Field;
+
+    use crate::testing::{batch, int64s};
+
+    fn field(name: &str, data_type: DataType) -> Field {
+        Field::new(name, data_type, true)
+    }
+
+    fn path(names: &str) -> ColumnPath {
+        names.split('.').map(str::to_owned).collect()
+    }
+
+    fn schema() -> Schema {
+        let entry = DataType::Struct(
+            vec![
+                Field::new("key", DataType::Utf8, false),
+                field("value", DataType::Float64),
+            ]
+            .into(),
+        );
+        let map = DataType::Map(Arc::new(Field::new("entries", entry, false)), false);
+        let inner = vec![field("x", DataType::Float32), field("y", DataType::Int64)];
+        Schema::new(vec![
+            field("a", DataType::Int64),
+            field("m", map),
+            field("l", DataType::new_list(DataType::Float64, true)),
+            field("r", DataType::Struct(inner.into())),
+            field("z", DataType::Float64),
+        ])
+    }
+
+    #[test]
+    fn columns_are_numbered_as_parquet_numbers_its_leaves() {
+        let paths = StatsPaths {
+            null_counts: [path("a"), path("l"), path("r.y"), path("z")].into(),
+            bounds: [path("r.y")].into(),
+        };
+        let found = StatsColumns::new(&paths, &schema());
+        let counted = found.counted.iter().map(|column| {
+            let position = &column.position;
+            (
+                column.path.join("."),
+                position.indices.clone(),
+                position.parquet_index,
+            )
+        });
+        assert_eq!(
+            counted.collect::<Vec<_>>(),
+            [
+                ("a".to_owned(), vec![0], 0),
+                ("l".to_owned(), vec![2], 3),
+                ("r.y".to_owned(), vec![3, 1], 5),
+                ("z".to_owned(), vec![4], 6),
+            ]
+        );
+        let bounded = found.counted.iter().filter(|column| column.has_bounds);
+        assert_eq!(bounded.count(), 1);
+        assert!(!found.counted[1].is_primitive() && found.counted[2].is_primitive());
+    }
+
+    #[test]
+    fn floats_are_looked_at_whether_they_have_statistics_or_not() {
+        let found = StatsColumns::new(&StatsPaths::default(), &schema());
+        let floats: Vec<_> = found
+            .floats
+            .iter()
+            .map(|float| float.parquet_index)
+            .collect();
+        assert!(found.counted.is_empty());
+        // Not those in the map and the list.
+        assert_eq!(floats, [4, 6]);
+    }
+
+    #[test]
+    fn a_column_is_null_where_a_struct_around_it_is() {
+        let fields = vec![field("x", DataType::Int64)];
+        let structs = StructArray::new(
+            fields.into(),
+            vec![int64s([Some(1), None, Some(3)])],
+            Some(NullBuffer::from(vec![true, true, false])),
+        );
+        let rows = batch(vec![("r", Arc::new(structs) as ArrayRef)]);
+        let position = |indices: &[usize]| ColumnPosition {
+            indices: indices.to_vec(),
+            parquet_index: 0,
+        };
+        let (array, nulls) = position(&[0, 0]).find(&rows).unwrap();
+        assert_eq!(
+            (array.len(), nulls.map(|nulls| nulls.null_count())),
+            (3, Some(2))
+        );
+        assert!(position(&[0, 1]).find(&rows).is_none());
+        assert!(position(&[1]).find(&rows).is_none());
+        assert!(position(&[]).find(&rows).is_none());
+    }
+}
