@@ -134,7 +134,7 @@ mod tests {
     }
 
     fn abandoned(directory: &DiskPath) -> Vec<AbandonedStage> {
-        dfd_delta::block_on(abandoned_stages(&location(directory)))
+        dfd_runtime::block_on(abandoned_stages(&location(directory)))
             .unwrap()
             .unwrap()
     }

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     fn run<T>(token: &CancellationToken, work: impl Future<Output = T>) -> Result<T, Error> {
-        dfd_delta::block_on(unless_cancelled(token, work)).unwrap()
+        dfd_runtime::block_on(unless_cancelled(token, work)).unwrap()
     }
 
     #[test]

@@ -330,7 +330,7 @@ mod tests {
             aborted.abort();
             (panicked.err(), aborted.await.err())
         };
-        let (panicked, aborted) = dfd_delta::block_on(work).unwrap();
+        let (panicked, aborted) = dfd_runtime::block_on(work).unwrap();
         let told = panicked.map(Error::from_task);
         assert!(matches!(told, Some(Error::Panicked(text)) if text == "of the task"));
         assert!(matches!(

@@ -250,7 +250,7 @@ mod tests {
             lease.give_up(&location).await?;
             Ok::<_, Error>((found, read_leases(&location).await?))
         };
-        let (found, after) = dfd_delta::block_on(work).unwrap().unwrap();
+        let (found, after) = dfd_runtime::block_on(work).unwrap().unwrap();
         let ids: Vec<_> = found
             .iter()
             .map(|record| record.stage_id.as_str())

@@ -358,7 +358,7 @@ mod tests {
 
     fn rewritten(directory: &Path, request: Rewrite) -> Result<StagedFiles, Error> {
         let work = rewrite(location(directory), request, CancellationToken::new());
-        dfd_delta::block_on(work).unwrap()
+        dfd_runtime::block_on(work).unwrap()
     }
 
     fn values(rows: &RecordBatch) -> Vec<i64> {
@@ -463,10 +463,10 @@ mod tests {
         assert_eq!(files_below(directory.path()), before);
     }
 
-    fn chosen(directory: &Path, version: u64, paths: &[String]) -> Vec<ChosenFile> {
+    fn chosen(directory: &Path, version: u64, paths: &[String]) -> Vec<RewriteInput> {
         let open = TableSnapshot::open(location(directory), At::Version(version));
-        let snapshot = dfd_delta::block_on(open).unwrap().unwrap();
-        snapshot.chosen(paths).unwrap()
+        let snapshot = dfd_runtime::block_on(open).unwrap().unwrap();
+        snapshot.rewrite_inputs(paths).unwrap()
     }
 
     #[test]

@@ -346,7 +346,7 @@ mod tests {
             Settings::default(),
             CancellationToken::new(),
         );
-        let error = dfd_delta::block_on(work).unwrap().unwrap_err();
+        let error = dfd_runtime::block_on(work).unwrap().unwrap_err();
         assert_eq!(error.to_string(), "the stream failed after 1 rows: broken");
         assert!(files_below(directory.path()).is_empty());
     }
@@ -358,7 +358,7 @@ mod tests {
         token.cancel();
         let rows = input(vec![Ok(batch(vec![("a", int64s([Some(1)]))]))]);
         let work = stage(location(directory.path()), rows, Settings::default(), token);
-        let error = dfd_delta::block_on(work).unwrap().unwrap_err();
+        let error = dfd_runtime::block_on(work).unwrap().unwrap_err();
         assert!(matches!(error, Error::Cancelled));
         assert!(files_below(directory.path()).is_empty());
     }

@@ -170,9 +170,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let files = staged(directory.path());
         let paths: Vec<_> = files.added().iter().map(|file| file.path.clone()).collect();
-        dfd_delta::block_on(files.release()).unwrap().unwrap();
+        dfd_runtime::block_on(files.release()).unwrap().unwrap();
         // Later calls do nothing.
-        dfd_delta::block_on(files.discard()).unwrap().unwrap();
+        dfd_runtime::block_on(files.discard()).unwrap().unwrap();
         drop(files);
         assert_eq!(files_below(directory.path()), paths);
     }
@@ -185,10 +185,10 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
         std::fs::write(path.join("inside"), "x").unwrap();
-        assert!(dfd_delta::block_on(files.discard()).unwrap().is_err());
+        assert!(dfd_runtime::block_on(files.discard()).unwrap().is_err());
         assert_eq!(files_below(directory.path()).len(), 2);
         std::fs::remove_dir_all(&path).unwrap();
-        dfd_delta::block_on(files.discard()).unwrap().unwrap();
+        dfd_runtime::block_on(files.discard()).unwrap().unwrap();
         assert!(files_below(directory.path()).is_empty());
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
 use delta_kernel::table_configuration::TableConfiguration;
-use dfd_delta::Location;
+use dfd_runtime::Location;
 use futures::StreamExt;
 use futures::stream;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -106,7 +106,7 @@ pub(crate) fn commit(directory: &Path, version: u64, staged: &StagedFiles) {
         }})
     });
     write_version(directory, version, &adds.collect::<Vec<_>>());
-    dfd_delta::block_on(staged.release()).unwrap().unwrap();
+    dfd_runtime::block_on(staged.release()).unwrap().unwrap();
 }
 
 pub(crate) fn location(directory: &Path) -> Location {
@@ -134,7 +134,7 @@ pub(crate) fn stage_into(
         settings,
         CancellationToken::new(),
     );
-    dfd_delta::block_on(work).unwrap()
+    dfd_runtime::block_on(work).unwrap()
 }
 
 /// Reads the files of a stage, one after the other.

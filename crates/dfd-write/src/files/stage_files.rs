@@ -156,7 +156,7 @@ mod tests {
         for name in ["p=1/q=1/a.parquet", "p=1/b.parquet"] {
             std::fs::write(table.join(name), "x").unwrap();
         }
-        let removed = dfd_delta::block_on(files.remove()).unwrap().unwrap();
+        let removed = dfd_runtime::block_on(files.remove()).unwrap().unwrap();
         assert_eq!(removed, paths);
         files.remove_empty_directories(removed.iter());
         assert!(!table.exists());
@@ -182,7 +182,7 @@ mod tests {
         std::fs::write(directory.path().join("a.parquet"), "x").unwrap();
         assert_eq!(files.take().len(), 1);
         assert!(
-            dfd_delta::block_on(files.remove())
+            dfd_runtime::block_on(files.remove())
                 .unwrap()
                 .unwrap()
                 .is_empty()

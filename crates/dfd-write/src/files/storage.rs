@@ -62,7 +62,7 @@ mod tests {
     fn what_is_gone_is_deleted_already() {
         let location = Location::try_new("memory:///t", &HashMap::new(), None).unwrap();
         let path = Path::from("t/part.parquet");
-        let deleted = dfd_delta::block_on(delete_if_exists(&location, &path)).unwrap();
+        let deleted = dfd_runtime::block_on(delete_if_exists(&location, &path)).unwrap();
         assert!(deleted.is_ok());
     }
 }

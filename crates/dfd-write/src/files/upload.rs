@@ -243,7 +243,7 @@ mod tests {
             &[3 * PART_BYTES + 7, 5, PART_BYTES],
         ] {
             let work = async { upload(&in_memory(), chunks).await };
-            let found = dfd_delta::block_on(work).unwrap().unwrap();
+            let found = dfd_runtime::block_on(work).unwrap().unwrap();
             let mut wanted = Vec::new();
             for (number, bytes) in chunks.iter().enumerate() {
                 wanted.resize(wanted.len() + bytes, number as u8);
@@ -264,7 +264,7 @@ mod tests {
             upload.finish().await?;
             begin().await.map(|_| ())
         };
-        let again = dfd_delta::block_on(work).unwrap();
+        let again = dfd_runtime::block_on(work).unwrap();
         assert!(matches!(again, Err(Error::Disk { .. })));
         assert_eq!(
             std::fs::read(directory.path().join("p=1/a")).unwrap(),
@@ -283,6 +283,6 @@ mod tests {
             upload.abort().await;
             Ok::<_, Error>(location.store().get(&path).await.is_err())
         };
-        assert!(dfd_delta::block_on(work).unwrap().unwrap());
+        assert!(dfd_runtime::block_on(work).unwrap().unwrap());
     }
 }

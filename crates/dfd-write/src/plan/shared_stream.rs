@@ -173,7 +173,7 @@ mod tests {
     }
 
     fn run<T>(work: impl Future<Output = T>) -> T {
-        dfd_delta::block_on(work).unwrap()
+        dfd_runtime::block_on(work).unwrap()
     }
 
     async fn slices(stream: &SharedStream) -> Result<Vec<(u64, usize)>, Error> {

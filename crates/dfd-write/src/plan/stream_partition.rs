@@ -170,7 +170,7 @@ mod tests {
     fn rows_of_batches(partition: &StreamPartition) -> Vec<Option<usize>> {
         let batches = partition.execute(SessionContext::new().task_ctx());
         let counts = batches.map(|batch| batch.ok().map(|batch| batch.num_rows()));
-        dfd_delta::block_on(counts.collect()).unwrap()
+        dfd_runtime::block_on(counts.collect()).unwrap()
     }
 
     #[test]
@@ -210,7 +210,7 @@ mod tests {
             let rest = rows_in(one).await;
             (taken, rest, rows_in(second.execute(context)).await)
         };
-        let (taken, rest, other) = dfd_delta::block_on(work).unwrap();
+        let (taken, rest, other) = dfd_runtime::block_on(work).unwrap();
         assert_eq!((taken, taken + rest + other), (8192, 30_000));
     }
 

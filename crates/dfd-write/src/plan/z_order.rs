@@ -253,7 +253,7 @@ mod tests {
 
     fn z_order(rows: &RecordBatch, columns: &SchemaRef) -> ZOrder {
         let work = ZOrder::sample(sampled(vec![rows.clone()]), columns);
-        dfd_delta::block_on(work).unwrap().unwrap()
+        dfd_runtime::block_on(work).unwrap().unwrap()
     }
 
     fn keys(z_order: &ZOrder, rows: &RecordBatch) -> Vec<u64> {
