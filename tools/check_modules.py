@@ -38,6 +38,7 @@ TOKENS = re.compile(
 )
 ITEM = {"fn", "struct", "enum", "trait", "type", "const", "static", "union", "macro_rules"}
 ROOTS = {"crate", "$crate", "self", "super"}
+TEST_MODULE = re.compile(r"#\[cfg\(test\)\]\s*mod (\w+);")
 
 
 @dataclass
@@ -213,13 +214,23 @@ class Reader:
 
 
 def modules_of(source: Path) -> dict[Segments, Module]:
-    """The modules of a crate by their paths."""
+    """The modules of a crate by their paths, without those that are compiled for tests alone."""
     paths: dict[Segments, Path] = {}
     for file in sorted(source.rglob("*.rs")):
         relative = file.relative_to(source).with_suffix("").parts
         if relative[-1] in ("mod", "lib", "main"):
             relative = relative[:-1]
         paths[relative] = file
+    tests = {
+        (*path, name)
+        for path, file in paths.items()
+        for name in TEST_MODULE.findall(file.read_text())
+    }
+    paths = {
+        path: file
+        for path, file in paths.items()
+        if not any(path[:size] in tests for size in range(1, len(path) + 1))
+    }
     modules = {path: Module(path) for path in paths}
     for path, file in paths.items():
         children = {other[-1] for other in paths if other and other[:-1] == path}
