@@ -43,10 +43,13 @@ def write(name, deadline, done):
     table = GuardedTable(uri, storage=profile, policy=policy, commit_metadata=lambda: {"mark": mark})
     chance = random.Random(name)
     n = 0
-    while time.monotonic() < deadline:
+    # One of each, however little a busy machine gets done until the deadline.
+    first = ["append", *chance.sample(["update", "merge", "delete", "optimize"], 4)]
+    while first or time.monotonic() < deadline:
         n += 1
         mark, counter = f"{name}-{n}", f"c{chance.randrange(4)}"
-        kind = chance.choices(["append", "update", "merge", "delete", "optimize"], [5, 3, 3, 2, 1])[0]
+        kinds = ["append", "update", "merge", "delete", "optimize"]
+        kind = first.pop(0) if first else chance.choices(kinds, [5, 3, 3, 2, 1])[0]
         if kind == "delete" and not mine:
             kind = "append"
         target = counter
