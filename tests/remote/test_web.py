@@ -201,7 +201,9 @@ def test_what_is_asked_of_the_server(directory: Path, server: Server) -> None:
         requests = recording.take()
         names = {request.path.rpartition("/")[2] for request in requests}
         assert {request.method for request in requests} == {"GET", "HEAD"}
-        assert not [name for name in names if name < f"{11:020}" and name[0] == "0"]
+        # A checkpoint may stand for the newest commit that was cleaned up: one look at the version before.
+        before = {name for name in names if name < f"{11:020}" and name[0] == "0"}
+        assert before <= {f"{10:020}.checkpoint.parquet"}
         assert {f"{version:020}.json" for version in (11, 12, 13, 14)} <= names
 
 
