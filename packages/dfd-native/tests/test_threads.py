@@ -50,13 +50,6 @@ def query():
 run(load)
 for _ in range(10): run(query, query)
 """,
-    "a process ends while a thread works": """
-run(load)
-def work():
-    while True: use()
-threading.Thread(target=work, daemon=True).start()
-use()
-""",
 }
 
 
