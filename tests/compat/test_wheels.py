@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import subprocess
 import sys
@@ -104,7 +105,7 @@ def test_the_command_works_in_an_empty_environment(tmp_path: Path, index: str) -
     python = environment(tmp_path / "venv", index, "dfd")
     dfd = python.parent / "dfd"
     ran = subprocess.run([dfd, "sql", "select 1 as n", "--json"], capture_output=True, text=True)
-    assert (ran.returncode, ran.stdout.strip()) == (0, '[{"n":1}]'), ran.stderr
+    assert (ran.returncode, json.loads(ran.stdout)) == (0, [{"n": 1}]), ran.stderr
     ran = subprocess.run([dfd, "demo"], capture_output=True, text=True, cwd=tmp_path)
     assert ran.returncode == 1
     assert "pip install 'dfd[demo]'" in ran.stderr
