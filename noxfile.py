@@ -31,7 +31,7 @@ DIST = ROOT / "dist"
 DUCKDB = ("duckdb==1.5.5", "duckdb-extension-delta==1.5.5")
 # Every release of deltalake that dfd-delta-policy takes.
 DELTALAKES = ("1.6.4", "1.6.5", "1.6.6")
-PACKAGES = ("storage", "delta-policy", "cache", "obs", "native")
+PACKAGES = ("base", "storage", "delta-policy", "cache", "obs", "native")
 SOURCES = sorted(ROOT.glob("packages/*/src"))
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -125,10 +125,10 @@ def _pytest(session: nox.Session, *paths: str, **variables: str) -> None:
 
 @nox.session(venv_backend="none")
 def wheels(session: nox.Session) -> None:
-    """Build the six wheels into dist/, and the source distributions into dist/source/."""
+    """Build the seven wheels into dist/, and the source distributions into dist/source/."""
     _need_cargo(session)
     shutil.rmtree(DIST, ignore_errors=True)
-    for package in ("storage", "delta-policy", "cache", "obs", None):
+    for package in ("base", "storage", "delta-policy", "cache", "obs", None):
         name = f"dfd-{package}" if package else "dfd"
         for kind, directory in (("--wheel", DIST), ("--sdist", DIST / "source")):
             session.run("uv", "build", "--quiet", kind, "--package", name, "-o", str(directory))

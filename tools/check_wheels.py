@@ -1,4 +1,4 @@
-"""Check what was built: all six wheels, tagged as published, with `py.typed` and nothing stray.
+"""Check what was built: all seven wheels, tagged as published, with `py.typed` and nothing stray.
 
 Wheels and source distributions alike have the licence and the notice of the workspace.
 """
@@ -14,7 +14,15 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 ROOT = Path(__file__).parent.parent
 LICENCES = ("LICENSE", "NOTICE")
-NAMES = {"dfd", "dfd-storage", "dfd-delta-policy", "dfd-cache", "dfd-obs", "dfd-native"}
+NAMES = {
+    "dfd",
+    "dfd-base",
+    "dfd-storage",
+    "dfd-delta-policy",
+    "dfd-cache",
+    "dfd-obs",
+    "dfd-native",
+}
 
 
 def licence_problems(contents: dict[str, bytes]) -> list[str]:

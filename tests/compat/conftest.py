@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-WHEELS = ("dfd", "dfd-storage", "dfd-delta-policy", "dfd-cache", "dfd-obs", "dfd-native")
+WHEELS = (
+    "dfd",
+    "dfd-base",
+    "dfd-storage",
+    "dfd-delta-policy",
+    "dfd-cache",
+    "dfd-obs",
+    "dfd-native",
+)
 
 Environment = Callable[..., Path]
 

@@ -14,7 +14,15 @@ from pathlib import Path
 
 import pytest
 
-PARTS = ("dfd-storage", "dfd-delta-policy", "dfd-cache", "dfd-obs", "dfd-native", "dfd")
+PARTS = (
+    "dfd-base",
+    "dfd-storage",
+    "dfd-delta-policy",
+    "dfd-cache",
+    "dfd-obs",
+    "dfd-native",
+    "dfd",
+)
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dfd_base import DfdError
 
-class CacheError(Exception):
+
+class CacheError(DfdError):
     """Root of the errors of this package; `code` is stable across releases."""
 
     code = "cache"
 
 
-class InvalidCacheConfig(CacheError):
+class InvalidCacheConfig(CacheError, ValueError):
     """A field has a value that no cache takes; the message names it."""
 
     code = "invalid_cache_config"

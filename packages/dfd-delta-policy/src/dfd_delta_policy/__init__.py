@@ -4,9 +4,10 @@ import logging
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 
+from dfd_base import renamed as _renamed
+
 from dfd_delta_policy.commit.loop import Clock
 from dfd_delta_policy.conflict import Action, Conflict, Verdict, classify
-from dfd_delta_policy.deprecation import renamed as _renamed
 from dfd_delta_policy.errors import (
     ConflictError,
     DeltaPolicyError,

@@ -10,6 +10,7 @@ import re
 from enum import Enum
 
 import msgspec
+from dfd_base import DfdError
 
 
 class Conflict(str, Enum):
@@ -45,8 +46,10 @@ class Action(str, Enum):
         return self.value
 
 
-class ConflictFound(Exception):
+class ConflictFound(DfdError):
     """A conflict that dfd found itself, by looking at the table or by its own commit."""
+
+    code = "conflict_found"
 
     def __init__(self, conflict: Conflict, reason: str, advice: str = "") -> None:
         super().__init__(reason)

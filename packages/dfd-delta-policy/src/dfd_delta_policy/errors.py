@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
+
+from dfd_base import DfdError
 
 if TYPE_CHECKING:
     from dfd_delta_policy.conflict import Verdict
     from dfd_delta_policy.outcome import ConcurrentCommit
 
 
-class DeltaPolicyError(Exception):
+class DeltaPolicyError(DfdError):
     """Root of the errors of this package; `code` is stable across releases."""
 
     code = "delta_policy"
 
 
-class InvalidPolicy(DeltaPolicyError):
+class InvalidPolicy(DeltaPolicyError, ValueError):
     """A policy can't be built; the message names the field."""
 
     code = "invalid_policy"
 
 
-class InvalidOperation(DeltaPolicyError):
+class InvalidOperation(DeltaPolicyError, ValueError):
     """The arguments of an operation contradict one another; nothing was tried."""
 
     code = "invalid_operation"
@@ -70,18 +70,6 @@ class ConflictError(DeltaPolicyError):
         self.attempts = attempts
         self.winners = winners
         self.landed = landed
-
-    def __reduce__(self) -> tuple[Callable[[str], ConflictError], tuple[str]]:
-        rebuild = partial(
-            type(self),
-            operation=self.operation,
-            read_version=self.read_version,
-            verdict=self.verdict,
-            attempts=self.attempts,
-            winners=self.winners,
-            landed=self.landed,
-        )
-        return rebuild, (str(self),)
 
 
 class RetriesExhausted(ConflictError):

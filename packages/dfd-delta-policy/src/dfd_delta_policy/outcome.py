@@ -6,9 +6,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from dfd_base import renamed
 
 from dfd_delta_policy.conflict import Conflict, Verdict
-from dfd_delta_policy.deprecation import renamed
 
 
 class Status(str, Enum):

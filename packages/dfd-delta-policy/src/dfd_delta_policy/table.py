@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import msgspec
+from dfd_base import renamed_keywords
 from dfd_storage import StorageProfile, StorageResolver
 
 from dfd_delta_policy.backend.protocol import installed
@@ -18,7 +19,6 @@ from dfd_delta_policy.commit.committer import Committer, PlainCommitter
 from dfd_delta_policy.commit.handles import Handles
 from dfd_delta_policy.commit.lock import CommitLock
 from dfd_delta_policy.commit.loop import Attempt, Clock, CommitLoop, Done, Operation
-from dfd_delta_policy.deprecation import renamed_argument
 from dfd_delta_policy.errors import (
     DeltaPolicyError,
     InvalidOperation,
@@ -255,12 +255,11 @@ class GuardedTable:
             target_alias,
         )
 
+    @renamed_keywords(target_size_bytes="target_file_bytes")
     def optimize(
         self,
         target_file_bytes: int | None = None,
         partition_filters: PartitionFilters = (),
-        *,
-        target_size_bytes: int | None = None,
     ) -> Outcome:
         """Compact the small files of each partition into files of about `target_file_bytes`.
 
@@ -268,27 +267,22 @@ class GuardedTable:
         one row in twenty is deleted by a deletion vector are rewritten too. `target_file_bytes` None is
         the table's own (`delta.targetFileSize`), or 100 MiB. `partition_filters` name the partitions, as
         deltalake's do (`[("day", ">=", date(2026, 1, 1))]`, joined by and), by values of the column's type or
-        by their text; all by default. `target_size_bytes` is the deprecated name of `target_file_bytes`.
+        by their text; all by default.
 
         Raises:
             InvalidOperation: the target is below 1, or a filter names no partition column, no operator or no
                 value of the column.
-            TypeError: the target is given under both names.
             UnsupportedTable: the table has a feature that a rewrite can't keep; without dfd-native
                 these are deletion vectors, column mapping and odd paths too.
         """
-        target = renamed_argument(
-            "target_size_bytes", target_size_bytes, "target_file_bytes", target_file_bytes
-        )
-        return self._rewrite("optimize", target, partition_filters, ())
+        return self._rewrite("optimize", target_file_bytes, partition_filters, ())
 
+    @renamed_keywords(target_size_bytes="target_file_bytes")
     def z_order(
         self,
         columns: Sequence[str],
         target_file_bytes: int | None = None,
         partition_filters: PartitionFilters = (),
-        *,
-        target_size_bytes: int | None = None,
     ) -> Outcome:
         """Rewrite each partition along a space-filling curve over `columns`, so that filters on any of them skip files.
 
@@ -298,12 +292,9 @@ class GuardedTable:
             InvalidOperation: as `optimize`, or there is no column.
             UnsupportedTable: as `optimize`, or dfd-native isn't installed.
         """
-        target = renamed_argument(
-            "target_size_bytes", target_size_bytes, "target_file_bytes", target_file_bytes
-        )
         if isinstance(columns, str) or not columns:
             raise InvalidOperation("`columns` is a list of one column or more.")
-        return self._rewrite("z_order", target, partition_filters, tuple(columns))
+        return self._rewrite("z_order", target_file_bytes, partition_filters, tuple(columns))
 
     def _rewrite(
         self,

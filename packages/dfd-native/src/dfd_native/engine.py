@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dfd_base import renamed_keywords
+
 from dfd_native import _native
 from dfd_native._native import EngineRun
-from dfd_native.deprecation import renamed_keywords
 from dfd_native.errors import EngineRefusal
 from dfd_native.handshake import ensure_compatible
 from dfd_native.plan_roundtrip import unsupported

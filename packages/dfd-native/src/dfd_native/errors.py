@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dfd_base import DfdError
 
-class NativeError(Exception):
+
+class NativeError(DfdError):
     """Root of the errors of this package; `code` is stable across releases."""
 
     code = "native"
@@ -27,9 +29,6 @@ class IncompatibleInstallation(NativeError):
         self.installed = installed
         self.required = required
         self.command = command
-
-    def __reduce__(self) -> tuple[type[IncompatibleInstallation], tuple[str, str, str]]:
-        return type(self), (self.installed, self.required, self.command)
 
 
 class StreamError(NativeError):

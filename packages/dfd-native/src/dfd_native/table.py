@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
+from dfd_base import renamed_keywords, warn_renamed
+
 from dfd_native import _native
 from dfd_native._native import DeltaTable
-from dfd_native.deprecation import renamed_keywords, warn_renamed
 from dfd_native.handshake import ensure_compatible
 
 

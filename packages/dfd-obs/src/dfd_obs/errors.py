@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dfd_base import DfdError
 
-class ObservabilityError(Exception):
+
+class ObservabilityError(DfdError):
     """Root of the errors of this package; `code` is stable across releases."""
 
     code = "observability"
 
 
-class InvalidObservabilityConfig(ObservabilityError):
+class InvalidObservabilityConfig(ObservabilityError, ValueError):
     """A field has a value that can't be meant; the message names it."""
 
     code = "invalid_observability_config"
 
 
-class InvalidRunId(ObservabilityError):
+class InvalidRunId(ObservabilityError, ValueError):
     """A run id is empty, too long, or not printable ASCII without spaces."""
 
     code = "invalid_run_id"

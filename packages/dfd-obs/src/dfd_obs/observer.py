@@ -17,12 +17,12 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any
 
+from dfd_base import warn_renamed
 from opentelemetry import metrics, trace
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from dfd_obs import ids
 from dfd_obs.config import ObservabilityConfig
-from dfd_obs.deprecation import warn_renamed
 from dfd_obs.plan import ExecutedPlan, PlanCapture
 from dfd_obs.record import OperationRecord, QueryRecord, Status
 from dfd_obs.redact import redact

@@ -4,6 +4,8 @@ import logging
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 
+from dfd_base import renamed as _renamed
+
 from dfd_storage.commit_safety import CommitSafety, DynamoDBLock, LockUnsupported
 from dfd_storage.credentials import (
     AccountKeyCredentials,
@@ -24,7 +26,6 @@ from dfd_storage.credentials import (
     StaticCredentials,
     WebIdentityCredentials,
 )
-from dfd_storage.deprecation import renamed as _renamed
 from dfd_storage.error_mapping import classify_failure
 from dfd_storage.errors import (
     AccessRefused,

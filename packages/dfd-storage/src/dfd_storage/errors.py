@@ -5,32 +5,22 @@ A message says what happened, what that means for the data, and what to do.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal
 
-E = TypeVar("E", bound="StorageError")
+from dfd_base import DfdError
 
 
-class StorageError(Exception):
+class StorageError(DfdError):
     """Root of the errors of this package.
 
     `code` is stable across releases; `meaning` says what the error means for the data.
     """
 
-    code: ClassVar[str] = "storage"
+    code = "storage"
     meaning: ClassVar[str] = ""
 
     def __init__(self, problem: str, remedy: str = "") -> None:
         super().__init__(" ".join(part for part in (problem, self.meaning, remedy) if part))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self.args, vars(self))
-
-
-def _restore(kind: type[E], args: tuple[Any, ...], fields: dict[str, Any]) -> E:
-    """Make an error again on the other side of a process border, without its constructor."""
-    error = kind.__new__(kind, *args)
-    vars(error).update(fields)
-    return error
 
 
 class InvalidUri(StorageError, ValueError):

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from dfd_base import renamed
+
 from dfd_storage import capabilities
-from dfd_storage.deprecation import renamed
 
 if TYPE_CHECKING:
     LIBRARIES = capabilities.LIBRARIES

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from dfd_base import DfdError
 
-class DfdError(Exception):
-    """Root of the errors of `dfd`; `code` is stable across releases."""
-
-    code = "dfd"
+__all__ = ["ConfigurationError", "DemoError", "DfdError", "QueryError"]
 
 
-class ConfigurationError(DfdError):
+class ConfigurationError(DfdError, ValueError):
     """A runtime profile can't be built; the message names the field."""
 
     code = "configuration"

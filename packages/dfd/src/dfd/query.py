@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 from datafusion import DataFrame, SessionContext
+from dfd_base import renamed_keywords
 from dfd_native import Engine, EngineRefusal, EngineRun, adapt_stream
-from dfd_native.deprecation import renamed_keywords
 from dfd_native.frames import under
 from dfd_obs import Observer, OperatorMetrics, operator_metrics
 

@@ -18,8 +18,8 @@ import dfd_native
 import dfd_obs
 import msgspec
 from datafusion import DataFrame, SessionConfig, SessionContext
+from dfd_base import renamed_keywords
 from dfd_delta_policy import AttemptEvent, CommitHook, GuardedTable, MergeBuilder, Outcome
-from dfd_native.deprecation import renamed_keywords
 from dfd_obs import DiagnosticsReport, Observer
 from dfd_storage import StorageFailure, StorageProfile, StorageResolver, UnsupportedSetting
 

@@ -22,9 +22,9 @@ import pyarrow.fs
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
+from dfd_base import renamed
 from dfd_storage import StorageProfile, StorageResolver
 
-from dfd_delta_policy.deprecation import renamed
 from dfd_delta_policy.errors import DeltaPolicyError
 from dfd_delta_policy.log.reader import File, Log, LoggedCommit
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
+from dfd_base import warn_renamed
 
 from dfd_storage.capabilities import installed_version, require
 from dfd_storage.commit_safety import CommitSafety, Mechanism
@@ -20,7 +21,6 @@ from dfd_storage.commit_safety.requirement import (
     remember,
     require_safe_commits,
 )
-from dfd_storage.deprecation import warn_renamed
 from dfd_storage.error_mapping import (
     causal_chain,
     classify_failure,

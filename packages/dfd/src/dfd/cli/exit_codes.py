@@ -11,9 +11,7 @@ DONE, FAILED, USAGE, INCOMPATIBLE, INTERRUPTED = 0, 1, 2, 3, 130
 def exit_code(error: Exception) -> int | None:
     """The exit code of an error that is the user's or the world's; None for a defect of ours."""
     import dfd_cache
-    import dfd_delta_policy
     import dfd_native
-    import dfd_obs
     import dfd_storage
     import pyarrow as pa
     from deltalake.exceptions import DeltaError
@@ -28,13 +26,5 @@ def exit_code(error: Exception) -> int | None:
         return FAILED
     if isinstance(error, (dfd_storage.StorageError, dfd_cache.CacheError)):
         return USAGE
-    failures = (
-        DfdError,
-        dfd_delta_policy.DeltaPolicyError,
-        dfd_native.NativeError,
-        dfd_obs.ObservabilityError,
-        DeltaError,
-        pa.ArrowException,
-        OSError,
-    )
+    failures = (DfdError, DeltaError, pa.ArrowException, OSError)
     return FAILED if isinstance(error, failures) else None
