@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, Schema
 from deltalake.transaction import AddAction, RemoveAction
-from dfd_native import StagedFiles
+from dfd_native import OperationInfo, StagedFiles
 
 SUITE = Path(__file__).parents[1] / "conformance/spark"
 
@@ -70,31 +68,13 @@ def table(
     return target
 
 
-def actions(removed: Iterable[Mapping[str, Any]] = (), added: StagedFiles | None = None) -> bytes:
-    """A commit that removes files and adds what was staged, as JSON."""
-    now = time.time_ns() // 1_000_000
-    lines: list[dict[str, Any]] = [{"commitInfo": {"timestamp": now, "operation": "OPTIMIZE"}}]
-    kept = ("path", "partitionValues", "size", "deletionVector", "tags")
-    for file in removed:
-        action = {name: file[name] for name in kept if name in file}
-        told = {"deletionTimestamp": now, "dataChange": False, "extendedFileMetadata": True}
-        lines.append({"remove": action | told})
-    for action in added.actions if added else ():
-        file = {
-            "path": quote(action["path"], safe="/="),
-            "partitionValues": action["partition_values"],
-            "size": action["size"],
-            "modificationTime": action["modification_time"],
-            "stats": action["stats"],
-            "dataChange": False,
-        }
-        lines.append({"add": file})
-    return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+OPTIMIZE = OperationInfo(operation="OPTIMIZE", engine="tests", isolation_level="SnapshotIsolation")
 
 
-def line(action: Mapping[str, Any]) -> bytes:
-    """One action as JSON."""
-    return f"{json.dumps(action)}\n".encode()
+def put(uri: Path, version: int, *actions: Mapping[str, Any]) -> None:
+    """Put a version of these actions into the log."""
+    lines = "".join(f"{json.dumps(action)}\n" for action in actions)
+    (uri / f"_delta_log/{version:020}.json").write_text(lines, encoding="utf-8")
 
 
 def commit(uri: Path, staged: StagedFiles) -> None:

@@ -1,19 +1,16 @@
-"""Files as the log has them, and versions put into it."""
+"""Files as the log has them."""
 
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
 from typing import Any
-from uuid import uuid4
 
 import made
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
-from dfd_native import CommitError, TableError, active_files, commit, stage
+from dfd_native import TableError, active_files
 
 LEFT_OUT = {"stats", "dataChange"}
 PLAIN = sorted(
@@ -84,63 +81,3 @@ def test_a_table_or_version_that_is_not_there(tmp_path: Path) -> None:
     write_deltalake(tmp_path / "t", pa.table({"a": [1]}))
     with pytest.raises(TableError):
         active_files((tmp_path / "t").as_uri(), version=3)
-
-
-def test_a_commit_is_written_as_given(tmp_path: Path) -> None:
-    uri = tmp_path / "t"
-    write_deltalake(uri, pa.table({"a": [1]}))
-    with stage(uri.as_uri(), pa.table({"a": [2, 3]})) as staged:
-        actions = made.actions(added=staged)
-        commit(uri.as_uri(), version=1, actions=actions)
-        staged.release()
-    assert (uri / f"_delta_log/{1:020}.json").read_bytes() == actions
-    assert DeltaTable(str(uri)).version() == 1
-    found = active_files(uri.as_uri())
-    assert (found.version, len(found.actions)) == (1, 2)
-
-
-def test_a_taken_version_is_left_as_it_is(tmp_path: Path) -> None:
-    uri = tmp_path / "t"
-    write_deltalake(uri, pa.table({"a": [1]}))
-    before = made.listing(uri)
-    text = (uri / f"_delta_log/{0:020}.json").read_bytes()
-    with pytest.raises(FileExistsError, match="version 0"):
-        commit(uri.as_uri(), version=0, actions=b'{"commitInfo":{}}\n')
-    assert (uri / f"_delta_log/{0:020}.json").read_bytes() == text
-    assert made.listing(uri) == before
-
-
-def test_one_of_many_wins(tmp_path: Path) -> None:
-    uri = tmp_path / "t"
-    write_deltalake(uri, pa.table({"a": [1]}))
-    versions, writers = 20, 4
-    together = Barrier(writers)
-
-    def write(_: int) -> list[bytes | None]:
-        mine: list[bytes | None] = []
-        for version in range(1, versions + 1):
-            actions = json.dumps({"commitInfo": {"operation": str(uuid4())}}).encode()
-            together.wait()
-            try:
-                commit(uri.as_uri(), version=version, actions=actions)
-                mine.append(actions)
-            except FileExistsError:
-                mine.append(None)
-        return mine
-
-    with ThreadPoolExecutor(writers) as pool:
-        outcomes = list(pool.map(write, range(writers)))
-    for version, of_version in enumerate(zip(*outcomes, strict=True), 1):
-        (won,) = [actions for actions in of_version if actions is not None]
-        assert (uri / f"_delta_log/{version:020}.json").read_bytes() == won
-    assert DeltaTable(str(uri)).version() == versions
-
-
-def test_a_store_that_fails_says_so(tmp_path: Path) -> None:
-    (tmp_path / "t").write_text("no directory")
-    with pytest.raises(CommitError, match="isn't known") as raised:
-        commit((tmp_path / "t").as_uri(), version=0, actions=b"{}\n")
-    assert isinstance(raised.value, OSError)
-    assert isinstance(raised.value, TableError)
-    with pytest.raises(TableError, match="names no kind of store"):
-        commit("nowhere://bucket/t", version=0, actions=b"{}\n")

@@ -46,9 +46,14 @@ def replace(uri: Path, paths: Sequence[str] | None = None, **how: Any) -> Staged
     before = active_files(uri.as_uri())
     chosen = [file["path"] for file in before.actions] if paths is None else list(paths)
     staged = rewrite(uri.as_uri(), version=before.version, paths=chosen, **how)
-    removed = [file for file in before.actions if file["path"] in set(chosen)]
-    actions = made.actions(removed, staged)
-    dfd_native.commit(uri.as_uri(), version=before.version + 1, actions=actions)
+    dfd_native.commit_files(
+        uri.as_uri(),
+        read_version=before.version,
+        info=made.OPTIMIZE,
+        adds=[staged],
+        removes=before.only(chosen),
+        keeps_rows=True,
+    )
     staged.release()
     return staged
 
@@ -156,7 +161,7 @@ def test_rows_that_break_a_rule_stay(tmp_path: Path) -> None:
     pq.write_table(data, uri / "x.parquet")
     add = {"path": "x.parquet", "partitionValues": {}, "size": (uri / "x.parquet").stat().st_size,
            "modificationTime": 0, "dataChange": True, "stats": '{"numRecords":2}'}  # fmt: skip
-    dfd_native.commit(uri.as_uri(), version=1, actions=made.line({"add": add}))
+    made.put(uri, 1, {"add": add})
     with rewrite(uri.as_uri(), version=1, paths=["x.parquet"]) as staged:
         assert made.data_files(uri, staged).to_pylist() == data.to_pylist()
 
@@ -166,7 +171,7 @@ def test_a_file_of_other_rows_than_the_log_tells_of_is_left(tmp_path: Path) -> N
     pq.write_table(pa.table({"a": [1, 2]}), uri / "x.parquet")
     add = {"path": "x.parquet", "partitionValues": {}, "size": (uri / "x.parquet").stat().st_size,
            "modificationTime": 0, "dataChange": True, "stats": '{"numRecords":3}'}  # fmt: skip
-    dfd_native.commit(uri.as_uri(), version=1, actions=made.line({"add": add}))
+    made.put(uri, 1, {"add": add})
     before = made.listing(uri)
     with pytest.raises(StageError, match="2 rows were read of files that have 3"):
         rewrite(uri.as_uri(), version=1, paths=["x.parquet"])

@@ -38,6 +38,16 @@ pub enum Error {
         /// Of the table.
         version: u64,
     },
+    /// A version isn't what it must be, or can't be made so.
+    #[error("version {version} of the Delta table at {uri} isn't right: {reason}")]
+    Log {
+        /// The table.
+        uri: String,
+        /// Of the table.
+        version: u64,
+        /// What is wrong.
+        reason: String,
+    },
     /// The log can't be written.
     #[error(
         "version {version} of the Delta table at {uri} can't be put; whether it is there isn't known: {source}"
@@ -59,6 +69,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// An error of one version of a log.
+    pub(crate) fn log(
+        location: &dfd_runtime::Location,
+        version: u64,
+        reason: impl ToString,
+    ) -> Self {
+        Self::Log {
+            uri: location.url().to_string(),
+            version,
+            reason: reason.to_string(),
+        }
+    }
+
     /// An error of a table, with what deltalake-core says.
     pub(crate) fn table(uri: &impl ToString, source: DeltaTableError) -> Self {
         Self::Table {

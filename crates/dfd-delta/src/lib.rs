@@ -1,6 +1,7 @@
 //! Delta tables as DataFusion tables.
 //!
 //! ```text
+//!   log          commits: their actions, put and read by number
 //!   snapshot     one version: schema, files, statistics, deletion vectors; the cache of versions
 //!   files        a data file: its add action, its footer, the table's names for its columns
 //!   scan         DeltaTableProvider -> plan -> DeltaScanExec (opaque, for foreign sessions)
@@ -13,20 +14,24 @@
 
 #![warn(missing_docs, unreachable_pub, rustdoc::broken_intra_doc_links)]
 
-mod commit;
 mod error;
 mod files;
+mod log;
 mod log_store;
 mod metadata_tables;
 mod plan_codec;
 mod scan;
 mod snapshot;
+mod table_features;
 #[cfg(test)]
 mod test_tables;
 
-pub use commit::put_commit;
 pub use error::Error;
 pub use files::parquet_metadata::{CREATED_BY, without_bounds};
+pub use log::{
+    ActiveFile, ActiveFiles, Add, Commit, CommitInfo, Fields, LoggedCommit, TableDefinition,
+    commit, commits_since, put_commit,
+};
 pub use metadata_tables::{cache_stats, caches, changes, files, history};
 pub use plan_codec::codec::{DeltaCodec, Resolve};
 pub use plan_codec::filter_codec::FilterCodec;
@@ -37,3 +42,4 @@ pub use scan::opaque_table::OpaqueTable;
 pub use scan::provider::DeltaTableProvider;
 pub use scan::rewrite_input::RewriteInput;
 pub use snapshot::{At, TableSnapshot};
+pub use table_features::{Work, table_features, unsupported};

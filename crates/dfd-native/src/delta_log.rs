@@ -1,15 +1,48 @@
-//! The log of a table: its files, and new versions.
+//! The log of a table, as it is read: its files, its commits, and what it may ask for.
 
 use std::collections::{BTreeMap, HashMap};
 
 use dfd_delta::{At, Error, TableSnapshot};
-use pyo3::exceptions::PyFileExistsError;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::support::errors;
 use crate::support::location::location;
 
-/// The version, and the add actions as JSON.
+/// Files of one version.
+#[pyclass(module = "dfd_native", frozen)]
+pub(crate) struct ActiveFiles(pub(crate) dfd_delta::ActiveFiles);
+
+#[pymethods]
+impl ActiveFiles {
+    #[getter]
+    fn version(&self) -> u64 {
+        self.0.version
+    }
+
+    #[getter]
+    fn bytes(&self) -> i64 {
+        self.0.files.iter().map(|file| file.size).sum()
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.files.len()
+    }
+
+    /// The add actions as JSON.
+    fn actions(&self, py: Python<'_>) -> PyResult<String> {
+        let text = py.detach(|| serde_json::to_string(&self.0.files));
+        text.map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    /// Those of these paths.
+    fn only(&self, py: Python<'_>, paths: Vec<String>) -> PyResult<Self> {
+        let found = py.detach(|| self.0.only(&paths));
+        found.map(Self).map_err(|error| errors::table(py, &error))
+    }
+}
+
+/// The files of a version.
 #[pyfunction]
 #[pyo3(signature = (uri, options, version=None))]
 pub(crate) fn active_files(
@@ -17,14 +50,35 @@ pub(crate) fn active_files(
     uri: &str,
     options: HashMap<String, String>,
     version: Option<u64>,
-) -> PyResult<(u64, String)> {
+) -> PyResult<ActiveFiles> {
     let at = version.map_or(At::Newest, At::Version);
     let location = location(py, uri, &options)?;
     let found: Result<_, Error> = py.detach(|| {
         let snapshot = dfd_runtime::block_on(TableSnapshot::open(location, at))??;
-        Ok((snapshot.version(), snapshot.active_files()?))
+        snapshot.active_files()
     });
-    found.map_err(|error| errors::table(py, &error))
+    let found = found.map_err(|error| errors::table(py, &error))?;
+    Ok(ActiveFiles(found))
+}
+
+/// Commits after a version, and the line of each that has its commitInfo.
+#[pyfunction]
+#[pyo3(signature = (uri, options, version, last=None))]
+pub(crate) fn commits_since(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+    version: Option<u64>,
+    last: Option<u64>,
+) -> PyResult<Vec<(u64, Option<String>)>> {
+    let location = location(py, uri, &options)?;
+    let found: Result<_, Error> =
+        py.detach(|| dfd_runtime::block_on(dfd_delta::commits_since(&location, version, last))?);
+    let found = found.map_err(|error| errors::table(py, &error))?;
+    let commits = found.into_iter();
+    Ok(commits
+        .map(|commit| (commit.version, commit.info_line))
+        .collect())
 }
 
 /// The columns that deltalake misreads in files of a version that may match a condition, and why.
@@ -46,26 +100,11 @@ pub(crate) fn misread_columns(
     found.map_err(|error| errors::table(py, &error))
 }
 
-/// Put a version into the log, unless it is there.
+/// The table features that any work honours, with the names of that work.
 #[pyfunction]
-pub(crate) fn commit(
-    py: Python<'_>,
-    uri: &str,
-    options: HashMap<String, String>,
-    version: u64,
-    actions: &[u8],
-) -> PyResult<()> {
-    let location = location(py, uri, &options)?;
-    let actions = actions.to_vec();
-    let put =
-        py.detach(|| dfd_runtime::block_on(dfd_delta::put_commit(&location, version, actions))?);
-    match put {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(PyFileExistsError::new_err(format!(
-            "version {version} of the Delta table at {} is taken",
-            location.url()
-        ))),
-        Err(error @ Error::Commit { .. }) => Err(errors::commit(py, &error)),
-        Err(error) => Err(errors::table(py, &error)),
-    }
+pub(crate) fn table_features() -> Vec<(&'static str, Vec<&'static str>)> {
+    let features = dfd_delta::table_features().iter();
+    features
+        .map(|(feature, by)| (*feature, by.iter().map(|work| work.name()).collect()))
+        .collect()
 }

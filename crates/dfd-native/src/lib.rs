@@ -3,6 +3,7 @@
 
 mod adapted_stream;
 mod batch;
+mod commit;
 mod counters;
 mod delta_log;
 mod engine;
@@ -27,8 +28,12 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(counters::request_counts, module)?)?;
     module.add_function(wrap_pyfunction!(functions::functions, module)?)?;
     module.add_function(wrap_pyfunction!(delta_log::active_files, module)?)?;
-    module.add_function(wrap_pyfunction!(delta_log::commit, module)?)?;
+    module.add_function(wrap_pyfunction!(commit::commit, module)?)?;
+    module.add_function(wrap_pyfunction!(commit::commit_files, module)?)?;
+    module.add_function(wrap_pyfunction!(commit::create_table, module)?)?;
+    module.add_function(wrap_pyfunction!(delta_log::commits_since, module)?)?;
     module.add_function(wrap_pyfunction!(delta_log::misread_columns, module)?)?;
+    module.add_function(wrap_pyfunction!(delta_log::table_features, module)?)?;
     module.add_function(wrap_pyfunction!(stage::abandoned_stages, module)?)?;
     module.add_function(wrap_pyfunction!(stage::rewrite, module)?)?;
     module.add_function(wrap_pyfunction!(stage::stage, module)?)?;
@@ -37,6 +42,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(adapted_stream::stop_prefetching, module)?)?;
     module.add_function(wrap_pyfunction!(table::delta_table, module)?)?;
     module.add_function(wrap_pyfunction!(table::refreshed, module)?)?;
+    module.add_class::<delta_log::ActiveFiles>()?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<engine_run::EngineRun>()?;
     module.add_class::<extension::DeltaCodec>()?;

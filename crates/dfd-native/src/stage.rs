@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use arrow::array::RecordBatchReader;
 use dfd_arrow::panic_message;
+use dfd_delta::Add;
 use dfd_write::{
-    AbandonedStage, CancellationToken, Error, Input, Rewrite, Settings, SourceError, StagedFiles,
+    AbandonedStage, AddFile, CancellationToken, Error, Input, Rewrite, Settings, SourceError,
+    StagedFiles,
 };
 use futures::{StreamExt, stream};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -34,6 +36,13 @@ const TIDYING: Duration = Duration::from_secs(5);
 /// Files that were staged; removed when this goes, unless they were released.
 #[pyclass(module = "dfd_native", frozen)]
 pub(crate) struct Stage(StagedFiles);
+
+impl Stage {
+    /// The files' add actions.
+    pub(crate) fn adds(&self) -> impl Iterator<Item = Add> {
+        self.0.added().iter().map(AddFile::action)
+    }
+}
 
 #[pymethods]
 impl Stage {
@@ -75,6 +84,11 @@ impl Stage {
             Ok(action)
         });
         actions.collect()
+    }
+
+    #[getter]
+    fn file_bytes(&self) -> Vec<u64> {
+        self.0.added().iter().map(|file| file.size).collect()
     }
 
     #[getter]

@@ -64,6 +64,6 @@ pub use files::properties::Compression;
 pub use files::stage_files::AddFile;
 pub use plan::shared_stream::Input;
 pub use rewrite::{Rewrite, rewrite};
-pub use schema::requirements::WriteRequirements;
+pub use schema::requirements::{WriteRequirements, table_definition};
 pub use stage::{Settings, stage};
 pub use staged::StagedFiles;

@@ -149,11 +149,12 @@ class PyarrowNative(PlainTables):
             self.meanwhile()
         return staged
 
-    def commit(self, uri: str, options: Any = None, **fields: Any) -> None:
+    def commit_files(self, uri: str, options: Any = None, **fields: Any) -> int:
         def make() -> None:
-            super(PyarrowNative, self).commit(uri, options, **fields)
+            super(PyarrowNative, self).commit_files(uri, options, **fields)
 
         make() if self.broken is None else self.broken(make)
+        return int(fields["read_version"]) + 1
 
 
 class PyarrowFiles:
@@ -174,12 +175,16 @@ class PyarrowFiles:
         self.partition_by = partition_by
         self.schema_json = found.schema().to_json() if found else _schema_json(rows.schema)
         self.rows, self.bytes = rows.num_rows, 0
-        self.actions = []
+        self.actions: list[dict[str, Any]] = []
         root = Path(uri.removeprefix("file://"))
         keys = rows.select(partition_by).to_pylist() if partition_by else [{}] * rows.num_rows
         for values in [dict(key) for key in dict.fromkeys(tuple(key.items()) for key in keys)]:
             self._write(root, rows, values)
         self.metrics = {"rows": self.rows, "files": len(self.actions)}
+
+    @property
+    def file_bytes(self) -> list[int]:
+        return [action["size"] for action in self.actions]
 
     def _write(self, root: Path, rows: pa.Table, values: dict[str, Any]) -> None:
         for name, value in values.items():
@@ -241,11 +246,21 @@ class WatchedNative:
     def rewrite(self, uri: str, *args: Any, **fields: Any) -> Any:
         return self._watched(uri, dfd_native.rewrite(uri, *args, **fields))
 
-    def commit(self, *args: Any, **fields: Any) -> None:
+    def commit_files(self, *args: Any, **fields: Any) -> int:
         def make() -> None:
-            dfd_native.commit(*args, **fields)
+            dfd_native.commit_files(*args, **fields)
 
         make() if self.broken is None else self.broken(make)
+        return int(fields["read_version"]) + 1
+
+    def create_table(self, *args: Any, **fields: Any) -> Any:
+        return dfd_native.create_table(*args, **fields)
+
+    def commits_since(self, *args: Any, **fields: Any) -> Any:
+        return dfd_native.commits_since(*args, **fields)
+
+    def unsupported_features(self, *args: Any) -> Any:
+        return dfd_native.unsupported_features(*args)
 
     def _watched(self, uri: str, staged: Any) -> Any:
         self.stages += 1

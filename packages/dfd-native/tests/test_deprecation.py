@@ -37,6 +37,16 @@ def test_keywords(uri: str) -> None:
     assert pa.table(run).to_pydict() == {"a": [1]}
 
 
+def test_commit(uri: str) -> None:
+    with pytest.deprecated_call(match="`commit_files` makes them") as warned:
+        dfd_native.commit(uri, version=1, actions=b'{"commitInfo":{}}\n')
+    assert warned[0].filename == __file__
+    with pytest.deprecated_call(), pytest.raises(FileExistsError):
+        dfd_native.commit(uri, version=1, actions=b"{}")
+    log = Path(uri.removeprefix("file://")) / "_delta_log"
+    assert (log / f"{1:020}.json").read_bytes() == b'{"commitInfo":{}}\n'
+
+
 def test_both_keywords_are_refused() -> None:
     with pytest.raises(TypeError, match="one argument"):
         dfd_native.Engine(parquet_metadata_limit_bytes=0, **{"footer_cache_bytes": 0})

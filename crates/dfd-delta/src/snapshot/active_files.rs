@@ -3,28 +3,27 @@
 use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::AsArray;
-use datafusion::error::DataFusionError;
-use deltalake_core::kernel::{Add, DeletionVectorDescriptor, LogicalFileView};
-use serde::{Serialize, Serializer};
+use deltalake_core::kernel::{Add, LogicalFileView};
 
 use crate::error::Error;
+use crate::log::{ActiveFile, ActiveFiles, Fields};
 use crate::snapshot::table_snapshot::TableSnapshot;
 
 impl TableSnapshot {
-    /// The add actions as the log has them, without their statistics: a list in JSON.
+    /// The add actions as the log has them, without their statistics.
     ///
     /// # Errors
     /// The log wasn't read.
-    pub fn active_files(&self) -> Result<String, Error> {
+    pub fn active_files(&self) -> Result<ActiveFiles, Error> {
         let partition_columns = self.log_state()?.metadata().partition_columns();
         let physical = |name: &String| self.columns().mapping.physical(name).to_owned();
         let order: Vec<String> = partition_columns.iter().map(physical).collect();
         let files = self.log_files()?.into_iter().zip(self.log_paths()?);
-        let actions: Vec<_> = files
-            .map(|(file, path)| ActiveFile::of(&file, path, &order))
-            .collect();
-        let text = serde_json::to_string(&actions);
-        Ok(text.map_err(|error| DataFusionError::External(error.into()))?)
+        let files = files.map(|(file, path)| active_file(&file, path, &order));
+        Ok(ActiveFiles {
+            version: self.version(),
+            files: files.collect(),
+        })
     }
 
     /// The paths of [`Self::log_files`] in their order, encoded as the log has them.
@@ -48,58 +47,31 @@ impl TableSnapshot {
     }
 }
 
-/// An add action as the log has it, without its statistics.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ActiveFile {
-    path: String,
-    #[serde(serialize_with = "as_object")]
-    partition_values: PartitionValues,
-    size: i64,
-    modification_time: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deletion_vector: Option<DeletionVectorDescriptor>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<BTreeMap<String, Option<String>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    base_row_id: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    default_row_commit_version: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    clustering_provider: Option<String>,
-}
-
-/// By physical name.
-type PartitionValues = Vec<(String, Option<String>)>;
-
-fn as_object<S: Serializer>(values: &PartitionValues, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_map(values.iter().map(|(name, value)| (name, value)))
-}
-
-impl ActiveFile {
-    fn of(file: &LogicalFileView, path: String, order: &[String]) -> Self {
-        // There is no other way to the tags and what row tracking keeps.
-        #[allow(deprecated)]
-        let add: Add = file.add_action();
-        Self {
-            path,
-            partition_values: in_order(add.partition_values, order),
-            size: add.size,
-            modification_time: add.modification_time,
-            deletion_vector: add.deletion_vector,
-            tags: add.tags.map(|tags| tags.into_iter().collect()),
-            base_row_id: add.base_row_id,
-            default_row_commit_version: add.default_row_commit_version,
-            clustering_provider: add.clustering_provider,
-        }
+fn active_file(file: &LogicalFileView, path: String, order: &[String]) -> ActiveFile {
+    // There is no other way to the tags and what row tracking keeps.
+    #[allow(deprecated)]
+    let add: Add = file.add_action();
+    ActiveFile {
+        path,
+        partition_values: in_order(add.partition_values, order),
+        size: add.size,
+        modification_time: add.modification_time,
+        deletion_vector: add.deletion_vector,
+        tags: add.tags.map(|tags| tags.into_iter().collect()),
+        base_row_id: add.base_row_id,
+        default_row_commit_version: add.default_row_commit_version,
+        clustering_provider: add.clustering_provider,
     }
 }
 
 /// The values in the order of the partition columns, those of no such column after them.
-fn in_order(mut values: HashMap<String, Option<String>>, order: &[String]) -> PartitionValues {
+fn in_order(
+    mut values: HashMap<String, Option<String>>,
+    order: &[String],
+) -> Fields<Option<String>> {
     let known = order.iter().filter_map(|name| values.remove_entry(name));
-    let mut all: PartitionValues = known.collect();
+    let mut all: Vec<_> = known.collect();
     let others: BTreeMap<_, _> = values.into_iter().collect();
     all.extend(others);
-    all
+    Fields(all)
 }

@@ -20,24 +20,15 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use url::Url;
 
-use crate::commit::commit_path;
 use crate::error::Error;
 use crate::files::column_mapping::{ColumnMapping, MappingMode};
 use crate::files::data_file::{self, DataFile};
 use crate::files::deletion_vector::selection;
 use crate::files::log_values::Bound;
 use crate::files::scan_columns::ScanColumns;
+use crate::log::commit_file::commit_path;
+use crate::table_features::{Work, unsupported};
 use dfd_runtime::Location;
-
-/// Reader features that a scan made of the snapshot's files honours.
-const HONOURED: [&str; 5] = [
-    "deletionVectors",
-    "columnMapping",
-    "timestampNtz",
-    "v2Checkpoint",
-    // Asks for something of vacuum alone.
-    "vacuumProtocolCheck",
-];
 
 /// One version of a table: schema, files, statistics. It never changes.
 pub struct TableSnapshot {
@@ -122,7 +113,7 @@ impl TableSnapshot {
             version,
             stamp,
             whole: OnceLock::new(),
-            fallback: unsupported(&columns, &features),
+            fallback: fallback_reason(&columns, &features),
             schema,
             columns,
             files: Vec::new(),
@@ -354,8 +345,9 @@ impl TableSnapshot {
     }
 }
 
-fn unsupported(columns: &ScanColumns, features: &[String]) -> Option<String> {
-    if let Some(feature) = features.iter().find(|f| !HONOURED.contains(&f.as_str())) {
+/// What a scan of the snapshot's files can't express.
+fn fallback_reason(columns: &ScanColumns, features: &[String]) -> Option<String> {
+    if let Some(feature) = unsupported(features, Work::Scan).first() {
         return Some(format!("the reader feature {feature}"));
     }
     if let Some(field) = columns.partition.iter().find(|f| is_binary(f.data_type())) {

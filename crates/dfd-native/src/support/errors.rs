@@ -25,6 +25,11 @@ pub(crate) fn commit(py: Python<'_>, error: &dfd_delta::Error) -> PyErr {
     raised(py, "CommitError", &error.to_string())
 }
 
+/// `InvalidCommit` of an error of `dfd_delta`.
+pub(crate) fn invalid_commit(py: Python<'_>, error: &dfd_delta::Error) -> PyErr {
+    raised(py, "InvalidCommit", &error.to_string())
+}
+
 /// `EngineRefusal` with the reason.
 pub(crate) fn refusal(py: Python<'_>, reason: &str) -> PyErr {
     raised(py, "EngineRefusal", reason)

@@ -3,15 +3,26 @@
 use std::io::ErrorKind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use dfd_delta::{Add, Fields};
 use dfd_runtime::Location;
 use futures::StreamExt;
 use object_store::path::Path;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::Error;
 use crate::files::storage::{delete_if_exists, local_path, table_root};
 
 /// Files that are removed at once.
 const MAX_CONCURRENT_REQUESTS: usize = 32;
+
+/// What is escaped in the path of an action, which is a URI (RFC 2396).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'/')
+    .remove(b'=')
+    .remove(b'_')
+    .remove(b'~');
 
 /// A file that is there and not in the table: what its add action says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +39,19 @@ pub struct AddFile {
     pub stats: String,
     /// Rows in the file.
     pub rows: u64,
+}
+
+impl AddFile {
+    /// Its add action.
+    pub fn action(&self) -> Add {
+        Add {
+            path: utf8_percent_encode(&self.path, ESCAPED).to_string(),
+            partition_values: Fields(self.partition_values.clone()),
+            size: self.size,
+            modification_time: self.modification_time,
+            stats: self.stats.clone(),
+        }
+    }
 }
 
 /// The files that a stage has begun so far, which it removes unless they are released.
@@ -138,6 +162,21 @@ mod tests {
     use super::*;
 
     use crate::testing::{files_below, location};
+
+    #[test]
+    fn the_path_of_an_action_is_a_uri() {
+        let file = AddFile {
+            path: "größe=a%20b/x y~-_.parquet".to_owned(),
+            size: 1,
+            partition_values: vec![("größe".to_owned(), None)],
+            modification_time: 2,
+            stats: "{}".to_owned(),
+            rows: 1,
+        };
+        let action = file.action();
+        assert_eq!(action.path, "gr%C3%B6%C3%9Fe=a%2520b/x%20y~-_.parquet");
+        assert_eq!(action.partition_values.0, file.partition_values);
+    }
 
     #[test]
     fn files_are_removed_with_the_directories_that_they_leave_empty() {

@@ -2,50 +2,26 @@
 
 use delta_kernel::schema::{ColumnMetadataKey, DataType as DeltaType, StructType};
 use delta_kernel::table_configuration::TableConfiguration;
-use delta_kernel::table_features::TableFeature;
+use dfd_delta::{Work, unsupported};
 
 use crate::error::RuleViolation;
 
 /// The newest writer version, whose features are listed by name.
 const MAX_WRITER_VERSION: i32 = 7;
 
-/// Writer features that ask nothing of a data file, or what is done here.
-const SUPPORTED: [TableFeature; 13] = [
-    TableFeature::AppendOnly,
-    TableFeature::Invariants,
-    TableFeature::CheckConstraints,
-    TableFeature::ChangeDataFeed,
-    TableFeature::GeneratedColumns,
-    TableFeature::AllowColumnDefaults,
-    TableFeature::ColumnMapping,
-    TableFeature::DeletionVectors,
-    TableFeature::TimestampWithoutTimezone,
-    TableFeature::V2Checkpoint,
-    TableFeature::VacuumProtocolCheck,
-    TableFeature::InCommitTimestamp,
-    TableFeature::DomainMetadata,
-];
-
-/// Refuses a table with a writer feature that isn't supported.
-pub(crate) fn require_supported(table: &TableConfiguration) -> Result<(), RuleViolation> {
+/// Refuses a table with a writer feature that `work` doesn't honour.
+pub(crate) fn require_supported(
+    table: &TableConfiguration,
+    work: Work,
+) -> Result<(), RuleViolation> {
     let protocol = table.protocol();
-    // Below version 7 features are those of the version, and all but identity columns are supported.
-    let features = protocol.writer_features().unwrap_or_default();
     let version = protocol.min_writer_version();
     if version > MAX_WRITER_VERSION {
         return Err(RuleViolation::Feature(format!("writer version {version}")));
     }
-    // Columns of the first three are refused where there are any; the others have no name of their own.
-    let without_effect = [
-        TableFeature::IdentityColumns,
-        TableFeature::VariantType,
-        TableFeature::VariantTypePreview,
-        TableFeature::Unknown("checkpointProtection".to_owned()),
-        TableFeature::Unknown("inCommitTimestamp-preview".to_owned()),
-    ];
-    let is_supported =
-        |feature: &&TableFeature| SUPPORTED.contains(feature) || without_effect.contains(feature);
-    match features.iter().find(|feature| !is_supported(feature)) {
+    let features = protocol.writer_features().unwrap_or_default();
+    let names: Vec<String> = features.iter().map(ToString::to_string).collect();
+    match unsupported(&names, work).first() {
         Some(feature) => Err(RuleViolation::Feature(format!("the feature {feature}"))),
         None => Ok(()),
     }
@@ -96,7 +72,7 @@ mod tests {
     fn refusal(table: &Table) -> Option<String> {
         let configuration = table.configuration();
         let schema = configuration.logical_schema();
-        let checked = require_supported(&configuration)
+        let checked = require_supported(&configuration, Work::Stage)
             .and_then(|()| refuse_identity_columns(&schema))
             .and_then(|()| refuse_variants(&schema));
         checked.err().map(|error| error.to_string())

@@ -16,7 +16,7 @@ use delta_kernel::schema::StructType;
 use delta_kernel::table_configuration::TableConfiguration;
 use delta_kernel::table_features::ColumnMappingMode;
 use deltalake_core::kernel::{Protocol, new_metadata};
-use dfd_delta::TableSnapshot;
+use dfd_delta::{TableDefinition, TableSnapshot, Work};
 use serde_json::json;
 use url::Url;
 
@@ -120,14 +120,18 @@ impl WriteRequirements {
 
     fn for_snapshot(snapshot: &TableSnapshot, origin: RowOrigin) -> Result<Self, Error> {
         let configuration = snapshot.log_state()?.table_configuration();
-        features::require_supported(configuration)?;
+        let work = match origin {
+            RowOrigin::Stream => Work::Stage,
+            RowOrigin::Table => Work::Rewrite,
+        };
+        features::require_supported(configuration, work)?;
         Self::new(configuration, Some(snapshot.version()), origin)
     }
 
     /// Makes the requirements of new rows of a table that is nowhere.
     #[cfg(test)]
     pub(crate) fn for_configuration(table: &TableConfiguration) -> Result<Self, Error> {
-        features::require_supported(table)?;
+        features::require_supported(table, Work::Stage)?;
         Self::new(table, Some(0), RowOrigin::Stream)
     }
 
@@ -277,6 +281,29 @@ fn file_schema(
         false => Keep::Nothing,
     };
     Ok(Schema::new(strip_metadata(&in_files, keep)))
+}
+
+/// Makes the definition of a table of this schema, as the log's JSON has it, without properties.
+///
+/// # Errors
+/// It isn't a schema, or a partition column isn't in it.
+pub fn table_definition(
+    schema: &str,
+    partition_columns: &[String],
+) -> Result<TableDefinition, Error> {
+    let delta_schema: StructType = serde_json::from_str(schema).map_err(Error::metadata)?;
+    let arrow_schema: Schema = (&delta_schema).try_into_arrow()?;
+    let unknown = partition_columns
+        .iter()
+        .find(|name| arrow_schema.field_with_name(name).is_err());
+    if let Some(name) = unknown {
+        return Err(RuleViolation::NoSuchPartitionColumn(name.clone()).into());
+    }
+    let metadata = new_metadata(&delta_schema, partition_columns, [("", ""); 0]);
+    Ok(TableDefinition {
+        protocol: protocol_for(&arrow_schema)?,
+        metadata: metadata.map_err(Error::metadata)?,
+    })
 }
 
 /// The lowest protocol in which a table can have this schema.

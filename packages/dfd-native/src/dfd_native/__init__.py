@@ -5,6 +5,7 @@ from importlib.metadata import version as _version
 
 from dfd_native import cpu as _cpu  # noqa: F401  first: it looks before the library is loaded
 from dfd_native._native import AdaptedStream, DeltaTable, EngineRun, LogTable, RecordBatch
+from dfd_native.commits import OperationInfo, commit, commit_files, create_table
 from dfd_native.counters import cache_stats, request_counts
 from dfd_native.engine import DeltaExtension, Engine
 from dfd_native.errors import (
@@ -12,15 +13,23 @@ from dfd_native.errors import (
     EngineError,
     EngineRefusal,
     IncompatibleInstallation,
+    InvalidCommit,
     NativeError,
     RuleViolation,
     StageError,
     StreamError,
     TableError,
 )
+from dfd_native.features import table_features, unsupported_features
 from dfd_native.functions import register_functions
 from dfd_native.handshake import capabilities_snapshot, ensure_compatible
-from dfd_native.log import ActiveFiles, active_files, commit, misread_columns
+from dfd_native.log import (
+    ActiveFiles,
+    LoggedCommit,
+    active_files,
+    commits_since,
+    misread_columns,
+)
 from dfd_native.stage import AbandonedStage, StagedFiles, abandoned_stages, rewrite, stage
 from dfd_native.streams import adapt_stream, arrow_stream_to_batches
 from dfd_native.table import delta_table, refresh, refreshed
@@ -38,8 +47,11 @@ __all__ = [
     "EngineRefusal",
     "EngineRun",
     "IncompatibleInstallation",
+    "InvalidCommit",
     "LogTable",
+    "LoggedCommit",
     "NativeError",
+    "OperationInfo",
     "RecordBatch",
     "RuleViolation",
     "StageError",
@@ -53,6 +65,9 @@ __all__ = [
     "cache_stats",
     "capabilities_snapshot",
     "commit",
+    "commit_files",
+    "commits_since",
+    "create_table",
     "delta_table",
     "ensure_compatible",
     "misread_columns",
@@ -63,6 +78,8 @@ __all__ = [
     "request_counts",
     "rewrite",
     "stage",
+    "table_features",
+    "unsupported_features",
 ]
 __version__ = _version("dfd-native")
 

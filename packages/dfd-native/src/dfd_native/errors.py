@@ -49,6 +49,12 @@ class CommitError(TableError, OSError):
     code = "commit"
 
 
+class InvalidCommit(TableError, ValueError):
+    """A version can't be what was asked for on top of the version before; nothing was put."""
+
+    code = "invalid_commit"
+
+
 class EngineRefusal(NativeError):
     """The engine doesn't take the plan, and says why; nothing has run."""
 

@@ -1,28 +1,57 @@
-"""A table's log: its files as the log has them, and new versions put as they are given."""
+"""A table's log, as it is read: the files of a version, commits by number, and columns that deltalake misreads."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from dfd_native import _native
 from dfd_native.handshake import ensure_compatible
 
 
-@dataclass(frozen=True)
 class ActiveFiles:
-    """The files of one version of a table.
+    """Files of one version of a table, all of them or some; made by `active_files`."""
 
-    `actions`: of each file its add action under the protocol's names, without statistics: `path` exactly as the
-    log has it, still encoded; `partitionValues` by physical name; `size`; `modificationTime`; and
-    `deletionVector`, `tags`, `baseRowId`, `defaultRowCommitVersion`, `clusteringProvider` where the file
-    has them. A remove action made of them takes away that very file.
-    """
+    def __init__(self, native: _native.ActiveFiles) -> None:
+        self._native = native
 
-    version: int
-    actions: list[dict[str, Any]]
+    @property
+    def version(self) -> int:
+        """The version."""
+        return self._native.version
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files in bytes."""
+        return self._native.bytes
+
+    @cached_property
+    def actions(self) -> list[dict[str, Any]]:
+        """Of each file its add action under the protocol's names, without statistics.
+
+        `path` exactly as the log has it, still encoded; `partitionValues` by physical name; `size`;
+        `modificationTime`; and `deletionVector`, `tags`, `baseRowId`, `defaultRowCommitVersion`,
+        `clusteringProvider` where the file has them. Made when it is first asked for.
+        """
+        found: list[dict[str, Any]] = json.loads(self._native.actions())
+        return found
+
+    def only(self, paths: Sequence[str]) -> ActiveFiles:
+        """Those among these files that have one of `paths`.
+
+        Raises:
+            TableError: none has such a path.
+        """
+        return ActiveFiles(self._native.only(list(paths)))
+
+    def __len__(self) -> int:
+        return len(self._native)
+
+    def __repr__(self) -> str:
+        return f"<ActiveFiles of version {self.version}: {len(self)} files>"
 
 
 def active_files(
@@ -38,8 +67,48 @@ def active_files(
         TableError: there is no such table or version, or it can't be read.
     """
     ensure_compatible()
-    found, actions = _native.active_files(uri, dict(options or {}), version)
-    return ActiveFiles(found, json.loads(actions))
+    return ActiveFiles(_native.active_files(uri, dict(options or {}), version))
+
+
+@dataclass(frozen=True)
+class LoggedCommit:
+    """A commit of the log.
+
+    - `info`: its commitInfo exactly as the log has it; empty where it has none.
+    """
+
+    version: int
+    info: dict[str, Any]
+
+
+def commits_since(
+    uri: str,
+    options: Mapping[str, str] | None = None,
+    *,
+    version: int,
+    last: int | None = None,
+) -> list[LoggedCommit]:
+    """The commits after a version, oldest first and without a gap; none where there is nothing newer.
+
+    They are read by their numbers until one isn't there, and no log is listed for it. Only where the log doesn't
+    have `version` itself any more is it listed, once; the first commit is then the oldest that it still
+    has, and its number tells of the gap. A table that was removed and made anew is the caller's to notice.
+
+    - `uri`, `options`: as for `active_files`.
+    - `version`: the newest that is known; -1 for none.
+    - `last`: the newest to read; whichever is the newest by default.
+
+    Raises:
+        IncompatibleInstallation: the installed libraries don't fit together.
+        TableError: the store fails, or a commit isn't lines of JSON.
+    """
+    ensure_compatible()
+    known = None if version < 0 else version
+    found = _native.commits_since(uri, dict(options or {}), known, last)
+    return [
+        LoggedCommit(number, {} if line is None else json.loads(line)["commitInfo"])
+        for number, line in found
+    ]
 
 
 def misread_columns(
@@ -65,26 +134,3 @@ def misread_columns(
     """
     ensure_compatible()
     return _native.misread_columns(uri, dict(options or {}), version, predicate)
-
-
-def commit(
-    uri: str, options: Mapping[str, str] | None = None, *, version: int, actions: bytes
-) -> None:
-    """Put a version into the log: all of it, or nothing where that version is there already.
-
-    One conditional put (a link on the local disk), and no other check: whether the actions are right on top
-    of the version before is the caller's to know.
-
-    - `uri`, `options`: as for `active_files`.
-    - `version`: of the new commit.
-    - `actions`: JSON, one action a line; written as given.
-
-    Raises:
-        CommitError: the store failed; whether the commit is there has to be looked up.
-        FileExistsError: the version is taken. A store whose answer was lost may say so of this very
-            commit: look whose it is before another version is tried.
-        IncompatibleInstallation: the installed libraries don't fit together.
-        TableError: the location or an option is refused.
-    """
-    ensure_compatible()
-    _native.commit(uri, dict(options or {}), version, actions)

@@ -70,6 +70,11 @@ class StagedFiles:
         return int(self._native.metrics["bytes"])
 
     @property
+    def file_bytes(self) -> list[int]:
+        """The size of each file in bytes."""
+        return self._native.file_bytes
+
+    @property
     def metrics(self) -> dict[str, int | float]:
         """The figures of the stage: `rows`, `bytes`, `files`, `writers` that wrote any, `spilled_bytes`, `peak_pool_bytes`, `elapsed_s`."""
         found = self._native.metrics.items()
@@ -104,7 +109,7 @@ class StagedFiles:
         self.drop()
 
     def __repr__(self) -> str:
-        return f"<StagedFiles {self.stage_id}: {self.rows} rows in {len(self.actions)} files>"
+        return f"<StagedFiles {self.stage_id}: {self.rows} rows in {len(self.file_bytes)} files>"
 
 
 def _remove(native: _native.Stage, process: int) -> None:

@@ -97,12 +97,43 @@ def logged(uri: str) -> None:
         memory_limit_bytes=1 << 28,
     ) as files:
         try:
-            dfd_native.commit(uri, version=found.version + 1, actions=b"{}\n")
+            info = dfd_native.OperationInfo(
+                operation="OPTIMIZE",
+                engine="api",
+                parameters={"auto": False},
+                metrics={"numFiles": 1},
+                isolation_level="SnapshotIsolation",
+                operation_id="id",
+                metadata={"a": "b"},
+                transactions=[("app", 1)],
+            )
+            version: int = dfd_native.commit_files(
+                uri,
+                {"region": "x"},
+                read_version=found.version,
+                info=info,
+                adds=[files],
+                removes=found.only(paths[:1]),
+                keeps_rows=True,
+                in_commit_timestamp=True,
+            )
+            version = dfd_native.create_table(
+                uri, schema_json=files.schema_json, partition_by=["p"], info=info, adds=[files]
+            )
+            sizes: tuple[int, int, list[int]] = (len(found), found.bytes, files.file_bytes)
             files.release()
+            print(version, sizes)
         except FileExistsError as taken:
             print(taken)
+        except dfd_native.InvalidCommit as invalid:
+            refused: ValueError = invalid
+            print(refused)
         except dfd_native.CommitError as error:
             unknown: OSError = error
             print(unknown)
+    since: list[dfd_native.LoggedCommit] = dfd_native.commits_since(uri, version=3, last=5)
+    infos: list[tuple[int, dict[str, object]]] = [(one.version, one.info) for one in since]
+    features: list[str] = dfd_native.unsupported_features(["columnMapping"], "stage", "commit")
+    print(infos, features, dfd_native.table_features()["columnMapping"])
     in_order: dfd_native.StagedFiles = dfd_native.rewrite(uri, version=3, paths=[], sort_by=["a"])
     in_order.drop()

@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 FileAction = Mapping[str, Any]
 """An add action as the log has it: its `path` still encoded, partition values as texts."""
+
+Work: TypeAlias = Literal["stage", "rewrite", "commit"]
+"""Work that a table feature may ask something of."""
+
+
+class OperationInfo(NamedTuple):
+    """What a commit says of the operation that made it, in the words of Delta-Spark.
+
+    - `operation_id`, `metadata`: what tells it from others, and the entries of its user's.
+    - `transactions`: ids of applications, and the version of each.
+    """
+
+    operation: str
+    engine: str
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    isolation_level: Literal["Serializable", "SnapshotIsolation"]
+    is_blind_append: bool
+    operation_id: str
+    metadata: Mapping[str, str]
+    transactions: Sequence[tuple[str, int]]
+
+
+class LoggedCommit(NamedTuple):
+    """A commit of the log, and its commitInfo: empty where it has none."""
+
+    version: int
+    info: Mapping[str, Any]
 
 
 class StagedFiles(Protocol):
@@ -21,6 +49,8 @@ class StagedFiles(Protocol):
     @property
     def actions(self) -> Sequence[Mapping[str, Any]]: ...
     @property
+    def file_bytes(self) -> Sequence[int]: ...
+    @property
     def rows(self) -> int: ...
     @property
     def bytes(self) -> int: ...
@@ -33,12 +63,16 @@ class StagedFiles(Protocol):
 
 
 class ActiveFiles(Protocol):
-    """The files of one version."""
+    """Files of one version, all of them or some."""
 
     @property
     def version(self) -> int: ...
     @property
+    def bytes(self) -> int: ...
+    @property
     def actions(self) -> Sequence[FileAction]: ...
+    def only(self, paths: Sequence[str]) -> ActiveFiles: ...
+    def __len__(self) -> int: ...
 
 
 class Native(Protocol):
@@ -78,14 +112,40 @@ class Native(Protocol):
         target_file_bytes: int | None = None,
     ) -> StagedFiles: ...
 
-    def commit(
+    def commit_files(
+        self,
+        uri: str,
+        options: Mapping[str, str] | None = None,
+        *,
+        read_version: int,
+        info: OperationInfo,
+        adds: Sequence[StagedFiles] = (),
+        removes: ActiveFiles | None = None,
+        keeps_rows: bool = False,
+        in_commit_timestamp: bool = False,
+    ) -> int: ...
+
+    def create_table(
+        self,
+        uri: str,
+        options: Mapping[str, str] | None = None,
+        *,
+        schema_json: str,
+        partition_by: Sequence[str] = (),
+        info: OperationInfo,
+        adds: Sequence[StagedFiles] = (),
+    ) -> int: ...
+
+    def commits_since(
         self,
         uri: str,
         options: Mapping[str, str] | None = None,
         *,
         version: int,
-        actions: bytes,
-    ) -> None: ...
+        last: int | None = None,
+    ) -> Sequence[LoggedCommit]: ...
+
+    def unsupported_features(self, features: Iterable[str], *work: Work) -> Sequence[str]: ...
 
 
 def installed() -> Native | None:

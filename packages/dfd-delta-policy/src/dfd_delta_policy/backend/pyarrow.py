@@ -11,46 +11,69 @@ import contextlib
 import math
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, unquote
 
-import msgspec
 import pyarrow as pa
 import pyarrow.fs
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
-from deltalake.exceptions import CommitFailedError
+from deltalake import DeltaTable
 from deltalake.fs import DeltaStorageHandler
-from deltalake.transaction import AddAction, RemoveAction
 
 from dfd_delta_policy.backend.deltalake import refuse_odd_paths
+from dfd_delta_policy.backend.deltalake_commits import DeltalakeCommits, open_table
 from dfd_delta_policy.backend.file_statistics import FileStatistics
 from dfd_delta_policy.backend.misread import misread_columns
-from dfd_delta_policy.backend.protocol import FileAction, StagedFiles
+from dfd_delta_policy.backend.protocol import FileAction, StagedFiles, Work
 from dfd_delta_policy.errors import UnsupportedTable
 from dfd_delta_policy.source import plain_schema
 
-# A rewritten file must keep what these features say of rows.
-_UNSUPPORTED = (
-    "deletionVectors",
-    "rowTracking",
-    "columnMapping",
-    "icebergCompatV1",
-    "typeWidening",
+# Features that ask nothing of rewritten files and their commits, or what is done here: far fewer than
+# `dfd_native.table_features` has.
+_HONOURED = frozenset(
+    {
+        "allowColumnDefaults",
+        "appendOnly",
+        "changeDataFeed",
+        "checkConstraints",
+        "checkpointProtection",
+        "domainMetadata",
+        "generatedColumns",
+        "inCommitTimestamp",
+        "invariants",
+        "timestampNtz",
+        "v2Checkpoint",
+        "vacuumProtocolCheck",
+    }
 )
-# What deltalake writes of its own into a commitInfo.
-_OWN = ("timestamp", "operation", "operationParameters", "readVersion", "isolationLevel", "isBlindAppend", "engineInfo")  # fmt: skip
 
 
-class _Active(NamedTuple):
+@dataclass(frozen=True)
+class _Active:
     version: int
     actions: list[FileAction]
 
+    @property
+    def bytes(self) -> int:
+        return sum(file["size"] for file in self.actions)
 
-class PlainTables:
+    def only(self, paths: Sequence[str]) -> _Active:
+        wanted = {*paths}
+        return _Active(self.version, [file for file in self.actions if file["path"] in wanted])
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+
+class PlainTables(DeltalakeCommits):
     """The part of `dfd_native` that compacts a table, for plain ones; `options` are deltalake's."""
+
+    def unsupported_features(self, features: Iterable[str], *work: Work) -> list[str]:
+        """The features that a plain table doesn't have, sorted."""
+        return sorted({*features} - _HONOURED)
 
     def stage(self, uri: str, data: Any, *args: Any, **kwargs: Any) -> StagedFiles:
         """Not without dfd-native: deltalake writes."""
@@ -64,7 +87,7 @@ class PlainTables:
         Raises:
             UnsupportedTable: the table isn't plain.
         """
-        table = _open(uri, options, version)
+        table = open_table(uri, options, version)
         _refuse_unsupported(table)
         refuse_odd_paths(table)
         found = pa.table(table.get_add_actions())
@@ -91,7 +114,7 @@ class PlainTables:
         predicate: str | None = None,
     ) -> Mapping[str, str]:
         """The misread columns in the files of a version; in all of them, whatever the predicate."""
-        table = _open(uri, options, version)
+        table = open_table(uri, options, version)
         paths = pa.table(table.get_add_actions())["path"].to_pylist()
         names = [field.name for field in table.schema().fields]
         return misread_columns(_files(uri, options), map(unquote, paths), names)
@@ -113,7 +136,7 @@ class PlainTables:
         """
         if z_order_by:
             raise UnsupportedTable("A z-order needs dfd-native. Nothing was changed.")
-        table = _open(uri, options, version)
+        table = open_table(uri, options, version)
         active = {file["path"]: file for file in self.active_files(uri, options, version).actions}
         rewritten = _Rewritten(_files(uri, options), table)
         try:
@@ -122,50 +145,6 @@ class PlainTables:
             rewritten.drop()
             raise
         return rewritten
-
-    def commit(
-        self,
-        uri: str,
-        options: Mapping[str, str] | None = None,
-        *,
-        version: int,
-        actions: bytes,
-    ) -> None:
-        """Commit actions as a `Committer` makes them through deltalake, strictly.
-
-        Raises:
-            FileExistsError: the version is taken.
-        """
-        table = _open(uri, options, version - 1)
-        found: dict[str, list[dict[str, Any]]] = {}
-        for line in actions.splitlines():
-            for kind, action in msgspec.json.decode(line).items():
-                found.setdefault(kind, []).append(action)
-        (info,) = found["commitInfo"]
-        try:
-            table.create_write_transaction(
-                [
-                    *(_remove(action) for action in found.get("remove", ())),
-                    *(_add(action) for action in found.get("add", ())),
-                ],
-                "append",
-                table.schema(),
-                table.metadata().partition_columns,
-                commit_properties=CommitProperties(
-                    custom_metadata={key: info[key] for key in info if key not in _OWN},
-                    max_commit_retries=0,
-                    app_transactions=[
-                        Transaction(txn["appId"], txn["version"]) for txn in found.get("txn", ())
-                    ],
-                ),
-                post_commithook_properties=PostCommitHookProperties(
-                    create_checkpoint=False, cleanup_expired_logs=False
-                ),
-            )
-        except CommitFailedError as error:
-            if str(error).rstrip().endswith("Failed to commit transaction: 0"):
-                raise FileExistsError(str(error)) from error
-            raise
 
 
 class _Rewritten:
@@ -186,6 +165,10 @@ class _Rewritten:
     @property
     def metrics(self) -> dict[str, int | float]:
         return {"rows": self.rows, "bytes": self.bytes, "files": len(self.actions)}
+
+    @property
+    def file_bytes(self) -> list[int]:
+        return [action["size"] for action in self.actions]
 
     def release(self) -> None:
         self._mine = False
@@ -258,43 +241,17 @@ def _files(uri: str, options: Mapping[str, str] | None) -> pa.fs.FileSystem:
     return pa.fs.PyFileSystem(DeltaStorageHandler(uri, options=dict(options or {})))
 
 
-def _open(uri: str, options: Mapping[str, str] | None, version: int | None) -> DeltaTable:
-    return DeltaTable(uri, version=version, storage_options=dict(options or {}))
-
-
 def _refuse_unsupported(table: DeltaTable) -> None:
     protocol = table.protocol()
     features = {*(protocol.reader_features or ()), *(protocol.writer_features or ())}
-    found = [name for name in _UNSUPPORTED if name in features]
+    found = features - _HONOURED
     if table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
-        found.append("columnMapping")
+        found.add("columnMapping")
     if found:
         raise UnsupportedTable(
-            f"Without dfd-native, a table with {', '.join(sorted(set(found)))} can't be rewritten. "
+            f"Without dfd-native, a table with {', '.join(sorted(found))} can't be rewritten. "
             "Nothing was changed. Install it: pip install dfd-native"
         )
-
-
-def _remove(action: Mapping[str, Any]) -> RemoveAction:
-    # The log has the path percent-encoded; deltalake encodes it again when it commits.
-    return RemoveAction(
-        path=unquote(action["path"]),
-        data_change=action["dataChange"],
-        deletion_timestamp=action["deletionTimestamp"],
-        partition_values=action["partitionValues"],
-        size=action["size"],
-    )
-
-
-def _add(action: Mapping[str, Any]) -> AddAction:
-    return AddAction(
-        path=unquote(action["path"]),
-        size=action["size"],
-        partition_values=action["partitionValues"],
-        modification_time=action["modificationTime"],
-        data_change=action["dataChange"],
-        stats=action["stats"],
-    )
 
 
 def _partition_text(value: object) -> str | None:

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from dfd_delta_policy.backend.protocol import FileAction, StagedFiles
-from dfd_delta_policy.commit.committer import Commit, Committer, refuse_features
+from dfd_delta_policy.backend.protocol import ActiveFiles, FileAction, StagedFiles
+from dfd_delta_policy.commit.committer import Commit, Committer
 from dfd_delta_policy.commit.loop import Attempt, Done
 from dfd_delta_policy.commit.metadata import TableMetadata
 from dfd_delta_policy.commit.staged_files import UncommittedFiles
@@ -58,7 +58,7 @@ class Optimize:
         self._filters = partition_filters
         self._z_order_by = list(z_order_by)
         self._table_metadata: TableMetadata | None = None
-        self._version = -1
+        self._active: ActiveFiles | None = None
         self._batches: list[_Batch] = []
         self._considered = 0
 
@@ -70,7 +70,7 @@ class Optimize:
             "numFilesRemoved": len(old),
             "numFilesAdded": len(new),
             "numBytesRemoved": sum(file["size"] for file in old),
-            "numBytesAdded": sum(add["size"] for add in new),
+            "numBytesAdded": sum(new),
             "numDeletionVectorsRemoved": sum(_vector(file) is not None for file in old),
             "partitionsOptimized": len({_partition(file) for file in old}),
             "totalConsideredFiles": self._considered,
@@ -81,16 +81,17 @@ class Optimize:
         """Plan on a version, and rewrite what is worth it."""
         if table is None:
             raise InvalidOperation("There is no table.")
-        refuse_features(table)
+        self._committer.refuse_features(table, "rewrite", "commit")
         _refuse_columns(table, self._z_order_by)
-        self._table_metadata, self._version = TableMetadata.of(table), table.version()
-        files = chosen(table, self._committer.active(self._version), self._filters)
+        self._table_metadata = TableMetadata.of(table)
+        self._active = active = self._committer.active(table.version())
+        files = chosen(table, active.actions, self._filters)
         self._considered = len(files)
         for old in self._plan(table, files):
             staged = self._committer.native.rewrite(
                 self._committer.uri,
                 self._committer.options,
-                version=self._version,
+                version=active.version,
                 paths=[file["path"] for file in old],
                 z_order_by=self._z_order_by or None,
                 target_file_bytes=self._target_of(table),
@@ -108,34 +109,35 @@ class Optimize:
         """Commit what is still sound at exactly the next version; nothing where there is nothing to do."""
         if attempt.table is None:
             raise InvalidOperation("There is no table.")
-        self._look_again(attempt.table)
+        active = self._look_again(attempt.table)
         if not self._batches:
             return Done(None, self.metrics)
-        return Done(self._uncommitted.put(attempt, self._what()), self.metrics)
+        return Done(self._uncommitted.put(attempt, self._what(active)), self.metrics)
 
     def close(self, outcome: Outcome | None) -> None:
         """Leave the files to the table if they are, or may be, in its log; else delete them."""
         self._uncommitted.close(outcome)
 
-    def _look_again(self, table: DeltaTable) -> None:
-        """Keep the batches that hold on the handle's version; plan again where none does."""
-        if self._table_metadata is not None and table.version() == self._version:
-            return
+    def _look_again(self, table: DeltaTable) -> ActiveFiles:
+        """Keep the batches that hold on the handle's version, or plan again where none does; its files."""
+        if self._active is not None and self._active.version == table.version():
+            return self._active
+        active = self._committer.active(table.version())
         is_same = (
             self._table_metadata is not None
             and self._table_metadata.change(TableMetadata.of(table)) is None
         )
         there: dict[str, FileAction] = {}
         if is_same and self._batches:
-            there = {file["path"]: file for file in self._committer.active(table.version())}
+            there = {file["path"]: file for file in active.actions}
         for batch in list(self._batches):
             if not all(_is_as_it_was(file, there.get(file["path"])) for file in batch.old):
                 self._batches.remove(batch)
                 self._uncommitted.drop(batch.new)
-        if self._batches:
-            self._version = table.version()
-        else:
+        self._active = active
+        if not self._batches:
             self.stage(table)
+        return active
 
     def _plan(self, table: DeltaTable, files: list[FileAction]) -> Iterator[list[FileAction]]:
         if self._z_order_by:
@@ -154,10 +156,11 @@ class Optimize:
     def _old(self) -> list[FileAction]:
         return [file for batch in self._batches for file in batch.old]
 
-    def _new(self) -> list[Mapping[str, Any]]:
-        return [add for batch in self._batches for add in batch.new.actions]
+    def _new(self) -> list[int]:
+        """The sizes of the new files."""
+        return [size for batch in self._batches for size in batch.new.file_bytes]
 
-    def _what(self) -> Commit:
+    def _what(self, active: ActiveFiles) -> Commit:
         metrics = self.metrics
         return Commit(
             operation="OPTIMIZE",
@@ -173,10 +176,10 @@ class Optimize:
                 "numAddedFiles": metrics["numFilesAdded"],
                 "numAddedBytes": metrics["numBytesAdded"],
                 "numDeletionVectorsRemoved": metrics["numDeletionVectorsRemoved"],
-                **_sizes([add["size"] for add in self._new()]),
+                **_sizes(self._new()),
             },
-            adds=self._new(),
-            removes=self._old(),
+            adds=[batch.new for batch in self._batches],
+            removes=active.only([file["path"] for file in self._old()]),
             keeps_rows=True,
         )
 

@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 from deltalake import CommitProperties, DeltaTable, Schema
 
-from dfd_delta_policy.backend.protocol import FileAction, StagedFiles
-from dfd_delta_policy.commit.committer import Commit, Committer, refuse_features
+from dfd_delta_policy.backend.protocol import ActiveFiles, StagedFiles
+from dfd_delta_policy.commit.committer import Commit, Committer
 from dfd_delta_policy.commit.loop import Attempt, Done
 from dfd_delta_policy.commit.metadata import TableMetadata
 from dfd_delta_policy.commit.staged_files import UncommittedFiles
@@ -60,7 +60,7 @@ class StagedWrite:
     def stage(self, table: DeltaTable | None) -> Mapping[str, Any]:
         """Write the files; what can't be committed is refused before anything is read."""
         if table is not None:
-            refuse_features(table)
+            self._committer.refuse_features(table, "stage", "commit")
         with drained(self._data) as stream:
             self._staged = staged = self._committer.native.stage(
                 self._committer.uri,
@@ -102,12 +102,12 @@ class StagedWrite:
             staged = self._files()
         attempt = attempt._replace(commit=self._named(attempt.commit))
         if table is None:
-            made = self._what(staged, [], staged.partition_by)
+            made = self._what(staged, None, staged.partition_by)
             version = self._uncommitted.create(
                 attempt, self._schema(staged), list(staged.partition_by), made
             )
         else:
-            removes = self._committer.active(table.version()) if self._mode == "overwrite" else []
+            removes = self._removes(table)
             partition_by = table.metadata().partition_columns
             version = self._uncommitted.put(attempt, self._what(staged, removes, partition_by))
         return Done(version, self.metrics)
@@ -148,22 +148,25 @@ class StagedWrite:
             app_transactions=commit.app_transactions,
         )
 
+    def _removes(self, table: DeltaTable) -> ActiveFiles | None:
+        return self._committer.active(table.version()) if self._mode == "overwrite" else None
+
     def _what(
-        self, staged: StagedFiles, removes: Sequence[FileAction], partition_by: Sequence[str]
+        self, staged: StagedFiles, removes: ActiveFiles | None, partition_by: Sequence[str]
     ) -> Commit:
         metrics = {
-            "numFiles": len(staged.actions),
+            "numFiles": len(staged.file_bytes),
             "numOutputRows": staged.rows,
             "numOutputBytes": staged.bytes,
         }
         if self._mode == "overwrite":
-            metrics["numRemovedFiles"] = len(removes)
-            metrics["numRemovedBytes"] = sum(file["size"] for file in removes)
+            metrics["numRemovedFiles"] = 0 if removes is None else len(removes)
+            metrics["numRemovedBytes"] = 0 if removes is None else removes.bytes
         return Commit(
             operation="WRITE",
             parameters={"mode": self._mode.title(), "partitionBy": json.dumps([*partition_by])},
             metrics=metrics,
-            adds=staged.actions,
+            adds=[staged],
             removes=removes,
             # A query may have read this very table.
             is_blind=self._mode == "append" and not self._is_query,

@@ -1,4 +1,4 @@
-//! Versions of a table, put into its log.
+//! A version's file in the log.
 
 use object_store::PutMode;
 use object_store::path::Path;
@@ -6,14 +6,19 @@ use object_store::path::Path;
 use crate::error::Error;
 use dfd_runtime::Location;
 
-/// Where the commit of a version is.
-pub(crate) fn commit_path(location: &Location, version: u64) -> Result<Path, Error> {
+/// Where the log is.
+pub(super) fn log_path(location: &Location) -> Result<Path, Error> {
     let table = Path::from_url_path(location.url().path());
     let table = table.map_err(|error| dfd_runtime::Error::Location {
         uri: location.url().to_string(),
         reason: error.to_string(),
     })?;
-    Ok(table.join("_delta_log").join(format!("{version:020}.json")))
+    Ok(table.join("_delta_log"))
+}
+
+/// Where the commit of a version is.
+pub(crate) fn commit_path(location: &Location, version: u64) -> Result<Path, Error> {
+    Ok(log_path(location)?.join(format!("{version:020}.json")))
 }
 
 /// Put the commit of `version` as it is, in one step; false where there is one already.

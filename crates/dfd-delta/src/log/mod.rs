@@ -1,0 +1,15 @@
+//! The log: actions as they are written, commits by number.
+
+mod actions;
+mod active_files;
+mod commit;
+pub(crate) mod commit_file;
+mod commits_since;
+mod fields;
+
+pub use self::actions::{Add, CommitInfo};
+pub use self::active_files::{ActiveFile, ActiveFiles};
+pub use self::commit::{Commit, TableDefinition, commit};
+pub use self::commit_file::put_commit;
+pub use self::commits_since::{LoggedCommit, commits_since};
+pub use self::fields::Fields;
