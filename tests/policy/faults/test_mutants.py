@@ -38,7 +38,7 @@ MUTANTS = {
         "from dfd_delta_policy.operations import optimize\n"
         "optimize._is_as_it_was = lambda file, now: True\n",
         "test_races.py::test_rewritten_files_are_looked_up_before_they_are_committed[overwrite-optimize]",
-        "removes a file that isn't there",
+        "has no file",
     ),
     "deltalake decides about conflicts": Mutant(
         "from deltalake import CommitProperties\n"

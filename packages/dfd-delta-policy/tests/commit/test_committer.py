@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,26 @@ def shapes(actions: list[dict[str, Any]]) -> dict[str, list[Any]]:
             if shape(value) not in of_kind:
                 of_kind.append(shape(value))
     return found
+
+
+def changed(
+    root: Path,
+    version: int,
+    features: list[str],
+    *,
+    properties: Mapping[str, str] | None = None,
+    column: Mapping[str, Any] | None = None,
+) -> None:
+    """Put a version that gives the table writer features, properties, and its first column metadata."""
+    log = root / "_delta_log"
+    actions = [json.loads(line) for line in (log / f"{0:020}.json").read_text().splitlines()]
+    (metadata,) = [action["metaData"] for action in actions if "metaData" in action]
+    schema = json.loads(metadata["schemaString"])
+    schema["fields"][0]["metadata"] = dict(column or {})
+    metadata |= {"schemaString": json.dumps(schema), "configuration": dict(properties or {})}
+    protocol = {"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": features}
+    lines = ({"protocol": protocol}, {"metaData": metadata})
+    (log / f"{version:020}.json").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
 
 
 @pytest.fixture
@@ -167,14 +188,41 @@ def test_the_first_version(tmp_path: Path) -> None:
 def test_a_commit_without_a_time_before_is_refused(tmp_path: Path) -> None:
     table = GuardedTable(tmp_path / "t")
     table.append(pa.table({"a": [1]}))
-    log = tmp_path / "t/_delta_log"
-    actions = [json.loads(line) for line in (log / f"{0:020}.json").read_text().splitlines()]
-    (metadata,) = [action["metaData"] for action in actions if "metaData" in action]
-    metadata["configuration"] = {"delta.enableInCommitTimestamps": "true"}
-    protocol = {"minReaderVersion": 1, "minWriterVersion": 7, "writerFeatures": ["inCommitTimestamp"]}  # fmt: skip
-    lines = ({"commitInfo": {"operation": "x"}}, {"protocol": protocol}, {"metaData": metadata})
-    (log / f"{1:020}.json").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    changed(
+        tmp_path / "t",
+        1,
+        ["inCommitTimestamp"],
+        properties={"delta.enableInCommitTimestamps": "true"},
+    )
     with pytest.raises(UnsupportedTable, match="no inCommitTimestamp"):
         table.append(pa.table({"a": [2]}))
     assert table.version() == 1
+    assert len([*(tmp_path / "t").glob("*.parquet")]) == 1
+
+
+def test_identity_columns_are_left_as_they_are(tmp_path: Path) -> None:
+    table = GuardedTable(tmp_path / "t")
+    rows = pa.table({"id": [1, 2], "a": [3, 4]})
+    for _ in range(2):
+        table.append(rows)
+    changed(tmp_path / "t", 2, ["identityColumns"])
+    table.append(rows)
+    identity = {"delta.identity.start": 1, "delta.identity.step": 1}
+    changed(tmp_path / "t", 4, ["identityColumns"], column=identity)
+    before = sorted(map(str, DeltaTable(table.uri).to_pyarrow_table().to_pylist()))
+    assert table.optimize().version == 5
+    assert sorted(map(str, DeltaTable(table.uri).to_pyarrow_table().to_pylist())) == before
+    with pytest.raises(ValueError, match="identity column `id`"):
+        table.append(rows)
+    assert table.version() == 5
+
+
+@pytest.mark.parametrize("feature", ["clustering", "inCommitTimestamp-preview", "someday"])
+def test_features_that_a_commit_does_not_honour_are_named(tmp_path: Path, feature: str) -> None:
+    table = GuardedTable(tmp_path / "t")
+    table.append(pa.table({"a": [1]}))
+    changed(tmp_path / "t", 1, ["appendOnly", feature])
+    for work in (lambda: table.append(pa.table({"a": [2]})), table.optimize):
+        with pytest.raises(UnsupportedTable, match=f"The table has {feature}, which dfd can't"):
+            work()
     assert len([*(tmp_path / "t").glob("*.parquet")]) == 1
