@@ -279,3 +279,56 @@ def test_who_creates_the_table_second_looks_again(tmp_path: Path, rows: Any) -> 
         late.append(row, app_id="loader", app_version=1)
     assert late.append(row, app_id="loader", app_version=1).status is Status.ALREADY_COMMITTED
     assert rows(late) == [(1,)]
+
+
+def test_history_is_numbered_right_while_others_commit(table: GuardedTable) -> None:
+    """deltalake counts down from its handle's version, over what came since."""
+    for _ in range(3):
+        table.append(MORE)
+    handles = table._handles
+
+    class Late(type(handles)):  # type: ignore[misc]
+        def version(self) -> int:
+            found: int = super().version()
+            write_deltalake(table.uri, MORE, mode="append")
+            return found
+
+    ids = [commit["dfd.operation_id"] for commit in table.history(2)]
+    table._handles = Late(table.uri, dict)
+    found = table.history(2)
+    assert [commit["version"] for commit in found] == [3, 2]
+    assert [commit["dfd.operation_id"] for commit in found] == ids
+    assert [commit["version"] for commit in table.history()] == [4, 3, 2, 1, 0]
+    with pytest.raises(InvalidOperation, match="limit"):
+        table.history(0)
+
+
+def test_history_is_what_deltalake_says_where_nobody_else_commits(table: GuardedTable) -> None:
+    table.delete("id = 1")
+    table.set_properties({"delta.checkpointInterval": "2"})
+    table.append(MORE, app_id="loader", app_version=1)
+    table.optimize()
+    assert table.history() == DeltaTable(table.uri).history()
+    assert len(table.history(2)) == 2
+
+
+def test_a_table_with_more_hooks_shares_the_handle(table: GuardedTable) -> None:
+    seen: list[str] = []
+
+    class Note:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def before_commit(self, plan: Any) -> None:
+            seen.append(self.name)
+
+        def after_commit(self, outcome: Any) -> None:
+            """Nothing."""
+
+    first = table.with_hooks(Note("a"))
+    both = first.with_hooks(Note("b"))
+    both.append(MORE)
+    first.append(MORE)
+    table.append(MORE)
+    assert seen == ["a", "b", "a"]
+    assert table._handles is both._handles

@@ -29,8 +29,11 @@ class Mutant(NamedTuple):
 
 MUTANTS = {
     "nobody looks whether it landed": Mutant(
-        "from dfd_delta_policy.commit.loop import OperationRun\n"
-        "OperationRun._look_through = lambda run, table: None\n",
+        "from dfd_delta_policy.commit import attempts, knowledge, log_search\n"
+        "def blind(commits_since, operation_id, after, newest=None):\n"
+        "    newest = after if newest is None else newest\n"
+        "    return log_search.Search(knowledge.Searched(newest, newest))\n"
+        "attempts.search = blind\n",
         "test_grid.py::test_a_fault_at_a_request[update]",
         "2 commit(s)",
     ),
@@ -42,13 +45,13 @@ MUTANTS = {
     ),
     "deltalake decides about conflicts": Mutant(
         "from deltalake import CommitProperties\n"
-        "from dfd_delta_policy.commit.loop import OperationRun\n"
-        "strict = OperationRun._properties\n"
-        "def lenient(run):\n"
-        "    made = strict(run)\n"
+        "from dfd_delta_policy.commit.operation import Operation\n"
+        "strict = Operation.commit_properties\n"
+        "def lenient(operation):\n"
+        "    made = strict(operation)\n"
         "    assert made.max_commit_retries == 0\n"
         "    return CommitProperties(made.custom_metadata, 15, made.app_transactions)\n"
-        "OperationRun._properties = lenient\n",
+        "Operation.commit_properties = lenient\n",
         "test_races.py::test_a_delete_of_all_takes_what_a_merge_inserted",
         "assert [4] == []",
     ),

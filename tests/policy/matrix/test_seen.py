@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import dfd_delta_policy.commit.loop
+import dfd_delta_policy.commit.ground
 import dfd_delta_policy.commit.metadata
+import dfd_delta_policy.commit.operation
 import dfd_delta_policy.operations.optimize
 import pytest
 from deltalake import CommitProperties
@@ -23,7 +24,7 @@ def strictness(patch: pytest.MonkeyPatch) -> None:
     def lenient(**fields: Any) -> CommitProperties:
         return CommitProperties(**fields | {"max_commit_retries": 15})
 
-    patch.setattr(dfd_delta_policy.commit.loop, "CommitProperties", lenient)
+    patch.setattr(dfd_delta_policy.commit.operation, "CommitProperties", lenient)
 
 
 def revalidation(patch: pytest.MonkeyPatch) -> None:
@@ -33,9 +34,7 @@ def revalidation(patch: pytest.MonkeyPatch) -> None:
 
 def rules(patch: pytest.MonkeyPatch) -> None:
     """Attempts don't ask whether the table's rules are those that the files were staged under."""
-    patch.setattr(
-        dfd_delta_policy.commit.loop.OperationRun, "_hold_to_metadata", lambda run, table: None
-    )
+    patch.setattr(dfd_delta_policy.commit.ground, "_refuse_change", lambda before, now, fatal: None)
     patch.setattr(dfd_delta_policy.commit.metadata.TableMetadata, "change", lambda then, now: None)
 
 

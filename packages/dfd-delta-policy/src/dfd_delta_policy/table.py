@@ -2,52 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
+import copy
 import os
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-import msgspec
 from dfd_base import renamed_keywords
 from dfd_storage import StorageProfile, StorageResolver
 
-from dfd_delta_policy.backend.protocol import installed
-from dfd_delta_policy.backend.pyarrow import PlainTables
-from dfd_delta_policy.commit.committer import Committer, PlainCommitter
-from dfd_delta_policy.commit.handles import Handles
+from dfd_delta_policy.commit.attempts import CommitTarget
 from dfd_delta_policy.commit.lock import CommitLock
-from dfd_delta_policy.commit.loop import Attempt, Clock, CommitLoop, Done, Operation
-from dfd_delta_policy.errors import (
-    DeltaPolicyError,
-    InvalidOperation,
-    UnsupportedTable,
-)
+from dfd_delta_policy.commit.loop import Clock, CommitLoop
+from dfd_delta_policy.commit.operation import Attempt, Done
+from dfd_delta_policy.errors import InvalidOperation, UnsupportedTable
 from dfd_delta_policy.hooks import CommitHook, RequireCommitSafety
 from dfd_delta_policy.log.audit import Audit, audit
+from dfd_delta_policy.operations import alter
 from dfd_delta_policy.operations.deltalake_handle import existing, on_handle
 from dfd_delta_policy.operations.merging import MergeBuilder
 from dfd_delta_policy.operations.optimize import Optimize
 from dfd_delta_policy.operations.partitions import PartitionFilters
 from dfd_delta_policy.operations.row_changes import delete, update
+from dfd_delta_policy.operations.runner import Observe, OperationRunner
 from dfd_delta_policy.operations.staged_writes import StagedWrite
-from dfd_delta_policy.operations.table_properties import (
-    check_constraints,
-    checked_properties,
-    missing_fields,
-    new_fields,
-)
+from dfd_delta_policy.operations.table_properties import checked_properties, new_fields
 from dfd_delta_policy.operations.vacuum import Vacuum
 from dfd_delta_policy.operations.writing import Write
-from dfd_delta_policy.outcome import AttemptEvent, Outcome, Status
-from dfd_delta_policy.policy import DeltaRetryPolicy, OperationName
+from dfd_delta_policy.outcome import AttemptEvent, Outcome
+from dfd_delta_policy.policy import DeltaRetryPolicy
 from dfd_delta_policy.source import Source
 
-Observe = Callable[[str, str], AbstractContextManager[Callable[[Outcome], None]]]
 
-
-class GuardedTable:
+class GuardedTable(OperationRunner):
     """A Delta table whose mutations are strict, exactly once, and explained.
 
     - `uri`: where it is; it need not exist before the first write.
@@ -82,31 +68,44 @@ class GuardedTable:
         clock: Clock | None = None,
     ) -> None:
         profile = StorageResolver().resolve(uri) if storage is None else storage
-        self.uri = profile.canonical_uri(uri)
-        self._profile = profile
-        self._profile.to_deltalake_options()  # refused here, and not in the first operation
-        self._commit_metadata = commit_metadata
-        self._observe = observe or _unobserved
-        self._native = installed()
-        self._handles = Handles(self.uri, profile.to_deltalake_options)
-        self._loop = CommitLoop(
+        super().__init__(profile.canonical_uri(uri), profile, commit_metadata, observe)
+        target = CommitTarget(
             uri=self.uri,
             handles=self._handles,
+            commits_since=lambda version, last: self._committer().commits_since(version, last),
             policy=policy or DeltaRetryPolicy(),
             hooks=(RequireCommitSafety(), *hooks),
             on_attempt=on_attempt,
-            clock=clock or Clock(),
             storage=profile,
             commit_lock=CommitLock(self.uri),
         )
+        self._loop = CommitLoop(target, clock or Clock())
+
+    def with_hooks(self, *hooks: CommitHook) -> GuardedTable:
+        """The same table, with hooks that are called after those it has; both use the same handles."""
+        found = copy.copy(self)
+        target = self._loop.target._replace(hooks=(*self._loop.target.hooks, *hooks))
+        found._loop = self._loop._replace(target=target)
+        return found
 
     def version(self) -> int:
         """The newest version."""
-        return self._handles.open().version()
+        return self._handles.version()
 
     def history(self, limit: int | None = None) -> list[dict[str, Any]]:
-        """The commits, newest first."""
-        return self._handles.open().history(limit)
+        """The commits that the log has, newest first, at most `limit`: each its commitInfo and its `version`.
+
+        Raises:
+            deltalake.exceptions.TableNotFoundError: there is no table.
+            InvalidOperation: `limit` is below 1.
+            OSError: the log can't be read.
+        """
+        if limit is not None and limit < 1:
+            raise InvalidOperation("`limit` is above 0.")
+        newest = self._handles.version()
+        after = -1 if limit is None else max(newest - limit, -1)
+        commits = self._committer().commits_since(after, newest)
+        return [{**commit.info, "version": commit.version} for commit in reversed(commits)]
 
     def append(
         self,
@@ -194,11 +193,10 @@ class GuardedTable:
                 options = self._profile.to_deltalake_options()
                 return by_deltalake.once(attempt, self._committer(), source, options)
 
-            return self._run(
+            return self._run_by_deltalake(
                 mode,
                 attempt,
                 removes_rows=mode == "overwrite",
-                by_deltalake=True,
                 transaction=transaction,
                 creates=True,
                 changes_schema=schema_mode is not None,
@@ -215,7 +213,7 @@ class GuardedTable:
         def attempt(attempt: Attempt) -> Done:
             return delete(attempt, self._committer(), predicate)
 
-        return self._run("delete", attempt, removes_rows=True, by_deltalake=True)
+        return self._run_by_deltalake("delete", attempt, removes_rows=True)
 
     def update(self, updates: Mapping[str, str], predicate: str | None = None) -> Outcome:
         """Set columns to SQL expressions where `predicate` holds, or everywhere.
@@ -232,7 +230,7 @@ class GuardedTable:
         def attempt(attempt: Attempt) -> Done:
             return update(attempt, self._committer(), updates, predicate)
 
-        return self._run("update", attempt, removes_rows=True, by_deltalake=True)
+        return self._run_by_deltalake("update", attempt, removes_rows=True)
 
     def merge(
         self,
@@ -244,7 +242,7 @@ class GuardedTable:
         """A MERGE with deltalake's verbs; nothing happens before `.execute()`."""
 
         def run(attempt: Callable[[Attempt], Done], removes_rows: bool) -> Outcome:
-            return self._run("merge", attempt, removes_rows=removes_rows, by_deltalake=True)
+            return self._run_by_deltalake("merge", attempt, removes_rows=removes_rows)
 
         return MergeBuilder(
             run,
@@ -326,17 +324,7 @@ class GuardedTable:
             InvalidOperation: the table has such a column under another type, or one takes no nulls.
             UnsupportedTable: the table has column mapping.
         """
-        asked = new_fields(fields)
-
-        def attempt(attempt: Attempt) -> Done:
-            missing = missing_fields(existing(attempt), asked)
-            if not missing:
-                return Done(None, {})
-            return on_handle(
-                attempt,
-                lambda table: table.alter.add_columns(missing, commit_properties=attempt.commit),
-            )
-
+        attempt = alter.add_columns(new_fields(fields))
         return self._run("add_columns", attempt, removes_rows=False, changes_schema=True)
 
     def add_constraint(self, constraints: Mapping[str, str]) -> Outcome:
@@ -347,24 +335,7 @@ class GuardedTable:
             UnsupportedTable: one is over timestamps that deltalake reads wrong.
             deltalake.exceptions.DeltaError: a row violates one, or its name has another expression.
         """
-        if not constraints:
-            raise InvalidOperation("`constraints` names no constraint.")
-
-        def attempt(attempt: Attempt) -> Done:
-            there = existing(attempt).metadata().configuration
-            missing = {
-                name: check
-                for name, check in constraints.items()
-                if there.get(f"delta.constraints.{name}") != check
-            }
-            if not missing:
-                return Done(None, {})
-            check_constraints(self._committer(), existing(attempt), missing)
-            return on_handle(
-                attempt,
-                lambda table: table.alter.add_constraint(missing, commit_properties=attempt.commit),
-            )
-
+        attempt = alter.add_constraint(self._committer(), constraints)
         return self._run("add_constraint", attempt, removes_rows=False)
 
     def drop_constraint(self, name: str) -> Outcome:
@@ -374,13 +345,7 @@ class GuardedTable:
             deltalake.exceptions.DeltaError: there is none of this name.
         """
 
-        def attempt(attempt: Attempt) -> Done:
-            return on_handle(
-                attempt,
-                lambda table: table.alter.drop_constraint(name, commit_properties=attempt.commit),
-            )
-
-        return self._run("drop_constraint", attempt, removes_rows=False)
+        return self._run("drop_constraint", alter.drop_constraint(name), removes_rows=False)
 
     def set_properties(self, properties: Mapping[str, str]) -> Outcome:
         """Set table properties: those of Delta that change no protocol but for change data feed, and the user's own.
@@ -389,18 +354,7 @@ class GuardedTable:
             InvalidOperation: one is unknown or has a value it can't have.
         """
         changes = checked_properties(properties)
-
-        def attempt(attempt: Attempt) -> Done:
-            there = existing(attempt).metadata().configuration
-            if all(there.get(key) == value for key, value in changes.items()):
-                return Done(None, {})
-            return on_handle(
-                attempt,
-                lambda table: table.alter.set_table_properties(
-                    changes, raise_if_not_exists=False, commit_properties=attempt.commit
-                ),
-            )
-
+        attempt = alter.set_properties(changes)
         return self._run("set_properties", attempt, removes_rows=False, changes=changes)
 
     def create_checkpoint(self) -> Outcome:
@@ -422,7 +376,7 @@ class GuardedTable:
                 lambda table: table.restore(version, commit_properties=attempt.commit),
             )
 
-        return self._run("restore", attempt, removes_rows=True, by_deltalake=True)
+        return self._run_by_deltalake("restore", attempt, removes_rows=True)
 
     def vacuum(
         self, retention_hours: int | None = None, *, dry_run: bool = True, full: bool = False
@@ -446,67 +400,10 @@ class GuardedTable:
             dry_run=dry_run,
             full=full,
         )
-        outcome = self._run("vacuum", vacuum.attempt, removes_rows=False)
-        if outcome.status is Status.LANDED_AFTER_ERROR:
-            return msgspec.structs.replace(outcome, metrics=vacuum.metrics)
-        return outcome
+        return self._run(
+            "vacuum", vacuum.attempt, removes_rows=False, metrics=lambda: vacuum.metrics
+        )
 
     def audit(self, versions: range | None = None, *, orphans: bool = False) -> Audit:
         """Audit the log's versions (all by default), as `dfd_delta_policy.audit` does."""
         return audit(self.uri, self._profile, versions, orphans=orphans)
-
-    def _committer(self) -> Committer:
-        if self._native is None:
-            return PlainCommitter(PlainTables(), self.uri, self._profile, self._handles.open)
-        return Committer(self._native, self.uri, self._profile, self._handles.open)
-
-    def _run_staged(
-        self, name: OperationName, work: StagedWrite | Optimize, **more: Any
-    ) -> Outcome:
-        """Run an operation whose files are written once, and leave none that isn't in the log."""
-        outcome: Outcome | None = None
-        try:
-            outcome = self._run(name, work.commit, stage=work.stage, **more)
-        finally:
-            work.close(outcome)
-        if outcome.status is Status.LANDED_AFTER_ERROR:
-            return msgspec.structs.replace(outcome, metrics=work.metrics)
-        return outcome
-
-    def _once(self, operation: OperationName) -> bool:
-        """Whether there is one attempt only, so that a stream may go straight through."""
-        return self._loop.policy.bounds_of(operation).attempts == 1
-
-    def _run(
-        self,
-        name: OperationName,
-        attempt: Callable[[Attempt], Done],
-        *,
-        removes_rows: bool,
-        **more: Any,
-    ) -> Outcome:
-        """Run an operation; `more` are fields of `Operation`."""
-        with self._observe(name, self.uri) as done, self._guarded():
-            outcome = self._loop.run(
-                Operation(
-                    name=name,
-                    operation_id=uuid.uuid4().hex,
-                    removes_rows=removes_rows,
-                    attempt=attempt,
-                    metadata={} if self._commit_metadata is None else dict(self._commit_metadata()),
-                    **more,
-                )
-            )
-            done(outcome)
-        return outcome
-
-    @contextlib.contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Raise what a store refuses as `StorageFailure`."""
-        with self._profile.failures(self.uri, "deltalake", passing=(DeltaPolicyError,)):
-            yield
-
-
-@contextlib.contextmanager
-def _unobserved(name: str, uri: str) -> Iterator[Callable[[Outcome], None]]:
-    yield lambda outcome: None

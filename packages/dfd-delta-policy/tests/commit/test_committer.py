@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from dfd_delta_policy import GuardedTable, UnsupportedTable
-from dfd_delta_policy.commit.loop import OPERATION_ID
+from dfd_delta_policy.commit.operation import OPERATION_ID
 
 pytest.importorskip("dfd_native")
 

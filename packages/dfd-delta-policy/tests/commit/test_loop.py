@@ -18,12 +18,19 @@ from dfd_delta_policy import (
     ConflictError,
     DeltaRetryPolicy,
     GuardedTable,
+    InvalidOperation,
     Outcome,
     RetriesExhausted,
     Status,
 )
+from dfd_delta_policy.backend.protocol import LoggedCommit
+from dfd_delta_policy.backend.pyarrow import PlainTables
+from dfd_delta_policy.commit.attempts import CommitTarget
 from dfd_delta_policy.commit.handles import Handle, Handles
-from dfd_delta_policy.commit.loop import OPERATION_ID, Attempt, CommitLoop, Done, Operation
+from dfd_delta_policy.commit.knowledge import Knowledge, Landed, NotLanded
+from dfd_delta_policy.commit.log_search import CommitsSince
+from dfd_delta_policy.commit.loop import CommitLoop
+from dfd_delta_policy.commit.operation import OPERATION_ID, Attempt, Done, Operation
 from dfd_storage import DirectoryRefused
 
 ROW = pa.table({"n": [1]})
@@ -36,16 +43,24 @@ def append(attempt: Attempt, target: Path) -> Done:
 
 
 def loop(
-    path: Path, clock: Any, events: list[AttemptEvent] | None = None, **bounds: Any
+    path: Path,
+    clock: Any,
+    events: list[AttemptEvent] | None = None,
+    handles: Handles | None = None,
+    commits_since: CommitsSince | None = None,
+    **bounds: Any,
 ) -> CommitLoop:
-    return CommitLoop(
+    def read(version: int, last: int | None) -> list[Any]:
+        return PlainTables().commits_since(str(path), version=version, last=last)
+
+    target = CommitTarget(
         uri=str(path),
-        handles=Handles(str(path), dict),
+        handles=handles or Handles(str(path), dict),
+        commits_since=commits_since or read,
         policy=DeltaRetryPolicy(**bounds),
-        hooks=(),
         on_attempt=None if events is None else events.append,
-        clock=clock.as_clock(),
     )
+    return CommitLoop(target, clock.as_clock())
 
 
 def operation(attempt: Callable[[Attempt], Done], **fields: Any) -> Operation:
@@ -169,18 +184,13 @@ def test_when_the_log_cannot_be_read_the_fate_is_said_to_be_unknown(
 ) -> None:
     write_deltalake(tmp_path / "t", ROW)
 
-    class Gone(Handles):
-        reachable = iter([True])
-
-        def newest(self, held: Handle | None) -> Handle:
-            if next(self.reachable, False):
-                return super().newest(held)
-            raise gone
+    def unreadable(version: int, last: int | None) -> list[LoggedCommit]:
+        raise gone
 
     def attempt(attempt: Attempt) -> Done:
         raise OSError("the store is gone")
 
-    one = loop(tmp_path / "t", clock, attempts=1)._replace(handles=Gone(str(tmp_path / "t"), dict))
+    one = loop(tmp_path / "t", clock, commits_since=unreadable, attempts=1)
     with pytest.raises(RetriesExhausted, match=r"unknown.*op-1"):
         one.run(operation(attempt))
 
@@ -279,7 +289,7 @@ def test_a_store_that_fails_between_attempts_is_tried_again(tmp_path: Path, cloc
     write_deltalake(tmp_path / "t", ROW)
 
     class Unsteady(Handles):
-        answers = iter([True, False, False, True, True])
+        answers = iter([True, False, True])
 
         def newest(self, held: Handle | None) -> Handle:
             if next(self.answers, True):
@@ -293,11 +303,8 @@ def test_a_store_that_fails_between_attempts_is_tried_again(tmp_path: Path, cloc
             raise error
         return append(attempt, tmp_path / "t")
 
-    outcome = (
-        loop(tmp_path / "t", clock)
-        ._replace(handles=Unsteady(str(tmp_path / "t"), dict))
-        .run(operation(attempt))
-    )
+    unsteady = Unsteady(str(tmp_path / "t"), dict)
+    outcome = loop(tmp_path / "t", clock, handles=unsteady).run(operation(attempt))
     assert (outcome.version, outcome.attempts) == (1, 3)
 
 
@@ -308,3 +315,101 @@ def test_a_store_that_says_no_is_not_asked_again(tmp_path: Path) -> None:
     with pytest.raises(DirectoryRefused):
         table.append(pa.table({"n": [2], "p": ["y"]}), schema_mode="merge")
     assert table.version() == 0
+
+
+def test_a_commit_whose_version_the_log_has_lost_is_not_made_again(
+    tmp_path: Path, clock: Any
+) -> None:
+    """The answer is lost, the log can't be read for a while, and when it can, the version's file is gone."""
+    root = tmp_path / "t"
+    write_deltalake(root, ROW)
+    committed: list[int] = []
+
+    def attempt(attempt: Attempt) -> Done:
+        committed.append(append(attempt, root).version or 0)
+        raise OSError("the connection was reset")
+
+    def others_commit_and_the_log_is_cleaned_up(seconds: float) -> None:
+        for _ in range(2):
+            write_deltalake(root, ROW, mode="append")
+        DeltaTable(root).create_checkpoint()
+        for version in range(3):
+            (root / f"_delta_log/{version:020}.json").unlink()
+
+    def read(version: int, last: int | None) -> list[Any]:
+        if DeltaTable(root).version() == 1:
+            raise OSError("503 slow down")
+        return PlainTables().commits_since(str(root), version=version, last=last)
+
+    clock.sleep = others_commit_and_the_log_is_cleaned_up
+    with pytest.raises(
+        ConflictError, match=r"version 1 is gone from the log.*unknown.*op-1"
+    ) as caught:
+        loop(root, clock, commits_since=read).run(operation(attempt))
+    assert caught.value.landed is None
+    assert committed == [1]
+
+
+def test_what_the_log_lost_before_anything_was_sent_is_no_matter(
+    tmp_path: Path, clock: Any
+) -> None:
+    root = tmp_path / "t"
+    write_deltalake(root, ROW)
+
+    def stage(table: DeltaTable | None) -> dict[str, Any]:
+        for _ in range(2):
+            write_deltalake(root, ROW, mode="append")
+        DeltaTable(root).create_checkpoint()
+        for version in range(2):
+            (root / f"_delta_log/{version:020}.json").unlink()
+        return {}
+
+    outcome = loop(root, clock).run(operation(lambda a: append(a, root), stage=stage))
+    assert (outcome.version, outcome.attempts) == (3, 1)
+    assert [winner.version for winner in outcome.winners] == [2]
+
+
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_a_fatal_conflict_says_what_is_known(tmp_path: Path, clock: Any, is_readable: bool) -> None:
+    write_deltalake(tmp_path / "t", ROW)
+
+    def attempt(attempt: Attempt) -> Done:
+        raise CommitFailedError("Failed to commit transaction: Metadata changed since last commit.")
+
+    def unreadable(version: int, last: int | None) -> list[LoggedCommit]:
+        raise OSError("gone")
+
+    one = loop(tmp_path / "t", clock, commits_since=None if is_readable else unreadable)
+    with pytest.raises(ConflictError) as caught:
+        one.run(operation(attempt))
+    assert caught.value.landed is (False if is_readable else None)
+    assert ("Nothing of it was committed" in str(caught.value)) is is_readable
+
+
+def test_an_operation_is_told_what_became_of_it(tmp_path: Path, clock: Any) -> None:
+    told: list[Knowledge] = []
+
+    def run(attempt: Callable[[Attempt], Done]) -> None:
+        given = operation(attempt, close=lambda settled: told.append(settled()))
+        loop(tmp_path / "t", clock, attempts=1).run(given._replace(operation_id=f"op-{len(told)}"))
+
+    def interrupted(attempt: Attempt) -> Done:
+        append(attempt, tmp_path / "t")
+        raise KeyboardInterrupt
+
+    def refused(attempt: Attempt) -> Done:
+        raise InvalidOperation("no")
+
+    def of_the_input(attempt: Attempt) -> Done:
+        raise ValueError("no such column")
+
+    run(lambda attempt: append(attempt, tmp_path / "t"))
+    with pytest.raises(InvalidOperation):
+        run(refused)
+    write_deltalake(tmp_path / "t", ROW, mode="append")
+    with pytest.raises(ValueError, match="no such column"):
+        run(of_the_input)
+    assert told == [Landed(0), NotLanded(0), NotLanded(1)]
+    with pytest.raises(KeyboardInterrupt):
+        run(interrupted)
+    assert told[-1] == Landed(2)

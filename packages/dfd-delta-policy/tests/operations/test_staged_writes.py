@@ -26,8 +26,8 @@ from dfd_delta_policy import (
     Status,
     UnsupportedTable,
 )
-from dfd_delta_policy.commit.committer import Committer
-from dfd_delta_policy.commit.handles import Handle, Handles
+from dfd_delta_policy.backend.protocol import LoggedCommit
+from dfd_delta_policy.commit import attempts
 
 MORE = pa.table({"id": [3, 9], "s": ["D", "z"]})
 SPARK = Path(__file__).parents[4] / "tests/conformance/spark"
@@ -256,7 +256,8 @@ def test_rules_are_those_of_the_version_that_was_staged_for(
 
     stage = make_native(meanwhile=lambda: append_elsewhere(table))
     writer = guarded(table, stage, Meddle(constrain, calls=(1,)))
-    writer._loop = writer._loop._replace(policy=DeltaRetryPolicy(on_metadata_change="replan"))
+    replan = DeltaRetryPolicy(on_metadata_change="replan")
+    writer._loop = writer._loop._replace(target=writer._loop.target._replace(policy=replan))
     outcome = writer.append(MORE)
     assert (outcome.version, outcome.attempts, stage.stages) == (3, 1, 1)
 
@@ -441,17 +442,10 @@ def test_where_the_log_cannot_be_read_the_files_stay(
     stage = broken(make_native(), error, landed=True)
     writer = guarded(table, stage, attempts=1)
 
-    class Gone(Handles):
-        answers = iter([True, True])
+    def gone(version: int, last: int | None) -> list[LoggedCommit]:
+        raise OSError("gone")
 
-        def open(self) -> DeltaTable:
-            raise OSError("gone")
-
-        def newest(self, held: Handle | None) -> Handle:
-            return super().newest(held) if next(self.answers, False) else self.open()  # type: ignore[return-value]
-
-    writer._handles = Gone(writer.uri, dict)
-    writer._loop = writer._loop._replace(handles=writer._handles)
+    writer._loop = writer._loop._replace(target=writer._loop.target._replace(commits_since=gone))
     with caplog.at_level(logging.WARNING), pytest.raises(RetriesExhausted, match="unknown"):
         writer.append(MORE)
     assert len(stage.files) == 1
@@ -463,7 +457,7 @@ def test_a_commit_that_may_still_come_keeps_its_files(
     table: GuardedTable, make_native: Natives, monkeypatch: pytest.MonkeyPatch, local: bool
 ) -> None:
     """The version is nobody's yet: on an object store a request may be on its way."""
-    monkeypatch.setattr(Committer, "is_local", local)
+    monkeypatch.setattr(attempts, "ends_requests", lambda storage: local)
     stage = broken(make_native(), OSError("timed out"), landed=False, times=9)
     with pytest.raises(RetriesExhausted):
         guarded(table, stage, attempts=2).append(MORE)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from dfd_delta_policy import GuardedTable, InvalidOperation, OperationRefused, UnsupportedTable
-from dfd_delta_policy.commit.loop import Attempt, Done
+from dfd_delta_policy.commit.operation import Attempt, Done
 from dfd_delta_policy.operations.vacuum import Vacuum, retention_of
 
 RETENTION = "delta.deletedFileRetentionDuration"

@@ -54,6 +54,8 @@ def use(data: pa.Table) -> None:
         ),
         hooks=(AppendOnly(), hook),
     )
+    hooked: GuardedTable = table.with_hooks(safe, hook)
+    newest: int = hooked.version()
     outcome: Outcome = table.append(data, app_id="a", app_version=1)
     table.overwrite(data, sort_by=["a"])
     version: int | None = outcome.version
@@ -67,7 +69,16 @@ def use(data: pa.Table) -> None:
     )
     verdict: Verdict = classify(OSError("x"), "append")
     action: Action = verdict.action
-    print(version, status, conflicts, merged, action, table.optimize(), table.vacuum(dry_run=True))
+    print(
+        newest,
+        version,
+        status,
+        conflicts,
+        merged,
+        action,
+        table.optimize(),
+        table.vacuum(dry_run=True),
+    )
     winners: tuple[ConcurrentCommit, ...] = outcome.winners
     altered: list[Outcome] = [
         table.z_order(["id"], partition_filters=[("day", ">=", "2026-01-01")]),

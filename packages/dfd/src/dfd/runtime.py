@@ -24,6 +24,7 @@ from dfd_obs import DiagnosticsReport, Observer
 from dfd_storage import StorageFailure, StorageProfile, StorageResolver, UnsupportedSetting
 
 from dfd.errors import ConfigurationError, QueryError
+from dfd.guarded_tables import GuardedTables
 from dfd.profile import (
     AGGREGATE_FILTERS,
     DataFusionRuntimeProfile,
@@ -82,6 +83,7 @@ class Runtime:
         dfd_native.register_functions(self.session)
         dfd_native.register_table_functions(self.session, self._locate)
         self._tables = SessionTables(self.session)
+        self._guarded_tables = GuardedTables(self._guarded_table)
         self._generations: dict[str, int] = {}
         self._renewing = threading.RLock()
         for storage in runtime_profile.storage:
@@ -169,6 +171,7 @@ class Runtime:
 
     def close(self) -> None:
         """End the runtime's run. Calling it twice is harmless."""
+        self._guarded_tables.clear()
         self._stack.close()
 
     def register(
@@ -285,14 +288,18 @@ class Runtime:
     def table(self, uri: str | Path, hooks: Iterable[CommitHook] = ()) -> GuardedTable:
         """The table at `uri` under this runtime's policy, its commits with run and query ids.
 
-        `hooks` are asked before every commit that is made through what this gives.
+        `hooks` are asked before every commit that is made through what this gives. Its handle is kept for the
+        next operation at the same location, as those of the last 32 locations are.
         """
         storage = self._resolver.resolve(str(uri))
+        table = self._guarded_tables.get(storage.canonical_uri(str(uri)), storage)
+        return table.with_hooks(*hooks)
+
+    def _guarded_table(self, uri: str, storage: StorageProfile) -> GuardedTable:
         return GuardedTable(
-            storage.canonical_uri(str(uri)),
+            uri,
             storage=storage,
             policy=self.profile.retry,
-            hooks=hooks,
             commit_metadata=dfd_obs.current_ids,
             on_attempt=_on_attempt,
             observe=self._observe,

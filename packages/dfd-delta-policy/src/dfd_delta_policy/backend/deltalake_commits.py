@@ -14,9 +14,10 @@ from deltalake import (
     Schema,
     Transaction,
 )
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
+from dfd_delta_policy.backend.logged_commits import commits_since
 from dfd_delta_policy.backend.protocol import (
     ActiveFiles,
     FileAction,
@@ -106,17 +107,8 @@ class DeltalakeCommits:
         version: int,
         last: int | None = None,
     ) -> list[LoggedCommit]:
-        """The commits after a version (-1: all), oldest first, by a listing of the log."""
-        try:
-            table = open_table(uri, options, None)
-        except TableNotFoundError:
-            return []
-        newer = table.version() - version
-        found = [
-            LoggedCommit(int(info["version"]), info)
-            for info in reversed(table.history(newer) if newer > 0 else [])
-        ]
-        return found if last is None else [commit for commit in found if commit.version <= last]
+        """The commits after a version (-1: all) up to `last` (None: the newest), oldest first."""
+        return commits_since(uri, options, version, last)
 
 
 def open_table(uri: str, options: Mapping[str, str] | None, version: int | None) -> DeltaTable:

@@ -18,7 +18,7 @@ from importlib.metadata import version as _version
 from typing import Any, NamedTuple
 
 from deltalake import CommitProperties, DeltaTable
-from dfd_storage import LocalProfile, StorageProfile
+from dfd_storage import StorageProfile
 
 from dfd_delta_policy.backend.protocol import (
     ActiveFiles,
@@ -28,7 +28,7 @@ from dfd_delta_policy.backend.protocol import (
     StagedFiles,
     Work,
 )
-from dfd_delta_policy.commit.loop import OPERATION_ID
+from dfd_delta_policy.commit.operation import OPERATION_ID
 from dfd_delta_policy.conflict import Conflict, ConflictFound
 from dfd_delta_policy.errors import DeltaPolicyError, UnsupportedTable
 
@@ -79,11 +79,6 @@ class Committer:
     def options(self) -> dict[str, str]:
         """dfd-native's options, with the credentials that hold now."""
         return self._storage.to_native_options()
-
-    @property
-    def is_local(self) -> bool:
-        """Whether a request that failed is over, so that it can't be carried out later."""
-        return isinstance(self._storage, LocalProfile)
 
     def active(self, version: int) -> ActiveFiles:
         """The files of a version, as the log names them.

@@ -51,6 +51,16 @@ class Handles:
         """
         return DeltaTable(self._uri, storage_options=self._options())
 
+    def version(self) -> int:
+        """The newest version.
+
+        Raises:
+            deltalake.exceptions.TableNotFoundError: there is no table.
+        """
+        held = self.newest(self.take())
+        self.give(held)
+        return held.table.version()
+
     def take(self) -> Handle | None:
         """The handle that an earlier operation left, for one operation."""
         with contextlib.suppress(IndexError):

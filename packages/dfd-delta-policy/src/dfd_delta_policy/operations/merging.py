@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 from deltalake.table import TableMerger
 
 from dfd_delta_policy.commit.committer import Committer
-from dfd_delta_policy.commit.loop import Attempt, Done
+from dfd_delta_policy.commit.operation import Attempt, Done
 from dfd_delta_policy.errors import InvalidOperation
 from dfd_delta_policy.operations.clauses import Clause, Clauses
 from dfd_delta_policy.operations.deltalake_handle import WRITER, existing, on_handle

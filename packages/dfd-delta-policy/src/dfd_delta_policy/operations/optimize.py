@@ -20,12 +20,12 @@ from deltalake import DeltaTable
 
 from dfd_delta_policy.backend.protocol import ActiveFiles, FileAction, StagedFiles
 from dfd_delta_policy.commit.committer import Commit, Committer
-from dfd_delta_policy.commit.loop import Attempt, Done
+from dfd_delta_policy.commit.knowledge import Knowledge
 from dfd_delta_policy.commit.metadata import TableMetadata
+from dfd_delta_policy.commit.operation import Attempt, Done
 from dfd_delta_policy.commit.staged_files import UncommittedFiles
 from dfd_delta_policy.errors import InvalidOperation
 from dfd_delta_policy.operations.partitions import PartitionFilters, as_text, chosen
-from dfd_delta_policy.outcome import Outcome
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class Optimize:
         z_order_by: Sequence[str] = (),
     ) -> None:
         self._committer = committer
-        self._uncommitted = UncommittedFiles(committer)
+        self._uncommitted = UncommittedFiles(committer.uri)
         self._target = target_file_bytes
         self._filters = partition_filters
         self._z_order_by = list(z_order_by)
@@ -112,11 +112,12 @@ class Optimize:
         active = self._look_again(attempt.table)
         if not self._batches:
             return Done(None, self.metrics)
-        return Done(self._uncommitted.put(attempt, self._what(active)), self.metrics)
+        version = self._committer.put(attempt.table, self._what(active), attempt.commit)
+        return Done(version, self.metrics)
 
-    def close(self, outcome: Outcome | None) -> None:
+    def close(self, settled: Callable[[], Knowledge]) -> None:
         """Leave the files to the table if they are, or may be, in its log; else delete them."""
-        self._uncommitted.close(outcome)
+        self._uncommitted.close(settled)
 
     def _look_again(self, table: DeltaTable) -> ActiveFiles:
         """Keep the batches that hold on the handle's version, or plan again where none does; its files."""

@@ -12,7 +12,7 @@ from deltalake import Field
 from deltalake.schema import PrimitiveType
 
 from dfd_delta_policy.commit.committer import Committer
-from dfd_delta_policy.commit.loop import Attempt, Done
+from dfd_delta_policy.commit.operation import Attempt, Done
 from dfd_delta_policy.errors import InvalidOperation, UnsupportedTable
 from dfd_delta_policy.operations.columns import Columns, quoted
 from dfd_delta_policy.operations.deltalake_handle import WRITER, existing, on_handle

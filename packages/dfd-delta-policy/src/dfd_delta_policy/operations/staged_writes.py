@@ -18,12 +18,12 @@ from deltalake import CommitProperties, DeltaTable, Schema
 
 from dfd_delta_policy.backend.protocol import ActiveFiles, StagedFiles
 from dfd_delta_policy.commit.committer import Commit, Committer
-from dfd_delta_policy.commit.loop import Attempt, Done
+from dfd_delta_policy.commit.knowledge import Knowledge
 from dfd_delta_policy.commit.metadata import TableMetadata
+from dfd_delta_policy.commit.operation import Attempt, Done
 from dfd_delta_policy.commit.staged_files import UncommittedFiles
 from dfd_delta_policy.conflict import Conflict, ConflictFound
 from dfd_delta_policy.operations.faults import refuse_void
-from dfd_delta_policy.outcome import Outcome
 from dfd_delta_policy.source import drained, reopens
 
 
@@ -41,7 +41,7 @@ class StagedWrite:
         sort_by: list[str] | None,
     ) -> None:
         self._committer = committer
-        self._uncommitted = UncommittedFiles(committer)
+        self._uncommitted = UncommittedFiles(committer.uri)
         self._mode = mode
         self._data = data
         self._is_query = hasattr(data, "__dfd_run__")
@@ -100,21 +100,21 @@ class StagedWrite:
             self._uncommitted.drop(staged)
             self.stage(table)
             staged = self._files()
-        attempt = attempt._replace(commit=self._named(attempt.commit))
+        commit = self._named(attempt.commit)
         if table is None:
             made = self._what(staged, None, staged.partition_by)
-            version = self._uncommitted.create(
-                attempt, self._schema(staged), list(staged.partition_by), made
-            )
+            schema, partition_by = self._schema(staged), list(staged.partition_by)
+            version = self._committer.create(schema, partition_by, made, commit)
         else:
             removes = self._removes(table)
             partition_by = table.metadata().partition_columns
-            version = self._uncommitted.put(attempt, self._what(staged, removes, partition_by))
+            made = self._what(staged, removes, partition_by)
+            version = self._committer.put(table, made, commit)
         return Done(version, self.metrics)
 
-    def close(self, outcome: Outcome | None) -> None:
+    def close(self, settled: Callable[[], Knowledge]) -> None:
         """Leave the files to the table if they are, or may be, in its log; else delete them."""
-        self._uncommitted.close(outcome)
+        self._uncommitted.close(settled)
 
     def _files(self) -> StagedFiles:
         if self._staged is None:

@@ -22,7 +22,7 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError
 from deltalake.fs import DeltaStorageHandler
 
-from dfd_delta_policy.commit.loop import OPERATION_ID, Attempt, Done
+from dfd_delta_policy.commit.operation import OPERATION_ID, Attempt, Done
 from dfd_delta_policy.errors import OperationRefused, UnsupportedTable
 from dfd_delta_policy.operations.deltalake_handle import existing
 

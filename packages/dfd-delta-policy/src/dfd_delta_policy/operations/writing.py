@@ -9,7 +9,7 @@ from deltalake import DeltaTable, Field, write_deltalake
 
 from dfd_delta_policy.backend.deltalake import refuse_binary_partitions
 from dfd_delta_policy.commit.committer import Committer
-from dfd_delta_policy.commit.loop import Attempt, Done
+from dfd_delta_policy.commit.operation import Attempt, Done
 from dfd_delta_policy.operations.deltalake_handle import WRITER
 from dfd_delta_policy.operations.expressions import Relation, over
 from dfd_delta_policy.operations.faults import (
