@@ -3,6 +3,8 @@
 use datafusion::error::DataFusionError;
 use deltalake_core::DeltaTableError;
 
+use crate::change_feed_error::{ChangeFeedError, ChangesGone};
+
 /// Why a table can't be opened or scanned.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -48,6 +50,17 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// The changes of some versions can't be told.
+    #[error("the change feed of the Delta table at {uri} can't be read: {source}")]
+    ChangeFeed {
+        /// The table.
+        uri: String,
+        /// Why.
+        source: Box<ChangeFeedError>,
+    },
+    /// Changed rows are gone.
+    #[error(transparent)]
+    ChangesGone(#[from] ChangesGone),
     /// The log can't be written.
     #[error(
         "version {version} of the Delta table at {uri} can't be put; whether it is there isn't known: {source}"
@@ -85,6 +98,14 @@ impl Error {
     /// An error of a table, with what deltalake-core says.
     pub(crate) fn table(uri: &impl ToString, source: DeltaTableError) -> Self {
         Self::Table {
+            uri: uri.to_string(),
+            source: Box::new(source),
+        }
+    }
+
+    /// An error of a table's change feed.
+    pub(crate) fn change_feed(uri: &impl ToString, source: ChangeFeedError) -> Self {
+        Self::ChangeFeed {
             uri: uri.to_string(),
             source: Box::new(source),
         }

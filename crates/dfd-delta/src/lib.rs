@@ -4,6 +4,7 @@
 //!   log          commits: their actions, put and read by number
 //!   snapshot     one version: schema, files, statistics, deletion vectors; the cache of versions
 //!   files        a data file: its add action, its footer, the table's names for its columns
+//!   change_feed  what versions changed: the files to read, and which of their rows
 //!   scan         DeltaTableProvider -> plan -> DeltaScanExec (opaque, for foreign sessions)
 //!   plan_codec   tables, scans and filters in serialized plans
 //! ```
@@ -14,6 +15,8 @@
 
 #![warn(missing_docs, unreachable_pub, rustdoc::broken_intra_doc_links)]
 
+mod change_feed;
+mod change_feed_error;
 mod error;
 mod files;
 mod log;
@@ -26,13 +29,15 @@ mod table_features;
 #[cfg(test)]
 mod test_tables;
 
+pub use change_feed::ChangeFeed;
+pub use change_feed_error::{ChangeFeedError, ChangesGone};
 pub use error::Error;
 pub use files::parquet_metadata::{CREATED_BY, without_bounds};
 pub use log::{
     ActiveFile, ActiveFiles, Add, Commit, CommitInfo, Fields, LoggedCommit, TableDefinition,
     commit, commits_since, put_commit,
 };
-pub use metadata_tables::{cache_stats, caches, changes, files, history};
+pub use metadata_tables::{cache_stats, caches, files, history};
 pub use plan_codec::codec::{DeltaCodec, Resolve};
 pub use plan_codec::filter_codec::FilterCodec;
 pub use plan_codec::registry::RegistrationScope;
@@ -40,6 +45,7 @@ pub use scan::builder::with_types;
 pub use scan::opaque_exec::DeltaScanExec;
 pub use scan::opaque_table::OpaqueTable;
 pub use scan::provider::DeltaTableProvider;
+pub use scan::relation::Relation;
 pub use scan::rewrite_input::RewriteInput;
 pub use snapshot::{At, TableSnapshot};
 pub use table_features::{Work, table_features, unsupported};

@@ -2,14 +2,29 @@
 
 use std::sync::Arc;
 
-use deltalake_core::DeltaResult;
 use deltalake_core::logstore::{
-    LogStore, LogStoreFactory, ObjectStoreRef, StorageConfig, default_logstore, logstore_factories,
+    LogStore, LogStoreFactory, LogStoreRef, ObjectStoreRef, StorageConfig, default_logstore,
+    logstore_factories,
 };
+use deltalake_core::{DeltaResult, DeltaTableBuilder};
+use dfd_runtime::Location;
 use url::Url;
 
+/// What reads the log of the table at a location.
+pub(crate) fn log_store(location: &Location) -> DeltaResult<LogStoreRef> {
+    builder(location)?.build_storage()
+}
+
+/// What opens the table at a location.
+pub(crate) fn builder(location: &Location) -> DeltaResult<DeltaTableBuilder> {
+    register_log_store(location.url());
+    let url = location.url();
+    let builder = DeltaTableBuilder::from_url(url.clone())?;
+    Ok(builder.with_storage_backend(Arc::clone(location.store()), url.clone()))
+}
+
 /// Makes the log of a URL readable; deltalake-core keeps log stores by their scheme.
-pub(crate) fn register_log_store(url: &Url) {
+fn register_log_store(url: &Url) {
     if let Ok(scheme) = Url::parse(&format!("{}://", url.scheme())) {
         logstore_factories()
             .entry(scheme)

@@ -1,4 +1,4 @@
-//! What a log says beside the rows: commits, files and changes, as tables.
+//! What a log says beside the rows: commits and files, as tables.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,9 +8,7 @@ use arrow::array::{
     TimestampMillisecondArray, TimestampMillisecondBuilder, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
-use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
-use deltalake_core::delta_datafusion::DeltaCdfTableProvider;
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -50,7 +48,7 @@ fn in_memory(
 ///
 /// Columns: `version`, `timestamp`, `operation`, `operation_parameters` (JSON), `read_version`,
 /// `is_blind_append`, `engine_info`, `user_name`, `commit_info` (JSON, all of it). Commits that the
-/// log no longer has are left out; a commit without information has nulls.
+/// log no longer has are left out; a commit without information has nulls, and the time of its file.
 ///
 /// # Errors
 /// The log can't be read.
@@ -75,10 +73,11 @@ pub async fn history(snapshot: &TableSnapshot) -> Result<OpaqueTable, Error> {
         .collect();
     commits.sort_by(|a, b| b.cmp(a));
     let read = |(version, path): (u64, Path)| async move {
-        let bytes = store.get(&path).await?.bytes().await?;
-        Ok((version, commit_info(&bytes)))
+        let found = store.get(&path).await?;
+        let written = found.meta.last_modified.timestamp_millis();
+        Ok((version, written, commit_info(&found.bytes().await?)))
     };
-    let commits: Vec<(u64, Value)> = futures::stream::iter(commits)
+    let commits: Vec<(u64, i64, Value)> = futures::stream::iter(commits)
         .map(read)
         .buffered(MAX_CONCURRENT_REQUESTS)
         .try_collect()
@@ -90,9 +89,9 @@ pub async fn history(snapshot: &TableSnapshot) -> Result<OpaqueTable, Error> {
     let mut read_version = Int64Builder::new();
     let mut is_blind_append = BooleanBuilder::new();
     let mut texts: HashMap<&str, StringBuilder> = HashMap::new();
-    for (number, info) in &commits {
+    for (number, written, info) in &commits {
         version.append_value(i64::try_from(*number).unwrap_or(i64::MAX));
-        timestamp.append_option(info["timestamp"].as_i64());
+        timestamp.append_value(info["timestamp"].as_i64().unwrap_or(*written));
         read_version.append_option(info["readVersion"].as_i64());
         is_blind_append.append_option(info["isBlindAppend"].as_bool());
         for key in ["operation", "engineInfo", "userName"] {
@@ -186,7 +185,8 @@ pub fn files(snapshot: &TableSnapshot) -> Result<OpaqueTable, Error> {
             file.partition_values_map().into_iter().collect();
         let values = serde_json::to_string(&values).unwrap_or_default();
         partition_values.append_value(values);
-        stats.append_option(file.stats());
+        // Without any, deltalake-core may give an empty object.
+        stats.append_option(file.stats().filter(|stats| stats != "{}"));
     }
     let columns: Vec<(Field, ArrayRef)> = vec![
         (
@@ -258,28 +258,6 @@ pub fn caches() -> Result<OpaqueTable, Error> {
     }
     let (fields, columns) = columns.into_iter().unzip();
     in_memory(fields, columns, "CacheStats".to_owned())
-}
-
-/// The rows that the versions from `first` to `last`, both included, inserted, updated and deleted,
-/// with `_change_type`, `_commit_version` and `_commit_timestamp`.
-///
-/// # Errors
-/// The table keeps no change data, or not of these versions.
-pub fn changes(
-    snapshot: &TableSnapshot,
-    first: u64,
-    last: Option<u64>,
-) -> Result<OpaqueTable, Error> {
-    let builder = snapshot.change_data().with_starting_version(first);
-    let builder = match last {
-        Some(last) => builder.with_ending_version(last),
-        None => builder,
-    };
-    let uri = snapshot.location().url();
-    let table =
-        DeltaCdfTableProvider::try_new(builder).map_err(|error| Error::table(uri, error))?;
-    let table: Arc<dyn TableProvider> = Arc::new(table);
-    Ok(OpaqueTable::new(table, format!("DeltaChanges: {uri}")))
 }
 
 #[cfg(test)]

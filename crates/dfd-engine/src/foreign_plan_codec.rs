@@ -63,7 +63,7 @@ impl LogicalExtensionCodec for ForeignPlanCodec {
             .foreign
             .try_decode_table_provider(buffer, name, schema, context)?;
         Ok(match table.downcast_ref::<DeltaTableProvider>() {
-            Some(delta) => Arc::new(DeltaTableProvider::native(Arc::clone(delta.snapshot()))),
+            Some(delta) => Arc::new(DeltaTableProvider::native(delta.relation().clone())),
             None => table,
         })
     }
@@ -231,7 +231,9 @@ mod tests {
         let table = DeltaTable::new(&[batch(vec![("n", numbers(0..3))])]);
         let found = crossed(table.opaque());
         let native = found.downcast_ref::<DeltaTableProvider>().unwrap();
-        assert!(Arc::ptr_eq(native.snapshot(), table.opaque().snapshot()));
+        let opaque = table.opaque();
+        let snapshots = [native, &opaque].map(|table| table.relation().snapshot().unwrap());
+        assert!(Arc::ptr_eq(snapshots[0], snapshots[1]));
         let filter = datafusion::logical_expr::col("n").gt(datafusion::logical_expr::lit(1_i64));
         let support =
             |table: &dyn TableProvider| table.supports_filters_pushdown(&[&filter]).unwrap();

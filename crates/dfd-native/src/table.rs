@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use datafusion::catalog::TableProvider;
 use datafusion_ffi::proto::logical_extension_codec::FFI_LogicalExtensionCodec;
 use datafusion_ffi::table_provider::FFI_TableProvider;
-use dfd_delta::{At, DeltaTableProvider, Error, FilterCodec, OpaqueTable, TableSnapshot};
+use dfd_delta::{At, DeltaTableProvider, Error, FilterCodec, TableSnapshot};
 use dfd_runtime::Location;
 use futures::future::try_join_all;
 use pyo3::prelude::*;
@@ -62,7 +62,9 @@ impl DeltaTable {
     /// The changes of the versions from `first` to `last`, both included.
     #[pyo3(signature = (first, last=None))]
     fn changes(&self, py: Python<'_>, first: u64, last: Option<u64>) -> PyResult<LogTable> {
-        LogTable::made(py, dfd_delta::changes(&self.snapshot, first, last))
+        let read: Result<_, Error> =
+            py.detach(|| dfd_runtime::block_on(self.snapshot.changes(first, last))?);
+        LogTable::made(py, read.map(DeltaTableProvider::opaque))
     }
 
     fn __datafusion_table_provider__<'py>(
@@ -100,10 +102,13 @@ fn exported<'py>(
 
 /// What the log says beside the rows; exports `__datafusion_table_provider__`.
 #[pyclass(module = "dfd_native", frozen)]
-pub(crate) struct LogTable(Arc<OpaqueTable>);
+pub(crate) struct LogTable(Arc<dyn TableProvider>);
 
 impl LogTable {
-    pub(crate) fn made(py: Python<'_>, table: Result<OpaqueTable, Error>) -> PyResult<Self> {
+    pub(crate) fn made(
+        py: Python<'_>,
+        table: Result<impl TableProvider + 'static, Error>,
+    ) -> PyResult<Self> {
         let table = table.map_err(|error| errors::table(py, &error))?;
         Ok(Self(Arc::new(table)))
     }
@@ -116,7 +121,7 @@ impl LogTable {
         py: Python<'py>,
         session: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        exported(py, session, Arc::clone(&self.0) as _)
+        exported(py, session, Arc::clone(&self.0))
     }
 }
 

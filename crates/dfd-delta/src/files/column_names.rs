@@ -174,7 +174,12 @@ impl MappingMode {
             let ids: HashMap<_, _> = wanted.iter().filter_map(with_id).collect();
             let by_id = |column: &TypePtr| {
                 let info = column.get_basic_info();
-                ids.get(&info.has_id().then(|| info.id())?).copied()
+                if info.has_id() {
+                    return ids.get(&info.id()).copied();
+                }
+                // What the table has no id for has none in its files, as the type of a change.
+                let mut named = wanted.iter().filter(|field| with_id(field).is_none());
+                named.find(|field| field.name() == column.name())
             };
             return Ok(columns.iter().map(by_id).collect());
         }

@@ -6,13 +6,13 @@ use chrono::{TimeZone, Utc};
 use datafusion::common::Statistics;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetRowSelection;
-use deltalake_core::kernel::LogicalFileView;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 use serde_json::Value;
 use url::Url;
 
 use crate::error::Error;
+use crate::files::log_file::LogFile;
 use crate::files::log_values::partition_value;
 use crate::files::scan_columns::ScanColumns;
 use crate::files::statistics::{Bounds, statistics};
@@ -29,22 +29,24 @@ pub(crate) struct DataFile {
 }
 
 impl DataFile {
-    /// A file from an add action of a table at `root`; `selection` are the rows its deletion vector leaves.
+    /// A file of a table at `root`; of its rows, `selection` has those that count.
     pub(crate) fn try_new(
-        file: &LogicalFileView,
+        file: &LogFile,
         root: &Url,
         columns: &ScanColumns,
         selection: Option<ParquetRowSelection>,
     ) -> Result<Self, Error> {
         let refused = |reason: String| Error::File {
-            path: file.path().into_owned(),
+            path: file.path.clone(),
             reason,
         };
-        let location = location(&file.path(), root).map_err(refused)?;
-        let values = file.partition_values_map();
-        let partition_values = columns
+        let location = location(&file.path, root).map_err(refused)?;
+        let values = &file.partition_values;
+        let in_log = columns.partition.len().saturating_sub(file.constants.len());
+        let mut partition_values = columns
             .partition
             .iter()
+            .take(in_log)
             .map(|field| {
                 let physical = columns.mapping.physical(field.name());
                 let text = values.get(physical).or_else(|| values.get(field.name()));
@@ -58,17 +60,19 @@ impl DataFile {
                 )
             })
             .collect::<Result<Vec<_>, _>>()?;
+        partition_values.extend(file.constants.iter().cloned());
         let json: Value = file
-            .stats()
-            .and_then(|text| serde_json::from_str(&text).ok())
+            .stats
+            .as_ref()
+            .and_then(|text| serde_json::from_str(text).ok())
             .unwrap_or_default();
         let (statistics, bounds) = statistics(&json, file, columns, &partition_values);
         let statistics = Arc::new(statistics);
         let mut scanned: PartitionedFile = ObjectMeta {
             location,
-            size: u64::try_from(file.size()).map_err(|error| refused(error.to_string()))?,
+            size: u64::try_from(file.size).map_err(|error| refused(error.to_string()))?,
             last_modified: Utc
-                .timestamp_millis_opt(file.modification_time())
+                .timestamp_millis_opt(file.modification_time)
                 .single()
                 .unwrap_or_default(),
             e_tag: None,

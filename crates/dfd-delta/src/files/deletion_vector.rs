@@ -24,6 +24,17 @@ pub(crate) fn selection(keep: &[bool], num_rows: usize) -> ParquetRowSelection {
     ParquetRowSelection::new(RowSelection::from(selectors))
 }
 
+/// Of a file's rows, those of `changed` that aren't in `but`, as a mask; None where one lies outside of the file.
+pub(crate) fn difference(changed: &[u64], but: &[u64], num_rows: usize) -> Option<Vec<bool>> {
+    let mut mask = vec![false; num_rows];
+    for (rows, is_selected) in [(changed, true), (but, false)] {
+        for row in rows {
+            *mask.get_mut(usize::try_from(*row).ok()?)? = is_selected;
+        }
+    }
+    Some(mask)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,6 +45,25 @@ mod tests {
         assert_eq!(selected.selection().row_count(), 8);
         assert_eq!(selected.selection().skipped_row_count(), 2);
         assert_eq!(selection(&[], 3).selection().row_count(), 3);
+    }
+
+    #[test]
+    fn rows_that_changed_are_those_of_one_vector_and_not_of_the_other() {
+        let rows = |changed: &[u64], but: &[u64], rows| {
+            let mask = difference(changed, but, rows)?;
+            Some(
+                (0..)
+                    .zip(mask)
+                    .filter(|(_, is)| *is)
+                    .map(|(row, _)| row)
+                    .collect::<Vec<u64>>(),
+            )
+        };
+        assert_eq!(rows(&[1, 2, 4], &[0, 2], 5), Some(vec![1, 4]));
+        assert_eq!(rows(&[1], &[1], 2), Some(vec![]));
+        assert_eq!(rows(&[], &[], 0), Some(vec![]));
+        assert_eq!(rows(&[5], &[], 5), None);
+        assert_eq!(rows(&[], &[u64::MAX], 5), None);
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Data files: what the log and their footers say of them, under the names of the table.
 
+pub(crate) mod changed_in;
 pub(crate) mod column_mapping;
 pub(crate) mod column_names;
 pub(crate) mod data_file;
 pub(crate) mod deletion_vector;
+pub(crate) mod file_set;
+pub(crate) mod log_file;
 pub(crate) mod log_values;
 pub(crate) mod parquet_metadata;
 pub(crate) mod scan_columns;

@@ -28,8 +28,9 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricB
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
+use crate::files::changed_in::ChangedIn;
 use crate::files::column_names::TableNames;
 use dfd_runtime::Location;
 use dfd_runtime::{CountingStore, Verb};
@@ -37,6 +38,7 @@ use dfd_runtime::{CountingStore, Verb};
 /// Readers of the files of one table, for one scan.
 #[derive(Debug)]
 pub(crate) struct Readers {
+    store: Arc<dyn ObjectStore>,
     files: DefaultParquetFileReaderFactory,
     footers: Arc<Footers>,
     names: Arc<TableNames>,
@@ -69,7 +71,8 @@ impl Readers {
             location.is_local(),
         ));
         Self {
-            files: DefaultParquetFileReaderFactory::new(store),
+            files: DefaultParquetFileReaderFactory::new(Arc::clone(&store)),
+            store,
             footers: Arc::new(Footers {
                 cache,
                 store: location.store_url().to_string(),
@@ -94,12 +97,18 @@ impl Readers {
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Reader> {
         let object = file.object_meta.clone();
+        let origin = Origin {
+            store: Arc::clone(&self.store),
+            path: object.location.clone(),
+            changed_in: file.extension::<ChangedIn>().copied(),
+        };
         let inner = self
             .files
             .create_reader(partition, file, footer_size_hint, metrics)?;
         Ok(Reader {
             inner,
             object,
+            origin,
             footers: Arc::clone(&self.footers),
             names: Arc::clone(&self.names),
         })
@@ -119,9 +128,32 @@ impl ParquetFileReaderFactory for Readers {
     }
 }
 
+/// Where a file is, and why it is read.
+struct Origin {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    changed_in: Option<ChangedIn>,
+}
+
+impl Origin {
+    /// The error, or that the file is gone, where what a version changed in it was asked for.
+    async fn explained(&self, error: ParquetError) -> ParquetError {
+        let Some(changed_in) = self.changed_in else {
+            return error;
+        };
+        match self.store.head(&self.path).await {
+            Err(object_store::Error::NotFound { .. }) => {
+                ParquetError::External(changed_in.gone(&self.path).into())
+            }
+            _ => error,
+        }
+    }
+}
+
 struct Reader {
     inner: Box<dyn AsyncFileReader + Send>,
     object: ObjectMeta,
+    origin: Origin,
     footers: Arc<Footers>,
     names: Arc<TableNames>,
 }
@@ -153,7 +185,11 @@ impl Reader {
         self.footers.misses.add(1);
         // With its page index: whoever asks for that later would read it each time.
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-        let footer = self.inner.get_metadata(Some(&options)).await?;
+        let footer = self.inner.get_metadata(Some(&options)).await;
+        let footer = match footer {
+            Ok(footer) => footer,
+            Err(error) => return Err(self.origin.explained(error).await),
+        };
         let footer = without_float_bounds(footer)?;
         let kept = Arc::new(CachedParquetMetaData::new(Arc::clone(&footer)));
         cache.put(
@@ -166,14 +202,26 @@ impl Reader {
 
 impl AsyncFileReader for Reader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        self.inner.get_bytes(range)
+        let read = async move {
+            match self.inner.get_bytes(range).await {
+                Err(error) => Err(self.origin.explained(error).await),
+                read => read,
+            }
+        };
+        read.boxed()
     }
 
     fn get_byte_ranges(
         &mut self,
         ranges: Vec<Range<u64>>,
     ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
-        self.inner.get_byte_ranges(ranges)
+        let read = async move {
+            match self.inner.get_byte_ranges(ranges).await {
+                Err(error) => Err(self.origin.explained(error).await),
+                read => read,
+            }
+        };
+        read.boxed()
     }
 
     fn get_metadata<'a>(

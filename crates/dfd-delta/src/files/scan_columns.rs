@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use datafusion_datasource::TableSchema;
+use deltalake_core::kernel::Metadata;
 
 use crate::files::column_mapping::{ColumnMapping, relaxed};
 use crate::files::column_names::TableNames;
@@ -39,6 +40,24 @@ impl ScanColumns {
             )),
             partition: partition.collect(),
             mapping,
+        }
+    }
+
+    /// The columns of a version with this schema and metadata.
+    pub(crate) fn of_version(schema: &Schema, metadata: &Metadata) -> Self {
+        let mode = metadata.configuration().get("delta.columnMapping.mode");
+        let mapping = ColumnMapping::new(schema, mode.map(String::as_str));
+        Self::new(schema, metadata.partition_columns(), mapping)
+    }
+
+    /// The same with further columns: some in the files, some whose values are constant in each.
+    pub(crate) fn with_more(&self, in_files: &[FieldRef], constants: &[FieldRef]) -> Self {
+        let all = |known: &Fields, more: &[FieldRef]| known.iter().chain(more).cloned().collect();
+        let fields: Fields = all(self.file_schema.fields(), in_files);
+        Self {
+            file_schema: Arc::new(Schema::new(fields)),
+            partition: all(&self.partition, constants),
+            mapping: self.mapping.clone(),
         }
     }
 
@@ -126,6 +145,19 @@ mod tests {
         let inner = Field::new("x", DataType::Utf8, true);
         let inside = DataType::Struct(vec![inner].into());
         assert_eq!(columns.file_schema.field(4).data_type(), &inside);
+    }
+
+    #[test]
+    fn further_columns_come_after_those_of_their_kind() {
+        let added = ["x", "y", "z"].map(|name| Arc::new(Field::new(name, DataType::Int64, false)));
+        let columns = columns().with_more(&added[..1], &added[1..]);
+        let schema = columns.table_schema();
+        let names = kinds(schema.table_schema())
+            .into_iter()
+            .map(|(name, _)| name);
+        let names: Vec<_> = names.collect();
+        let expected = ["id", "name", "long", "raw", "s", "x", "p", "q", "y", "z"];
+        assert_eq!(names, expected);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use arrow::datatypes::SchemaRef;
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
-use deltalake_core::kernel::LogicalFileView;
 use serde_json::Value;
 
+use crate::files::log_file::LogFile;
 use crate::files::log_values::{Bound, End, bound};
 use crate::files::scan_columns::ScanColumns;
 
@@ -15,16 +15,14 @@ pub(crate) type Bounds = Vec<[Option<Bound>; 2]>;
 /// The statistics of a file by column of the scan, and its bounds for pruning.
 pub(crate) fn statistics(
     json: &Value,
-    file: &LogicalFileView,
+    file: &LogFile,
     columns: &ScanColumns,
     partition_values: &[ScalarValue],
 ) -> (Statistics, Bounds) {
-    let deleted = file
-        .deletion_vector_descriptor()
-        .map(|vector| vector.cardinality);
+    let deleted = file.deleted_rows;
     let stored = json.get("numRecords").and_then(Value::as_u64);
     let rows = stored
-        .and_then(|rows| rows.checked_sub(u64::try_from(deleted.unwrap_or(0)).ok()?))
+        .and_then(|rows| rows.checked_sub(deleted.unwrap_or(0)))
         .and_then(|rows| usize::try_from(rows).ok());
     let is_tight = json.get("tightBounds").and_then(Value::as_bool);
     let whole = deleted.is_none() && is_tight != Some(false);
@@ -33,7 +31,7 @@ pub(crate) fn statistics(
     let mut statistics = Statistics::new_unknown(&columns.file_schema);
     statistics.num_rows = rows.map_or(Precision::Absent, Precision::Exact);
     statistics.total_byte_size =
-        usize::try_from(file.size()).map_or(Precision::Absent, Precision::Inexact);
+        usize::try_from(file.size).map_or(Precision::Absent, Precision::Inexact);
     let mut bounds = Vec::with_capacity(columns.file_schema.fields().len());
     for (field, column) in columns
         .file_schema

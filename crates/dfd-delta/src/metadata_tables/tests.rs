@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::test_tables::{
-    Add, TestTable, cache_of_ones_own, field, lines, longs, metadata, mixed, protocol, queried,
-    remove, rows, run,
+    Add, TestTable, cache_of_ones_own, field, lines, metadata, mixed, protocol, queried, remove,
+    run,
 };
+use datafusion::catalog::TableProvider;
 use serde_json::json;
 
 fn all(table: OpaqueTable, query: &str) -> Vec<String> {
@@ -34,11 +35,14 @@ fn table_with_history() -> TestTable {
         ],
     );
     table.commit(3, &[json!({"commitInfo": {"operation": "later"}})]);
+    for version in 0..4 {
+        table.date(version, 1_700_000_000 + version);
+    }
     table
 }
 
 #[test]
-fn history_is_newest_first_with_nulls_for_what_a_commit_does_not_say() {
+fn history_is_newest_first_with_nulls_for_what_a_commit_does_not_say_and_the_time_of_its_file() {
     let table = table_with_history();
     let log = table.path("_delta_log");
     // None of these is a commit.
@@ -76,8 +80,8 @@ fn history_is_newest_first_with_nulls_for_what_a_commit_does_not_say() {
             "select version, timestamp, operation, operation_parameters, read_version, is_blind_append, engine_info, user_name from t"
         ),
         [
-            "2||WRITE||1|false||",
-            "1|||||||",
+            "2|2023-11-14T22:13:22Z|WRITE||1|false||",
+            "1|2023-11-14T22:13:21Z||||||",
             r#"0|2020-09-13T12:26:40.123Z|CREATE TABLE|{"mode":"ErrorIfExists"}||true|by hand|ann"#,
         ]
     );
@@ -162,7 +166,7 @@ fn files_are_those_of_the_version() {
     assert_eq!(
         all(files, "select * from t order by path"),
         [
-            format!("a b|7|{said}||0|{values}|{{}}"),
+            format!("a b|7|{said}||0|{values}|"),
             format!(r#"cut|7|{said}|5|2|{values}|{{"numRecords":5}}"#),
         ]
     );
@@ -187,25 +191,6 @@ fn caches_are_those_of_the_process() {
     assert_eq!((snapshots, footers), ("snapshot", "parquet_meta"));
     assert!(stats.hits >= 1 && stats.misses >= 1 && stats.entries >= 1);
     assert!(stats.bytes >= snapshot.bytes());
-}
-
-#[test]
-fn changes_are_those_between_two_versions() {
-    let configuration = json!({"delta.enableChangeDataFeed": "true"});
-    let fields = [field("id", "long")];
-    let table = TestTable::of(&[protocol(&[]), metadata(&fields, &[], configuration)]);
-    for version in 1..=3_i64 {
-        let stored = rows([("id", longs([version, 10 * version]))]);
-        let add = table.write(&format!("{version}"), &stored);
-        table.commit(version as u64, &[add.action()]);
-    }
-    let snapshot = table.open();
-    let query = "select id, _change_type, _commit_version from t order by id";
-    let between = changes(&snapshot, 1, Some(2)).unwrap();
-    let expected = ["1|insert|1", "2|insert|2", "10|insert|1", "20|insert|2"];
-    assert_eq!(all(between, query), expected);
-    let since = changes(&snapshot, 3, None).unwrap();
-    assert_eq!(all(since, query), ["3|insert|3", "30|insert|3"]);
 }
 
 #[test]

@@ -20,9 +20,11 @@ use datafusion_proto::logical_plan::LogicalExtensionCodec;
 use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
 use serde::{Deserialize, Serialize};
 
+use crate::change_feed::ChangeFeed;
 use crate::plan_codec::registry;
 use crate::scan::opaque_exec::DeltaScanExec;
 use crate::scan::provider::DeltaTableProvider;
+use crate::scan::relation::Relation;
 use crate::scan::request::{Request, Views};
 use crate::snapshot::{At, TableSnapshot};
 use dfd_runtime::Location;
@@ -42,13 +44,16 @@ impl fmt::Debug for DeltaCodec {
     }
 }
 
-/// A Delta table in a plan.
+/// A version of a Delta table in a plan, or a change feed that ends with it.
 #[derive(Debug, Serialize, Deserialize)]
 struct TableRef {
     uri: String,
     version: u64,
+    /// The version with which the change feed begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    changes_from: Option<u64>,
     profile: String,
-    /// The process that wrote the plan, and its number for the snapshot.
+    /// The process that wrote the plan, and its number for the relation.
     process: u64,
     instance: u64,
 }
@@ -81,13 +86,14 @@ fn read(buffer: &[u8]) -> Result<Payload> {
 }
 
 impl TableRef {
-    fn of(snapshot: &TableSnapshot) -> Self {
+    fn of(relation: &Relation) -> Self {
         Self {
-            uri: snapshot.location().url().to_string(),
-            version: snapshot.version(),
-            profile: snapshot.location().profile().to_owned(),
+            uri: relation.location().url().to_string(),
+            version: relation.version(),
+            changes_from: relation.first_version(),
+            profile: relation.location().profile().to_owned(),
             process: registry::process_token(),
-            instance: snapshot.instance(),
+            instance: relation.instance(),
         }
     }
 }
@@ -98,11 +104,11 @@ impl DeltaCodec {
         Self { resolve }
     }
 
-    fn snapshot(&self, table: &TableRef) -> Result<Arc<TableSnapshot>> {
+    fn relation(&self, table: &TableRef) -> Result<Relation> {
         if table.process == registry::process_token()
-            && let Some(snapshot) = TableSnapshot::alive(table.instance)
+            && let Some(relation) = Relation::alive(table.changes_from, table.instance)
         {
-            return Ok(snapshot);
+            return Ok(relation);
         }
         let options = if table.profile.is_empty() {
             Some(HashMap::new())
@@ -118,8 +124,17 @@ impl DeltaCodec {
         };
         let profile = Some(table.profile.as_str()).filter(|name| !name.is_empty());
         let location = Location::try_new(&table.uri, &options, profile)?;
-        let at = At::Version(table.version);
-        Ok(dfd_runtime::block_on(TableSnapshot::open(location, at))??)
+        let version = table.version;
+        Ok(match table.changes_from {
+            Some(first) => {
+                let feed = ChangeFeed::open(location, first, version);
+                dfd_runtime::block_on(feed)??.into()
+            }
+            None => {
+                let snapshot = TableSnapshot::open(location, At::Version(version));
+                dfd_runtime::block_on(snapshot)??.into()
+            }
+        })
     }
 }
 
@@ -141,8 +156,8 @@ impl LogicalExtensionCodec for DeltaCodec {
     ) -> Result<Arc<dyn TableProvider>> {
         match read(buffer)? {
             Payload::Delta(table) => {
-                let snapshot = self.snapshot(&table)?;
-                Ok(Arc::new(DeltaTableProvider::opaque(snapshot)))
+                let relation = self.relation(&table)?;
+                Ok(Arc::new(DeltaTableProvider::opaque(relation)))
             }
             Payload::Local { process, .. } if process != registry::process_token() => {
                 plan_err!("the plan refers to {name}, a table in the memory of another process")
@@ -164,7 +179,7 @@ impl LogicalExtensionCodec for DeltaCodec {
         buffer: &mut Vec<u8>,
     ) -> Result<()> {
         let payload = match table.downcast_ref::<DeltaTableProvider>() {
-            Some(delta) => Payload::Delta(TableRef::of(delta.snapshot())),
+            Some(delta) => Payload::Delta(TableRef::of(delta.relation())),
             None => Payload::Local {
                 process: registry::process_token(),
                 id: registry::register(table),
@@ -191,7 +206,7 @@ impl PhysicalExtensionCodec for DeltaCodec {
             .map(|bytes| Expr::from_bytes_with_ctx(bytes, context))
             .collect::<Result<Vec<_>>>()?;
         let request = Request {
-            snapshot: self.snapshot(&scan.table)?,
+            relation: self.relation(&scan.table)?,
             projection: scan.projection,
             filters,
             limit: scan.limit,
@@ -229,7 +244,7 @@ impl PhysicalExtensionCodec for DeltaCodec {
             .map(|filter| filter.to_bytes().map(|bytes| bytes.to_vec()))
             .collect::<Result<Vec<_>>>()?;
         let scan = ScanRef {
-            table: TableRef::of(&request.snapshot),
+            table: TableRef::of(&request.relation),
             projection: request.projection.clone(),
             filters,
             limit: request.limit,

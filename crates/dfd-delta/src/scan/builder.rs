@@ -1,4 +1,4 @@
-//! Makes the plan of a scan from the files of a snapshot.
+//! Makes the plan of a scan from the files of a relation.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -22,19 +22,20 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder};
 use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{
     ExecutionPlan, ExecutionPlanProperties, PhysicalExpr, SendableRecordBatchStream,
 };
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::files::data_file::DataFile;
+use crate::files::file_set::FileSet;
 use crate::files::parquet_metadata::Readers;
 use crate::files::scan_columns::ScanColumns;
 use crate::files::statistics::statistics_as;
 use crate::scan::opaque_exec::DeltaScanExec;
 use crate::scan::pruning;
 use crate::scan::request::{Request, Views, filters_exactly, unqualified};
-use crate::snapshot::TableSnapshot;
 
 /// A planned scan.
 pub struct Planned {
@@ -64,7 +65,7 @@ impl Request {
     /// The scan as a foreign session has it.
     async fn plan_for_foreign_session(&self, session: &SessionState) -> Result<Planned> {
         let Some(condition) = self.condition() else {
-            return split(self.plan(session, true).await?, session);
+            return self.plan(session, true).await;
         };
         match self
             .plan_with_filter(&condition, self.views_of(&condition), session)
@@ -86,7 +87,7 @@ impl Request {
         views: Views,
         session: &SessionState,
     ) -> Result<Planned> {
-        let schema = self.snapshot.schema();
+        let schema = self.relation.schema();
         let wanted = self.schema()?;
         let mut projection = match &self.projection {
             Some(projection) => projection.clone(),
@@ -103,14 +104,14 @@ impl Request {
         let missing: Vec<_> = (0..schema.fields().len()).filter(is_missing).collect();
         projection.extend(missing);
         let scan = Self {
-            snapshot: Arc::clone(&self.snapshot),
+            relation: self.relation.clone(),
             projection: Some(projection),
             filters: self.filters.clone(),
             // Of rows that are left after the filter.
             limit: None,
             views,
         };
-        let Planned { plan, scanned } = split(scan.plan(session, true).await?, session)?;
+        let Planned { plan, scanned } = scan.plan(session, true).await?;
         let input = DFSchema::try_from(plan.schema())?;
         let condition = session.create_physical_expr(condition.clone(), &input)?;
         let filter = FilterExecBuilder::new(condition, plan)
@@ -124,7 +125,7 @@ impl Request {
     /// The columns that `condition` looks at, and no other filter: most are not wanted beyond it, or of few rows.
     fn views_of(&self, condition: &Expr) -> Views {
         let others = self.filters.iter();
-        let others = others.filter(|filter| !filters_exactly(&self.snapshot, filter));
+        let others = others.filter(|filter| !filters_exactly(&self.relation, filter));
         let others: HashSet<_> = others
             .flat_map(|filter| filter.column_refs())
             .map(Column::name)
@@ -134,21 +135,49 @@ impl Request {
         Views::Of(alone.map(str::to_owned).collect())
     }
 
-    /// The plan of the scan in a session of dfd's own; `prune_in_scan` where none of its optimizers sees it.
-    pub async fn plan(&self, session: &dyn Session, prune_in_scan: bool) -> Result<Planned> {
-        let snapshot = &self.snapshot;
-        if snapshot.fallback().is_some() {
+    /// The plan of the scan in a session of dfd's own; where none of its optimizers sees it, `is_hidden`, it is pruned
+    /// in its files, and split over partitions.
+    pub async fn plan(&self, session: &dyn Session, is_hidden: bool) -> Result<Planned> {
+        if let Some(snapshot) = self.relation.fallback() {
             let scan = snapshot.delta_scan().await?;
             let projection = self.projection.as_ref();
             let plan = scan
                 .scan(session, projection, &self.filters, self.limit)
                 .await?;
             let plan = with_types(plan, &self.schema()?)?;
-            return Ok(Planned { plan, scanned: 0 });
+            let planned = Planned { plan, scanned: 0 };
+            return if is_hidden {
+                split(planned, session)
+            } else {
+                Ok(planned)
+            };
         }
+        let of_set = |set: &FileSet| {
+            let planned = self.plan_of(set, session, is_hidden)?;
+            if is_hidden {
+                split(planned, session)
+            } else {
+                Ok(planned)
+            }
+        };
+        let plans = self.relation.file_sets().iter().map(of_set);
+        in_one(plans.collect::<Result<_>>()?, self.schema()?)
+    }
+
+    /// The scan of those of some files that may match.
+    fn plan_of(
+        &self,
+        set: &FileSet,
+        session: &dyn Session,
+        prune_in_scan: bool,
+    ) -> Result<Planned> {
+        let relation = &self.relation;
         let columns = match &self.views {
-            Views::None => Cow::Borrowed(snapshot.columns()),
-            views => Cow::Owned(snapshot.columns().with_views(|name| views.has(name))),
+            Views::None => Cow::Borrowed(&set.columns),
+            views => Cow::Owned(
+                set.columns
+                    .with_views(|name| views.has(name) && relation.is_in_files(name)),
+            ),
         };
         let table_schema = columns.table_schema();
         let scan_schema = Arc::clone(table_schema.table_schema());
@@ -156,8 +185,8 @@ impl Request {
             .filters
             .iter()
             .map(unqualified)
-            .partition(|filter| snapshot.is_partition_predicate(filter));
-        let mut files: Vec<&DataFile> = snapshot.files().iter().collect();
+            .partition(|filter| set.is_partition_predicate(filter));
+        let mut files: Vec<&DataFile> = set.files.iter().collect();
         if let Some(predicate) = predicate(session, by_partition, &scan_schema)? {
             files = pruning::in_partitions(files, &predicate, &scan_schema)?;
         }
@@ -168,8 +197,8 @@ impl Request {
             (None, None) => {}
         }
         let scan = FileScan {
-            snapshot,
-            indices: scan_indices(snapshot, self.projection.as_ref(), &scan_schema)?,
+            set,
+            indices: scan_indices(relation.schema(), self.projection.as_ref(), &scan_schema)?,
             columns: &columns,
             // In a session of dfd's own the filter above the scan is pushed into it.
             predicate: predicate.filter(|_| prune_in_scan),
@@ -182,7 +211,7 @@ impl Request {
 }
 
 /// A scan over as many partitions as `session` asks for: a foreign session can't split what it can't see.
-fn split(planned: Planned, session: &SessionState) -> Result<Planned> {
+fn split(planned: Planned, session: &dyn Session) -> Result<Planned> {
     let options = session.config_options();
     let partitions = options.execution.target_partitions;
     Ok(match planned.plan.repartitioned(partitions, options)? {
@@ -191,9 +220,21 @@ fn split(planned: Planned, session: &SessionState) -> Result<Planned> {
     })
 }
 
-/// Some files of a snapshot as a Parquet scan.
+/// The rows of all plans; those that read nothing are left out.
+fn in_one(plans: Vec<Planned>, schema: SchemaRef) -> Result<Planned> {
+    let scanned = plans.iter().map(|planned| planned.scanned).sum();
+    let (read, idle): (Vec<_>, Vec<_>) = plans.into_iter().partition(|plan| plan.scanned > 0);
+    let plan = match (read.is_empty(), idle.into_iter().next()) {
+        (true, Some(idle)) => idle.plan,
+        (true, None) => Arc::new(EmptyExec::new(schema)),
+        (false, _) => UnionExec::try_new(read.into_iter().map(|planned| planned.plan).collect())?,
+    };
+    Ok(Planned { plan, scanned })
+}
+
+/// Some files of a set as a Parquet scan.
 pub(crate) struct FileScan<'a> {
-    pub snapshot: &'a TableSnapshot,
+    pub set: &'a FileSet,
     pub columns: &'a ScanColumns,
     pub files: Vec<&'a DataFile>,
     /// Of the columns of the scan.
@@ -206,7 +247,7 @@ pub(crate) struct FileScan<'a> {
 
 impl FileScan<'_> {
     fn plan(self, session: &dyn Session) -> Result<Planned> {
-        let (snapshot, columns) = (self.snapshot, self.columns);
+        let (set, columns) = (self.set, self.columns);
         let table_schema = columns.table_schema();
         let scan_schema = Arc::clone(table_schema.table_schema());
         if self.files.is_empty() {
@@ -215,10 +256,10 @@ impl FileScan<'_> {
             return Ok(Planned { plan, scanned: 0 });
         }
         let scanned = self.files.len();
-        let statistics = if scanned == snapshot.files().len() {
-            snapshot.statistics().clone()
+        let statistics = if scanned == set.files.len() {
+            set.statistics().clone()
         } else {
-            snapshot.statistics_of(self.files.iter().copied(), &scan_schema)
+            FileSet::statistics_of(self.files.iter().copied(), &scan_schema)
         };
         let statistics = statistics_as(statistics, &scan_schema);
         let options = session.config_options();
@@ -234,8 +275,8 @@ impl FileScan<'_> {
             .cache_manager
             .get_file_metadata_cache();
         let names = columns.names();
-        let readers = Readers::new(snapshot.location(), names, footers, source.metrics());
-        count_files(snapshot, scanned, source.metrics());
+        let readers = Readers::new(&set.location, names, footers, source.metrics());
+        count_files(set, scanned, source.metrics());
         source = source.with_parquet_file_reader_factory(Arc::new(readers));
         if let Some(bytes) = options.execution.parquet.metadata_size_hint {
             source = source.with_metadata_size_hint(bytes);
@@ -251,7 +292,7 @@ impl FileScan<'_> {
             // This sorts them by their paths.
             group.split_files(options.execution.target_partitions)
         };
-        let store_url = snapshot.location().store_url().clone();
+        let store_url = set.location.store_url().clone();
         let config = FileScanConfigBuilder::new(store_url, Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics)
@@ -299,20 +340,19 @@ pub fn with_types(
     Ok(Arc::new(ProjectionExec::try_new(columns, plan)?))
 }
 
-fn count_files(snapshot: &TableSnapshot, scanned: usize, metrics: &ExecutionPlanMetricsSet) {
-    let considered = snapshot.files().len();
+fn count_files(set: &FileSet, scanned: usize, metrics: &ExecutionPlanMetricsSet) {
+    let considered = set.files.len();
     for (name, count) in [("files_considered", considered), ("files_scanned", scanned)] {
         MetricBuilder::new(metrics).global_counter(name).add(count);
     }
 }
 
-/// The columns of the table, or of its projection, by their place in the scan.
+/// The columns of a schema, or of its projection, by their place in the scan.
 pub(crate) fn scan_indices(
-    snapshot: &TableSnapshot,
+    schema: &SchemaRef,
     projection: Option<&Vec<usize>>,
     scan_schema: &SchemaRef,
 ) -> Result<Vec<usize>> {
-    let schema = snapshot.schema();
     let place = |index: usize| Ok(scan_schema.index_of(schema.field(index).name())?);
     match projection {
         Some(projection) => projection.iter().map(|index| place(*index)).collect(),

@@ -6,5 +6,6 @@ pub(crate) mod opaque_exec;
 pub(crate) mod opaque_table;
 pub(crate) mod provider;
 pub(crate) mod pruning;
+pub(crate) mod relation;
 pub(crate) mod request;
 pub(crate) mod rewrite_input;

@@ -53,11 +53,14 @@ impl DeltaScanExec {
         target_partitions: usize,
     ) -> Result<Self> {
         let schema = request.schema()?;
-        let considered = request.snapshot.files().len();
+        let considered = request.relation.num_files();
         let fields = schema.fields().iter().map(|field| field.name().as_str());
         let columns = fields.collect::<Vec<_>>().join(", ");
         let filter = request.condition();
         let filter = filter.map(|filter| format!(", filter=[{filter}]"));
+        let last = request.relation.version();
+        let versions = request.relation.first_version();
+        let versions = versions.map(|first| format!("changes={first} to {last}, "));
         let properties = if inner.schema() == schema {
             Arc::clone(inner.properties())
         } else {
@@ -72,7 +75,8 @@ impl DeltaScanExec {
             inner,
             properties,
             name: format!(
-                "DeltaScanExec: files={scanned} of {considered}, columns=[{columns}]{}",
+                "DeltaScanExec: {}files={scanned} of {considered}, columns=[{columns}]{}",
+                versions.unwrap_or_default(),
                 filter.unwrap_or_default()
             ),
             request: Some(request),
@@ -431,7 +435,7 @@ mod tests {
         let exec = exec.downcast_ref::<DeltaScanExec>().unwrap();
         let (request, partitions) = exec.request().unwrap();
         assert_eq!(partitions, 3);
-        assert!(Arc::ptr_eq(&request.snapshot, &snapshot));
+        assert!(Arc::ptr_eq(request.relation.snapshot().unwrap(), &snapshot));
         assert_eq!(request.projection, Some(vec![3]));
         assert_eq!((&request.filters[..], request.limit), (&filters[..], None));
         let empty = Arc::new(EmptyExec::new(Arc::new(Schema::empty())));
@@ -451,7 +455,7 @@ mod tests {
     fn batches_have_the_types_that_were_promised() {
         let (table, _) = mixed();
         let request = Request {
-            snapshot: table.open(),
+            relation: table.open().into(),
             projection: Some(vec![0, 2]),
             filters: Vec::new(),
             limit: None,

@@ -1,4 +1,4 @@
-//! A snapshot as a DataFusion table.
+//! A snapshot, or the changes between two, as a DataFusion table.
 
 use std::sync::Arc;
 
@@ -10,37 +10,38 @@ use datafusion::datasource::TableType;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 
+use crate::files::file_set::FileSet;
 use crate::files::scan_columns::with_views;
 use crate::files::statistics::statistics_as;
 use crate::scan::builder::scan_indices;
+use crate::scan::relation::Relation;
 use crate::scan::request::{Request, Views, filters_exactly};
-use crate::snapshot::TableSnapshot;
 
-/// Scans one snapshot of a Delta table.
+/// Scans one snapshot of a Delta table, or a change feed.
 ///
 /// In a foreign session the scan is one opaque [`DeltaScanExec`](crate::DeltaScanExec); in a session of
 /// dfd's own it is an ordinary Parquet scan.
 #[derive(Debug)]
 pub struct DeltaTableProvider {
-    snapshot: Arc<TableSnapshot>,
+    relation: Relation,
     is_opaque: bool,
     views: bool,
 }
 
 impl DeltaTableProvider {
     /// A provider for sessions of other libraries.
-    pub fn opaque(snapshot: Arc<TableSnapshot>) -> Self {
+    pub fn opaque(relation: impl Into<Relation>) -> Self {
         Self {
-            snapshot,
+            relation: relation.into(),
             is_opaque: true,
             views: false,
         }
     }
 
     /// A provider for sessions of dfd's own.
-    pub fn native(snapshot: Arc<TableSnapshot>) -> Self {
+    pub fn native(relation: impl Into<Relation>) -> Self {
         Self {
-            snapshot,
+            relation: relation.into(),
             is_opaque: false,
             views: false,
         }
@@ -49,12 +50,10 @@ impl DeltaTableProvider {
     /// The same rows with texts and binaries as views, as DataFusion reads them from plain Parquet; None
     /// where the files don't give them so.
     pub fn with_views(&self) -> Option<Self> {
-        let snapshot = Arc::clone(&self.snapshot);
-        let columns = snapshot.columns();
-        let can = !self.is_opaque && snapshot.fallback().is_none();
-        let has_any = columns.with_views(|_| true).file_schema != columns.file_schema;
-        (can && has_any).then_some(Self {
-            snapshot,
+        let schema = self.relation.schema();
+        let has_any = with_views(schema, |name| self.relation.is_in_files(name)) != **schema;
+        (!self.is_opaque && has_any).then(|| Self {
+            relation: self.relation.clone(),
             is_opaque: false,
             views: true,
         })
@@ -64,23 +63,21 @@ impl DeltaTableProvider {
     ///
     /// Functions are left to the foreign session, which has the settings that they may look at.
     pub fn filters_exactly(&self, filter: &Expr) -> bool {
-        filters_exactly(&self.snapshot, filter)
+        filters_exactly(&self.relation, filter)
     }
 
     /// What is scanned.
-    pub fn snapshot(&self) -> &Arc<TableSnapshot> {
-        &self.snapshot
+    pub fn relation(&self) -> &Relation {
+        &self.relation
     }
 }
 
 #[async_trait]
 impl TableProvider for DeltaTableProvider {
     fn schema(&self) -> SchemaRef {
-        let schema = self.snapshot.schema();
+        let schema = self.relation.schema();
         if self.views {
-            let in_files = &self.snapshot.columns().file_schema;
-            let in_file = |name: &str| in_files.column_with_name(name).is_some();
-            Arc::new(with_views(schema, in_file))
+            Arc::new(with_views(schema, |name| self.relation.is_in_files(name)))
         } else {
             Arc::clone(schema)
         }
@@ -98,7 +95,7 @@ impl TableProvider for DeltaTableProvider {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let request = Request {
-            snapshot: Arc::clone(&self.snapshot),
+            relation: self.relation.clone(),
             projection: projection.cloned(),
             filters: filters.to_vec(),
             limit,
@@ -120,7 +117,7 @@ impl TableProvider for DeltaTableProvider {
         let support = |filter: &&Expr| {
             if filter.is_volatile() {
                 TableProviderFilterPushDown::Unsupported
-            } else if self.snapshot.is_partition_predicate(filter)
+            } else if self.relation.is_partition_predicate(filter)
                 || (self.is_opaque && self.filters_exactly(filter))
             {
                 TableProviderFilterPushDown::Exact
@@ -132,13 +129,19 @@ impl TableProvider for DeltaTableProvider {
     }
 
     fn statistics(&self) -> Option<Statistics> {
-        if self.snapshot.fallback().is_some() {
+        if self.relation.fallback().is_some() {
             return None;
         }
-        let table_schema = self.snapshot.columns().table_schema();
-        let indices = scan_indices(&self.snapshot, None, table_schema.table_schema()).ok()?;
-        let statistics = self.snapshot.statistics().clone().project(Some(&indices));
-        Some(statistics_as(statistics, &self.schema()))
+        let schema = self.schema();
+        let of_set = |set: &FileSet| {
+            let table_schema = set.columns.table_schema();
+            let indices = scan_indices(&schema, None, table_schema.table_schema()).ok()?;
+            let statistics = set.statistics().clone().project(Some(&indices));
+            Some(statistics_as(statistics, &schema))
+        };
+        let sets = self.relation.file_sets().iter().map(of_set);
+        let sets = sets.collect::<Option<Vec<_>>>()?;
+        Statistics::try_merge_iter(&sets, &schema).ok()
     }
 }
 

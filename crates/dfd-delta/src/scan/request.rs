@@ -9,12 +9,12 @@ use datafusion::common::{Column, Result};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::conjunction;
 
-use crate::snapshot::TableSnapshot;
+use crate::scan::relation::Relation;
 
-/// The columns, filters and rows that a session wants of a snapshot.
+/// The columns, filters and rows that a session wants of a relation.
 #[derive(Debug, Clone)]
 pub struct Request {
-    pub snapshot: Arc<TableSnapshot>,
+    pub relation: Relation,
     pub projection: Option<Vec<usize>>,
     pub filters: Vec<Expr>,
     pub limit: Option<usize>,
@@ -49,13 +49,13 @@ impl Request {
         let exact = self
             .filters
             .iter()
-            .filter(|filter| filters_exactly(&self.snapshot, filter));
+            .filter(|filter| filters_exactly(&self.relation, filter));
         conjunction(exact.map(unqualified))
     }
 
-    /// The table's columns that the scan gives.
+    /// The columns that the scan gives.
     pub fn schema(&self) -> Result<SchemaRef> {
-        let schema = self.snapshot.schema();
+        let schema = self.relation.schema();
         Ok(match &self.projection {
             Some(projection) => Arc::new(schema.project(projection)?),
             None => Arc::clone(schema),
@@ -66,8 +66,8 @@ impl Request {
 /// Whether an opaque scan gives the rows for which `filter` is true and no others.
 ///
 /// Functions are left to the foreign session, which has the settings that they may look at.
-pub(crate) fn filters_exactly(snapshot: &TableSnapshot, filter: &Expr) -> bool {
-    snapshot.fallback().is_none() && !snapshot.is_partition_predicate(filter) && is_plain(filter)
+pub(crate) fn filters_exactly(relation: &Relation, filter: &Expr) -> bool {
+    relation.fallback().is_none() && !relation.is_partition_predicate(filter) && is_plain(filter)
 }
 
 /// Whether nothing is in it but operators, whose results depend on their operands alone.
@@ -123,6 +123,7 @@ mod tests {
     fn operators_are_applied_by_the_scan() {
         let (table, _) = mixed();
         let snapshot = table.open();
+        let relation = Relation::from(Arc::clone(&snapshot));
         for text in [
             "id > 1",
             "id + 2 * 3 % 5 <> 7",
@@ -150,7 +151,7 @@ mod tests {
             "true",
         ] {
             let filter = condition(&snapshot, text);
-            assert!(filters_exactly(&snapshot, &filter), "{text}");
+            assert!(filters_exactly(&relation, &filter), "{text}");
         }
     }
 
@@ -158,6 +159,7 @@ mod tests {
     fn functions_and_all_else_are_left_to_the_session() {
         let (table, _) = mixed();
         let snapshot = table.open();
+        let relation = Relation::from(Arc::clone(&snapshot));
         for text in [
             "upper(name) = 'A'",
             "id = 1 or abs(id) = 1",
@@ -168,10 +170,10 @@ mod tests {
             "p = 'a'",
         ] {
             let filter = condition(&snapshot, text);
-            assert!(!filters_exactly(&snapshot, &filter), "{text}");
+            assert!(!filters_exactly(&relation, &filter), "{text}");
         }
         let aliased = col("id").eq(lit(1)).alias("a");
-        assert!(!filters_exactly(&snapshot, &aliased));
+        assert!(!filters_exactly(&relation, &aliased));
     }
 
     #[test]
@@ -180,17 +182,19 @@ mod tests {
         let features = ["variantType"];
         let table = TestTable::of(&[protocol(&features), metadata(&fields, &["p"], json!({}))]);
         let snapshot = table.open();
+        let relation = Relation::from(Arc::clone(&snapshot));
         let of_row = condition(&snapshot, "id > 1");
-        assert!(!filters_exactly(&snapshot, &of_row));
+        assert!(!filters_exactly(&relation, &of_row));
         let of_partition = condition(&snapshot, "p = 'a'");
-        assert!(!snapshot.is_partition_predicate(&of_partition));
-        assert!(!filters_exactly(&snapshot, &of_partition));
+        assert!(!relation.is_partition_predicate(&of_partition));
+        assert!(!filters_exactly(&relation, &of_partition));
     }
 
     #[test]
     fn a_predicate_of_partitions_looks_at_nothing_else() {
         let (table, _) = mixed();
         let snapshot = table.open();
+        let relation = Relation::from(Arc::clone(&snapshot));
         for (text, is_one) in [
             ("p = 'a'", true),
             ("p is null or p <> 'b'", true),
@@ -201,17 +205,18 @@ mod tests {
             ("p = 'a' and random() < 0.5", false),
         ] {
             let filter = condition(&snapshot, text);
-            assert_eq!(snapshot.is_partition_predicate(&filter), is_one, "{text}");
+            assert_eq!(relation.is_partition_predicate(&filter), is_one, "{text}");
         }
-        assert!(snapshot.is_partition_predicate(&col("anything.p").is_null()));
+        assert!(relation.is_partition_predicate(&col("anything.p").is_null()));
     }
 
     #[test]
     fn what_a_scan_applies_is_one_condition_without_the_tables_name() -> Result<()> {
         let (table, _) = mixed();
         let snapshot = table.open();
+        let relation = Relation::from(Arc::clone(&snapshot));
         let request = |filters: Vec<Expr>| Request {
-            snapshot: Arc::clone(&snapshot),
+            relation: relation.clone(),
             projection: Some(vec![3, 1]),
             filters,
             limit: None,

@@ -111,10 +111,10 @@ impl TableSnapshot {
             let all = self.files();
             let chosen = files.iter().filter_map(|file| all.get(file.place));
             let scan = FileScan {
-                snapshot: self,
+                set: self.file_set(),
                 columns: scan_columns,
                 files: chosen.collect(),
-                indices: scan_indices(self, Some(&indices), scan_schema.table_schema())?,
+                indices: scan_indices(self.schema(), Some(&indices), scan_schema.table_schema())?,
                 predicate: None,
                 limit: None,
                 in_order: readers == 1,

@@ -3,6 +3,7 @@
 mod active_files;
 mod at;
 pub(crate) mod cache;
+pub(crate) mod in_use;
 mod open;
 mod table_snapshot;
 #[cfg(test)]
@@ -10,3 +11,4 @@ mod tests;
 
 pub use self::at::At;
 pub use self::table_snapshot::TableSnapshot;
+pub(crate) use self::table_snapshot::fallback_reason;

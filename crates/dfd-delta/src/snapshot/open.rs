@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use deltalake_core::DeltaTableBuilder;
 use dfd_runtime::Location;
 
 use crate::error::Error;
-use crate::log_store::register_log_store;
+use crate::log_store::builder;
 use crate::snapshot::at::At;
 use crate::snapshot::cache;
 use crate::snapshot::table_snapshot::{TableSnapshot, commit_stamp};
@@ -33,11 +32,8 @@ impl TableSnapshot {
     async fn read(location: Location, at: At) -> Result<Arc<Self>, Error> {
         cache::count(false);
         let uri = location.url().clone();
-        register_log_store(&uri);
         let failed = |source| Error::table(&uri, source);
-        let builder = DeltaTableBuilder::from_url(location.url().clone())
-            .map_err(failed)?
-            .with_storage_backend(Arc::clone(location.store()), location.url().clone());
+        let builder = builder(&location).map_err(failed)?;
         let builder = match at {
             At::Newest => builder,
             At::Version(version) => builder.with_version(version),

@@ -2,47 +2,45 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use chrono::{DateTime, Utc};
 use datafusion::catalog::TableProvider;
-use datafusion::common::Statistics;
 use datafusion::common::heap_size::{DFHeapSize, DFHeapSizeCtx};
-use datafusion::logical_expr::Expr;
 use datafusion::prelude::SessionConfig;
 use deltalake_core::DeltaTable;
-use deltalake_core::kernel::{EagerSnapshot, LogicalFileView};
-use deltalake_core::operations::load_cdf::CdfLoadBuilder;
+use deltalake_core::kernel::{EagerSnapshot, LogicalFileView, Protocol};
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use url::Url;
 
 use crate::error::Error;
-use crate::files::column_mapping::{ColumnMapping, MappingMode};
+use crate::files::column_mapping::MappingMode;
 use crate::files::data_file::{self, DataFile};
 use crate::files::deletion_vector::selection;
+use crate::files::file_set::FileSet;
+use crate::files::log_file::LogFile;
 use crate::files::log_values::Bound;
 use crate::files::scan_columns::ScanColumns;
 use crate::log::commit_file::commit_path;
+use crate::snapshot::in_use::InUse;
 use crate::table_features::{Work, unsupported};
 use dfd_runtime::Location;
 
 /// One version of a table: schema, files, statistics. It never changes.
 pub struct TableSnapshot {
-    location: Location,
     version: u64,
     schema: SchemaRef,
-    columns: ScanColumns,
-    files: Vec<DataFile>,
+    files: FileSet,
     table: DeltaTable,
     fallback: Option<String>,
     stamp: Option<Stamp>,
-    whole: OnceLock<Statistics>,
     instance: u64,
 }
+
+static IN_USE: InUse<TableSnapshot> = InUse::new();
 
 /// What tells a commit from another of the same version: size, time and tag of its file.
 type Stamp = (u64, DateTime<Utc>, Option<String>);
@@ -60,23 +58,16 @@ pub(super) async fn commit_stamp(
     }
 }
 
-/// The snapshots that are in use, by their number.
-fn in_use() -> MutexGuard<'static, HashMap<u64, Weak<TableSnapshot>>> {
-    static IN_USE: LazyLock<Mutex<HashMap<u64, Weak<TableSnapshot>>>> =
-        LazyLock::new(Mutex::default);
-    IN_USE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Drop for TableSnapshot {
     fn drop(&mut self) {
-        in_use().remove(&self.instance);
+        IN_USE.leave(self.instance);
     }
 }
 
 impl fmt::Debug for TableSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TableSnapshot")
-            .field("location", &self.location)
+            .field("location", self.location())
             .field("version", &self.version)
             .finish_non_exhaustive()
     }
@@ -84,45 +75,29 @@ impl fmt::Debug for TableSnapshot {
 
 impl TableSnapshot {
     pub(super) async fn is_of_the_same_table(&self) -> Result<bool, Error> {
-        let found = commit_stamp(&self.location, self.version).await;
+        let found = commit_stamp(self.location(), self.version).await;
         Ok(found? == self.stamp)
     }
 
     pub(super) async fn of(location: Location, table: DeltaTable) -> Result<Arc<Self>, Error> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let failed = |source| Error::table(location.url(), source);
         let state = table.snapshot().map_err(failed)?;
         let schema = state.snapshot().arrow_schema();
-        let mode = state
-            .metadata()
-            .configuration()
-            .get("delta.columnMapping.mode");
-        let mapping = ColumnMapping::new(&schema, mode.map(String::as_str));
-        let partition_columns = state.metadata().partition_columns().to_vec();
-        let columns = ScanColumns::new(&schema, &partition_columns, mapping);
-        let features: Vec<String> = state
-            .protocol()
-            .reader_features()
-            .unwrap_or_default()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let columns = ScanColumns::of_version(&schema, state.metadata());
+        let fallback = fallback_reason(&columns, state.protocol());
         let version = state.version();
         let stamp = commit_stamp(&location, version).await?;
         let mut snapshot = Self {
             version,
             stamp,
-            whole: OnceLock::new(),
-            fallback: fallback_reason(&columns, &features),
+            fallback,
             schema,
-            columns,
-            files: Vec::new(),
-            location,
+            files: FileSet::new(location, columns, Vec::new()),
             table,
-            instance: NEXT.fetch_add(1, Ordering::Relaxed),
+            instance: IN_USE.number(),
         };
         if snapshot.fallback.is_none() {
-            snapshot.files = snapshot.read_files().await?;
+            snapshot.files.files = snapshot.read_files().await?;
         } else {
             snapshot.refuse_ids_in_fallback()?;
             // What deltalake-core can't read either is refused now, by name, and not in a query.
@@ -131,16 +106,16 @@ impl TableSnapshot {
             scan.scan(&session, None, &[], Some(0)).await?;
         }
         let snapshot = Arc::new(snapshot);
-        in_use().insert(snapshot.instance, Arc::downgrade(&snapshot));
+        IN_USE.enter(snapshot.instance, &snapshot);
         Ok(snapshot)
     }
 
     /// deltalake-core looks for columns by name, and gives nulls for files that have ids alone.
     fn refuse_ids_in_fallback(&self) -> Result<(), Error> {
         match &self.fallback {
-            Some(reason) if self.columns.mapping.mode() == MappingMode::Id => {
+            Some(reason) if self.columns().mapping.mode() == MappingMode::Id => {
                 Err(Error::Unsupported {
-                    uri: self.location.url().to_string(),
+                    uri: self.location().url().to_string(),
                     reason: format!("column mapping by id beside {reason}"),
                 })
             }
@@ -150,7 +125,7 @@ impl TableSnapshot {
 
     /// The snapshot of this number, while anybody uses it.
     pub(crate) fn alive(instance: u64) -> Option<Arc<Self>> {
-        in_use().get(&instance).and_then(Weak::upgrade)
+        IN_USE.alive(instance)
     }
 
     /// The number of this snapshot in this process.
@@ -166,7 +141,7 @@ impl TableSnapshot {
         } else {
             HashMap::new()
         };
-        let root = self.location.url();
+        let root = self.location().url();
         let with_rows = |file: &LogicalFileView| {
             let refused = |reason: &str| Error::File {
                 path: file.path().into_owned(),
@@ -184,7 +159,7 @@ impl TableSnapshot {
                     .ok_or_else(|| refused("a deletion vector needs numRecords"))?;
                 selected = Some(selection(&keep, rows));
             }
-            DataFile::try_new(file, root, &self.columns, selected)
+            DataFile::try_new(&LogFile::from(file), root, self.columns(), selected)
         };
         found.iter().map(with_rows).collect()
     }
@@ -219,17 +194,6 @@ impl TableSnapshot {
         self.fallback.as_deref()
     }
 
-    /// Whether the values of partition columns alone say which rows match, so that the scan gives
-    /// those and no others.
-    pub(crate) fn is_partition_predicate(&self, filter: &Expr) -> bool {
-        let is_partition = |name: &str| self.columns.partition.find(name).is_some();
-        let columns = filter.column_refs();
-        self.fallback.is_none()
-            && !columns.is_empty()
-            && columns.iter().all(|column| is_partition(&column.name))
-            && !filter.is_volatile()
-    }
-
     /// Whether the log no longer has the commit of this version.
     pub(super) fn has_no_commit(&self) -> bool {
         self.stamp.is_none()
@@ -251,27 +215,32 @@ impl TableSnapshot {
     /// The log wasn't read.
     pub fn log_state(&self) -> Result<&EagerSnapshot, Error> {
         let state = self.table.snapshot();
-        let state = state.map_err(|source| Error::table(self.location.url(), source))?;
+        let state = state.map_err(|source| Error::table(self.location().url(), source))?;
         Ok(state.snapshot())
     }
 
     /// Where the table is.
     pub fn location(&self) -> &Location {
-        &self.location
+        &self.files.location
     }
 
     pub(crate) fn columns(&self) -> &ScanColumns {
-        &self.columns
+        &self.files.columns
     }
 
     pub(crate) fn files(&self) -> &[DataFile] {
+        &self.files.files
+    }
+
+    /// The files as a scan reads them; none where the scan is left to deltalake-core.
+    pub(crate) fn file_set(&self) -> &FileSet {
         &self.files
     }
 
     /// The add actions.
     pub(crate) fn log_files(&self) -> Result<Vec<LogicalFileView>, Error> {
         let state = self.table.snapshot();
-        let state = state.map_err(|source| Error::table(self.location.url(), source))?;
+        let state = state.map_err(|source| Error::table(self.location().url(), source))?;
         Ok(state.log_data().iter().collect())
     }
 
@@ -289,7 +258,7 @@ impl TableSnapshot {
     /// # Errors
     /// The log can't be read, or has a path that no store has.
     pub async fn removed_paths(&self) -> Result<HashSet<Path>, Error> {
-        let failed = |source| Error::table(self.location.url(), source);
+        let failed = |source| Error::table(self.location().url(), source);
         let log = self.table.log_store();
         let state = self.table.snapshot().map_err(failed)?;
         let removed = state.all_tombstones(log.as_ref());
@@ -298,7 +267,7 @@ impl TableSnapshot {
     }
 
     fn place(&self, path: &str) -> Result<Path, Error> {
-        data_file::location(path, self.location.url()).map_err(|reason| Error::File {
+        data_file::location(path, self.location().url()).map_err(|reason| Error::File {
             path: path.to_owned(),
             reason,
         })
@@ -306,11 +275,6 @@ impl TableSnapshot {
 
     pub(crate) fn table(&self) -> &DeltaTable {
         &self.table
-    }
-
-    /// What reads the table's change data.
-    pub(crate) fn change_data(&self) -> CdfLoadBuilder {
-        self.table.clone().scan_cdf()
     }
 
     /// Memory of the files and their statistics.
@@ -322,32 +286,15 @@ impl TableSnapshot {
                 + file.bounds.len() * size_of::<[Option<Bound>; 2]>()
                 + file.statistics.heap_size(&mut seen)
         };
-        self.files.iter().map(of_file).sum()
-    }
-
-    /// The sum of the statistics of all files, by column of the scan.
-    pub(crate) fn statistics(&self) -> &Statistics {
-        self.whole.get_or_init(|| {
-            let schema = self.columns.table_schema();
-            self.statistics_of(&self.files, schema.table_schema())
-        })
-    }
-
-    /// The sum of the files' statistics, by column of the scan.
-    pub(crate) fn statistics_of<'a>(
-        &self,
-        files: impl IntoIterator<Item = &'a DataFile>,
-        scan_schema: &SchemaRef,
-    ) -> Statistics {
-        let all = files.into_iter().map(|file| file.statistics.as_ref());
-        Statistics::try_merge_iter(all, scan_schema)
-            .unwrap_or_else(|_| Statistics::new_unknown(scan_schema))
+        self.files().iter().map(of_file).sum()
     }
 }
 
-/// What a scan of the snapshot's files can't express.
-fn fallback_reason(columns: &ScanColumns, features: &[String]) -> Option<String> {
-    if let Some(feature) = unsupported(features, Work::Scan).first() {
+/// What a table has that a scan of its files can't express; None where there is nothing.
+pub(crate) fn fallback_reason(columns: &ScanColumns, protocol: &Protocol) -> Option<String> {
+    let features = protocol.reader_features().unwrap_or_default().iter();
+    let features: Vec<_> = features.map(ToString::to_string).collect();
+    if let Some(feature) = unsupported(&features, Work::Scan).first() {
         return Some(format!("the reader feature {feature}"));
     }
     if let Some(field) = columns.partition.iter().find(|f| is_binary(f.data_type())) {

@@ -340,7 +340,7 @@ fn the_statistics_of_all_files_are_summed() {
     );
     let exact = |value: i64| Precision::Exact(ScalarValue::Int64(Some(value)));
     let snapshot = table.open();
-    let whole = snapshot.statistics();
+    let whole = snapshot.file_set().statistics();
     assert_eq!(whole.num_rows, Precision::Exact(14));
     assert_eq!(whole.total_byte_size, Precision::Inexact(200));
     let [id, p] = [0, 1].map(|place| &whole.column_statistics[place]);
@@ -350,7 +350,7 @@ fn the_statistics_of_all_files_are_summed() {
     // A file without statistics may hold anything.
     table.commit(2, &[Add::new("c", 50).partition("p", Some("1")).action()]);
     let snapshot = run(snapshot.refreshed()).unwrap().unwrap();
-    let whole = snapshot.statistics();
+    let whole = snapshot.file_set().statistics();
     assert_eq!(whole.num_rows, Precision::Absent);
     assert_eq!(whole.total_byte_size, Precision::Inexact(250));
     assert_eq!(whole.column_statistics[0].min_value, Precision::Absent);

@@ -23,13 +23,18 @@ def register_table_functions(
     """Make the table functions of this package callable in SQL; return their names.
 
     - `read_delta(uri [, version])`: the rows, of the newest version by default.
-    - `delta_history(uri)`: the commits, newest first: `version`, `timestamp`, `operation`,
-      `operation_parameters`, `read_version`, `is_blind_append`, `engine_info`, `user_name`, and all of
-      it in `commit_info` (JSON).
+    - `delta_history(uri)`: the commits, newest first: `version`, `timestamp` (that of the commit's
+      file where the commit has none), `operation`, `operation_parameters`, `read_version`,
+      `is_blind_append`, `engine_info`, `user_name`, and all of it in `commit_info` (JSON).
     - `delta_files(uri)`: the files of the newest version: `path`, `size_bytes`, `modified`,
-      `num_records`, `deleted_records`, `partition_values` (JSON), `stats` (JSON).
+      `num_records`, `deleted_records`, `partition_values` (JSON), `stats` (JSON, null without any).
     - `read_delta_cdf(uri, from [, to])`: the rows that these versions, both included, inserted, updated
-      and deleted, of a table with `delta.enableChangeDataFeed`.
+      and deleted (Delta protocol, "Change Data Files"); `to` is the newest by default and at most.
+      Beside the columns of version `to` they have `_change_type` (`insert`, `delete`,
+      `update_preimage`, `update_postimage`), `_commit_version` and `_commit_timestamp` (the in-commit
+      timestamp where the table has such, else the time of the commit's file). It is an error, with
+      the version, where `delta.enableChangeDataFeed` isn't true, where the schema doesn't fit
+      that of `to`, where the log was cleaned up, and where a data file was vacuumed.
     - `dfd_cache_stats()`: `cache`, `hits`, `misses`, `entries`, `bytes`, of this process.
 
     `locate` gives the canonical URI of a table, the options of its object store and the name of

@@ -4,7 +4,8 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::test_tables::{
-    TestTable, condition, field, in_memory, longs, mixed, queried, rows, run, sorted,
+    TestTable, condition, field, in_memory, longs, metadata, mixed, protocol, queried, rows, run,
+    sorted,
 };
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -48,7 +49,7 @@ fn opaque(snapshot: &Arc<TableSnapshot>) -> Arc<dyn TableProvider> {
 
 fn snapshot_of(table: &Arc<dyn TableProvider>) -> Arc<TableSnapshot> {
     let table = table.downcast_ref::<DeltaTableProvider>().unwrap();
-    Arc::clone(table.snapshot())
+    Arc::clone(table.relation().snapshot().unwrap())
 }
 
 #[test]
@@ -267,6 +268,34 @@ fn a_scan_keeps_its_limit_and_what_the_session_filters() {
     assert_eq!(request.projection, None);
     let texts: Vec<_> = request.filters.iter().map(ToString::to_string).collect();
     assert_eq!(texts, ["upper(name) = Utf8(\"BOB\")", "id > Int64(11)"]);
+}
+
+#[test]
+fn a_change_feed_is_read_here_and_elsewhere() {
+    let kept = json!({"delta.enableChangeDataFeed": "true"});
+    let fields = [field("id", "long")];
+    let actions = [protocol(&[]), metadata(&fields, &[], kept)];
+    let table = TestTable::of(&actions);
+    for version in 1..=4_i64 {
+        let add = table.write(&version.to_string(), &rows([("id", longs([version]))]));
+        table.commit(version.unsigned_abs(), &[add.action()]);
+    }
+    let feed = run(table.open().changes(2, Some(3))).unwrap();
+    let provider = Arc::new(DeltaTableProvider::opaque(Arc::clone(&feed)));
+    let bytes = written(Arc::clone(&provider) as _);
+    let found = read_by(&codec(), &bytes).unwrap();
+    let found = found.downcast_ref::<DeltaTableProvider>().unwrap();
+    assert!(matches!(found.relation(), Relation::Changes(found) if Arc::ptr_eq(found, &feed)));
+    let query = "select id, _change_type, _commit_version from t";
+    let expected = ["2|insert|2", "3|insert|3"];
+    let elsewhere = read_by(&codec(), &with(&bytes, "/Delta/process", 1)).unwrap();
+    assert_eq!(sorted(&run(queried(elsewhere, query))), expected);
+    let session = SessionContext::new().state();
+    let plan = run(provider.scan(&session, Some(&vec![0, 1, 2]), &[], None)).unwrap();
+    let bytes = written_scan(plan).unwrap();
+    for bytes in [with(&bytes, "/Scan/table/process", 1), bytes] {
+        assert_eq!(rows_of(&read_scan(&bytes).unwrap()), expected);
+    }
 }
 
 #[test]

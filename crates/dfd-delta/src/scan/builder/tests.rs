@@ -1,6 +1,7 @@
 //! Tests of the plans that scans are made of.
 
 use super::*;
+use crate::snapshot::TableSnapshot;
 use crate::test_tables::{column, condition, longs, mixed, rows, run, sorted, texts};
 use arrow::datatypes::{DataType, Schema};
 use datafusion::catalog::TableProvider;
@@ -11,7 +12,7 @@ use datafusion::physical_plan::filter::FilterExec;
 fn request(snapshot: &Arc<TableSnapshot>, filters: &[&str]) -> Request {
     let filters = filters.iter().map(|text| condition(snapshot, text));
     Request {
-        snapshot: Arc::clone(snapshot),
+        relation: Arc::clone(snapshot).into(),
         projection: None,
         filters: filters.collect(),
         limit: None,

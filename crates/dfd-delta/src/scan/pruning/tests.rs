@@ -69,7 +69,7 @@ fn table() -> TestTable {
 /// The files that are left, and whether the plan says the same of their number.
 fn left_by(snapshot: &Arc<TableSnapshot>, filters: Vec<Expr>, limit: Option<usize>) -> String {
     let request = Request {
-        snapshot: Arc::clone(snapshot),
+        relation: Arc::clone(snapshot).into(),
         projection: None,
         filters,
         limit,
