@@ -209,17 +209,16 @@ def test_the_exact_name_wins(tmp_path: Path, route: Callable[[Path, str], Rows])
     assert route(root, "select name from t") == [(2,)]
 
 
-def test_ids_beside_what_only_another_reader_scans_are_refused(tmp_path: Path) -> None:
-    """Binary partition values are read by deltalake's own scan, which finds no column by id."""
+@ROUTES
+def test_ids_beside_binary_partition_values(
+    tmp_path: Path, route: Callable[[Path, str], Rows]
+) -> None:
     data = pa.table([pa.array([1])], schema=pa.schema([with_id("id", BIG, 1)]))
     fields = [mapped("id", "long", 1), mapped("p", "binary", 2)]
     root = write(
         tmp_path / "t", fields, [data], mode="id", partition_by=["p"], partitions=[{"col-2": "a"}]
     )
-    with pytest.raises(
-        dfd.DfdError, match="column mapping by id beside the binary partition column p"
-    ):
-        by_engine(root, "select * from t")
+    assert route(root, "select * from t") == [(1, b"a")]
 
 
 def test_old_parquet_lists(tmp_path: Path) -> None:

@@ -13,7 +13,14 @@ import pyarrow.parquet as pq
 
 ID = "delta.columnMapping.id"
 PHYSICAL_NAME = "delta.columnMapping.physicalName"
+PLAIN = {"minReaderVersion": 1, "minWriterVersion": 2}
 MAPPED = {"minReaderVersion": 2, "minWriterVersion": 5}
+NTZ = {
+    "minReaderVersion": 3,
+    "minWriterVersion": 7,
+    "readerFeatures": ["timestampNtz"],
+    "writerFeatures": ["timestampNtz"],
+}
 
 
 def field(name: str, kind: Any, nullable: bool = True, **metadata: Any) -> dict[str, Any]:
@@ -50,16 +57,20 @@ def write(
     *,
     mode: str | None = None,
     partition_by: Sequence[str] = (),
-    partitions: Sequence[Mapping[str, str]] = (),
+    partitions: Sequence[Mapping[str, str | None]] = (),
+    stats: Sequence[str | Mapping[str, Any] | None] = (),
     **writer: Any,
 ) -> Path:
-    """A table of one commit; `mode` is that of column mapping, `writer` goes to pyarrow."""
+    """A table of one commit; `mode` is that of column mapping, `writer` goes to pyarrow.
+
+    `stats` of each file are a count of its rows where none are given, and left out where they are None.
+    """
     (root / "_delta_log").mkdir(parents=True)
     configuration = {} if mode is None else {"delta.columnMapping.mode": mode}
     if mode is not None:
         configuration["delta.columnMapping.maxColumnId"] = "100"
     actions: list[dict[str, Any]] = [
-        {"protocol": MAPPED if mode else {"minReaderVersion": 1, "minWriterVersion": 2}},
+        {"protocol": MAPPED if mode else NTZ if "timestamp_ntz" in str(fields) else PLAIN},
         {
             "metaData": {
                 "id": "1",
@@ -80,8 +91,10 @@ def write(
             "size": (root / path).stat().st_size,
             "modificationTime": 0,
             "dataChange": True,
-            "stats": json.dumps({"numRecords": data.num_rows}),
         }
+        found = stats[number] if stats else {"numRecords": data.num_rows}
+        if found is not None:
+            add["stats"] = found if isinstance(found, str) else json.dumps(found)
         actions.append({"add": add})
     commit = root / "_delta_log" / f"{0:020}.json"
     commit.write_text("".join(json.dumps(action) + "\n" for action in actions))

@@ -146,7 +146,7 @@ def test_nothing_to_write(tmp_path: Path) -> None:
 
 def test_widened_types_are_refused(tmp_path: Path) -> None:
     uri = made.spark("widening", tmp_path / "t")
-    with pytest.raises(StageError, match="TypeWidening"):
+    with pytest.raises(StageError, match="typeWidening"):
         rewrite(uri.as_uri(), version=1, paths=[])
 
 

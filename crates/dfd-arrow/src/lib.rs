@@ -20,5 +20,5 @@ mod panic_message;
 pub use adapt::{
     AdaptedReader, AlignError, Counters, Shape, Source, align, alignable, stop_prefetching,
 };
-pub use cast::{Inexact, castable, exact_cast};
+pub use cast::{Inexact, castable, exact_cast, widens};
 pub use panic_message::panic_message;

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! A scan is built from the snapshot's files: one `PartitionedFile` per add action, with its
-//! statistics, its partition values, and its deletion vector as a row selection. What that can't
-//! express is left to deltalake-core's own `DeltaScan`; [`TableSnapshot::fallback`] says why.
+//! statistics, its partition values, and its deletion vector as a row selection. A table with a
+//! feature that this doesn't honour is refused by its name.
 
 #![warn(missing_docs, unreachable_pub, rustdoc::broken_intra_doc_links)]
 
@@ -42,6 +42,7 @@ pub use plan_codec::codec::{DeltaCodec, Resolve};
 pub use plan_codec::filter_codec::FilterCodec;
 pub use plan_codec::registry::RegistrationScope;
 pub use scan::builder::with_types;
+pub use scan::comparisons::exact_comparisons;
 pub use scan::opaque_exec::DeltaScanExec;
 pub use scan::opaque_table::OpaqueTable;
 pub use scan::provider::DeltaTableProvider;

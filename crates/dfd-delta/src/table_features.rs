@@ -45,8 +45,8 @@ const FEATURES: &[(&str, &[Work])] = &[
     // Asks for something of vacuum alone.
     ("vacuumProtocolCheck", READ_AND_WRITTEN),
     // Files of a table with such a column are refused by the column.
-    ("variantType", WRITTEN),
-    ("variantType-preview", WRITTEN),
+    ("variantType", READ_AND_WRITTEN),
+    ("variantType-preview", READ_AND_WRITTEN),
 ];
 
 /// Every feature that any work honours, with that work.

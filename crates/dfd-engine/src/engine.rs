@@ -13,7 +13,7 @@ use dfd_runtime::Location;
 use crate::config::EngineConfig;
 use crate::foreign_plan_codec::ForeignPlanCodec;
 use crate::planned_query::PlannedQuery;
-use crate::rules::{physical_rules, reapply_filters};
+use crate::rules::{exact_comparisons, physical_rules, reapply_filters};
 use crate::schema_mismatch::ensure_same_columns;
 use crate::unsupported_plan::{UnsupportedPlan, ensure_supported};
 
@@ -65,9 +65,10 @@ impl Engine {
         config: SessionConfig,
         expected: Option<&Schema>,
     ) -> Result<PlannedQuery, UnsupportedPlan> {
-        let state = SessionStateBuilder::new_from_existing(self.base.clone())
+        let mut state = SessionStateBuilder::new_from_existing(self.base.clone())
             .with_config(without_aggregate_filters(config))
             .build();
+        state.mark_start_execution();
         let context = state.task_ctx();
         let decoded = logical_plan_from_bytes_with_extension_codec(bytes, &context, &codec)
             .map_err(UnsupportedPlan::Unreadable)?;
@@ -75,7 +76,9 @@ impl Engine {
         if let Some(expected) = expected {
             ensure_same_columns(expected, decoded.schema().as_arrow())?;
         }
-        let logical = reapply_filters(decoded).map_err(UnsupportedPlan::Unplannable)?;
+        let logical = reapply_filters(decoded)
+            .and_then(|logical| exact_comparisons(logical, &state))
+            .map_err(UnsupportedPlan::Unplannable)?;
         PlannedQuery::try_new(&logical, &state, context).await
     }
 }

@@ -111,7 +111,6 @@ impl DeltaTable {
         let location = Location::try_new(uri.as_str(), &HashMap::new(), None).unwrap();
         let opened = TableSnapshot::open(location, At::Newest);
         let snapshot = dfd_runtime::block_on(opened).unwrap().unwrap();
-        assert_eq!(snapshot.fallback(), None);
         Self {
             directory,
             snapshot,

@@ -11,6 +11,7 @@ use datafusion_ffi::table_provider::FFI_TableProvider;
 use dfd_delta::{At, DeltaTableProvider, Error, FilterCodec, TableSnapshot};
 use dfd_runtime::Location;
 use futures::future::try_join_all;
+use pyo3::exceptions::PyDeprecationWarning;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
@@ -32,10 +33,12 @@ impl DeltaTable {
         self.snapshot.version()
     }
 
-    /// Why deltalake-core's own scan is used, or None for a scan of the snapshot's files.
+    /// Always None: every table is scanned from its snapshot's files. Deprecated.
     #[getter]
-    fn fallback(&self) -> Option<&str> {
-        self.snapshot.fallback()
+    fn fallback(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        let message = c"`DeltaTable.fallback` is always None now; it goes with the next release.";
+        PyErr::warn(py, &py.get_type::<PyDeprecationWarning>(), message, 1)?;
+        Ok(None)
     }
 
     /// The newest version, or None when this is it.

@@ -24,6 +24,12 @@ def test_refreshed(uri: str) -> None:
     assert warned[0].filename == __file__
 
 
+def test_fallback(uri: str) -> None:
+    with pytest.deprecated_call(match="always None") as warned:
+        assert dfd_native.delta_table(uri).fallback is None
+    assert warned[0].filename == __file__
+
+
 def test_keywords(uri: str) -> None:
     with pytest.deprecated_call(match="`parquet_metadata_limit_bytes` now"):
         engine = dfd_native.Engine(**{"footer_cache_bytes": 0})

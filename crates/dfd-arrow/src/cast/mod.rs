@@ -10,6 +10,7 @@ mod nulls;
 mod parse;
 mod primitive;
 mod strict;
+mod widening;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use arrow::datatypes::DataType;
 pub use inexact::Inexact;
 pub(crate) use nulls::not_null;
 use strict::strict;
+pub use widening::widens;
 
 /// Whether [`exact_cast`] has a way from one type to the other.
 ///

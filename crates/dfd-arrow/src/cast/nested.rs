@@ -81,11 +81,19 @@ pub(super) fn structs(array: &StructArray, to: &Fields, cast: Cast) -> Result<Ar
         let Some(old) = array.column_by_name(field.name()) else {
             return Ok(new_null_array(field.data_type(), array.len()));
         };
-        let values = if old.data_type() == field.data_type() {
+        let is_same = old.data_type() == field.data_type();
+        let shown = if is_same && !field.is_nullable() {
             Ok(Arc::clone(old))
         } else {
-            seen(old, array.nulls()).and_then(|old| cast(&old, field.data_type()))
+            seen(old, array.nulls())
         };
+        let values = shown.and_then(|shown| {
+            if is_same {
+                Ok(shown)
+            } else {
+                cast(&shown, field.data_type())
+            }
+        });
         values
             .and_then(|values| not_null(&values, array.nulls(), field))
             .map_err(|bad| bad.under(&format!(".{}", field.name())))

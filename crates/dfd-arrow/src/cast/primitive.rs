@@ -42,7 +42,7 @@ fn kind(of: &DataType) -> Option<Kind> {
     })
 }
 
-fn is_utc(zone: &str) -> bool {
+pub(super) fn is_utc(zone: &str) -> bool {
     matches!(
         zone,
         "UTC" | "utc" | "Z" | "z" | "+00:00" | "-00:00" | "+0000" | "+00" | "GMT" | "Etc/UTC"
@@ -136,13 +136,21 @@ fn labelled(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Inexact> {
 fn is_kept(from: &DataType, to: &DataType) -> bool {
     use DataType as T;
     match (from, to) {
-        (T::Float16, T::Float32 | T::Float64) | (T::Float32, T::Float64) => true,
         (T::Timestamp(_, _) | T::Date32 | T::Date64, _) if kind(to) != Some(Kind::Text) => false,
+        _ => is_widened_number(from, to) || matches!(kind(to), Some(Kind::Text | Kind::Binary)),
+    }
+}
+
+/// Whether every number of one type is one of the other; neither is a decimal.
+pub(super) fn is_widened_number(from: &DataType, to: &DataType) -> bool {
+    use DataType as T;
+    match (from, to) {
+        (T::Float16, T::Float32 | T::Float64) | (T::Float32, T::Float64) => true,
         _ if from.is_integer() && to.is_integer() => {
             let wider = to.primitive_width() > from.primitive_width();
             wider && (to.is_signed_integer() || from.is_unsigned_integer())
         }
-        _ => matches!(kind(to), Some(Kind::Text | Kind::Binary)),
+        _ => false,
     }
 }
 

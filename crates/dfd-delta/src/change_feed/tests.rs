@@ -312,10 +312,10 @@ fn rows_are_read_under_the_schema_of_the_last_version() {
 #[test]
 fn what_a_scan_does_not_honour_is_refused_by_name() {
     let table = of_ids();
-    table.commit(1, &[protocol(&["deletionVectors", "variantType"])]);
-    assert!(refused(&table, 0, None).contains("variantType"));
+    table.commit(1, &[protocol(&["deletionVectors", "typeWidening"])]);
+    assert!(refused(&table, 0, None).contains("typeWidening"));
     table.commit(2, &[protocol(&["deletionVectors"])]);
-    assert!(refused(&table, 0, None).contains("variantType"));
+    assert!(refused(&table, 0, None).contains("typeWidening"));
     assert!(told(&table, 2, None).is_empty());
 }
 

@@ -1,5 +1,7 @@
 //! What a table is at each version of a range.
 
+use std::sync::Arc;
+
 use arrow::datatypes::SchemaRef;
 use deltalake_core::kernel::{Metadata, Protocol, Snapshot};
 use dfd_runtime::Location;
@@ -8,9 +10,9 @@ use crate::change_feed::commit::{Commit, earliest, missing};
 use crate::change_feed::schema_fit::misfit;
 use crate::change_feed_error::ChangeFeedError;
 use crate::error::Error;
-use crate::files::scan_columns::ScanColumns;
+use crate::files::scan_columns::{ScanColumns, nullable};
 use crate::log_store::log_store;
-use crate::snapshot::fallback_reason;
+use crate::snapshot::unsupported_feature;
 
 /// The versions of a change feed, of which each must be readable as the last one is.
 pub(super) struct Versions<'a> {
@@ -27,7 +29,7 @@ impl<'a> Versions<'a> {
     /// The versions from `first` to `last`, none of whose commits was looked at.
     pub(super) async fn open(location: &'a Location, first: u64, last: u64) -> Result<Self, Error> {
         let (start, last) = futures::try_join!(at(location, first), at(location, last))?;
-        let schema = last.arrow_schema();
+        let schema = Arc::new(nullable(&last.arrow_schema()));
         let versions = Self {
             location,
             first,
@@ -78,7 +80,7 @@ impl<'a> Versions<'a> {
     }
 
     fn check_protocol(&self, protocol: &Protocol) -> Result<(), Error> {
-        match fallback_reason(&self.columns, protocol) {
+        match unsupported_feature(protocol) {
             Some(reason) => Err(Error::Unsupported {
                 uri: self.location.url().to_string(),
                 reason: format!("{reason} in a change feed"),

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::files::log_file::LogFile;
 use crate::files::log_values::partition_value;
 use crate::files::scan_columns::ScanColumns;
-use crate::files::statistics::{Bounds, statistics};
+use crate::files::statistics::{Bounds, for_scan, statistics};
 
 /// One data file of a snapshot.
 #[derive(Debug, Clone)]
@@ -80,7 +80,8 @@ impl DataFile {
         }
         .into();
         scanned.partition_values = partition_values;
-        scanned.statistics = Some(Arc::clone(&statistics));
+        let in_file = columns.file_schema.fields().len();
+        scanned.statistics = Some(for_scan(&statistics, in_file));
         if let Some(selection) = selection {
             scanned = scanned.with_extension(selection);
         }

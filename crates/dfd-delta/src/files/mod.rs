@@ -5,6 +5,7 @@ pub(crate) mod column_mapping;
 pub(crate) mod column_names;
 pub(crate) mod data_file;
 pub(crate) mod deletion_vector;
+pub(crate) mod exact_columns;
 pub(crate) mod file_set;
 pub(crate) mod log_file;
 pub(crate) mod log_values;

@@ -30,14 +30,7 @@ impl ScanColumns {
             .filter_map(|name| schema.field_with_name(name).ok())
             .map(|field| Arc::new(field.clone()));
         Self {
-            file_schema: Arc::new(Schema::new(
-                in_files
-                    .map(|field| {
-                        let inside = relaxed(field.data_type());
-                        Arc::new(field.as_ref().clone().with_data_type(inside))
-                    })
-                    .collect::<Vec<_>>(),
-            )),
+            file_schema: Arc::new(Schema::new(in_files.cloned().collect::<Vec<_>>())),
             partition: partition.collect(),
             mapping,
         }
@@ -84,6 +77,16 @@ impl ScanColumns {
             ..self.clone()
         }
     }
+}
+
+/// The schema without NOT NULL, at any depth.
+pub(crate) fn nullable(schema: &Schema) -> Schema {
+    let fields = schema.fields().iter().map(|field| {
+        let inside = relaxed(field.data_type());
+        let field = field.as_ref().clone().with_nullable(true);
+        field.with_data_type(inside)
+    });
+    Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone())
 }
 
 /// The schema with views in the columns that `selected` names.
@@ -141,10 +144,18 @@ mod tests {
         let asked = columns.names();
         assert_eq!(asked.mode, MappingMode::None);
         assert_eq!(&asked.fields, columns.file_schema.fields());
-        // "Not null" inside of a struct is no matter of a scan.
-        let inner = Field::new("x", DataType::Utf8, true);
-        let inside = DataType::Struct(vec![inner].into());
-        assert_eq!(columns.file_schema.field(4).data_type(), &inside);
+    }
+
+    #[test]
+    fn nothing_that_is_read_is_promised_to_be_there() {
+        let of = |nullable| {
+            let inner = Field::new("x", DataType::Utf8, nullable);
+            let kind = DataType::Struct(vec![inner].into());
+            let metadata = [("kept".to_owned(), "yes".to_owned())];
+            let outer = Field::new("s", kind, nullable).with_metadata(metadata.into());
+            Schema::new(vec![outer, Field::new("id", DataType::Int64, nullable)])
+        };
+        assert_eq!(nullable(&of(false)), of(true));
     }
 
     #[test]

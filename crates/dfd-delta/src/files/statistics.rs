@@ -1,5 +1,7 @@
 //! Statistics of one file, from its add action.
 
+use std::sync::Arc;
+
 use arrow::datatypes::SchemaRef;
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
@@ -71,6 +73,29 @@ pub(crate) fn statistics(
         bounds.push([known.clone(), known]);
     }
     (statistics, bounds)
+}
+
+/// The statistics of a file with these `columns` as its scan may see them.
+///
+/// DataFusion takes the values of a column whose bounds are one, or that is all null, from its
+/// statistics. Here they are those of the file, whatever the log says.
+pub(crate) fn for_scan(statistics: &Arc<Statistics>, columns: usize) -> Arc<Statistics> {
+    let rows = statistics.num_rows;
+    let is_constant = |column: &ColumnStatistics| {
+        let is_null = column.null_count == rows && rows != Precision::Absent;
+        is_null || (column.min_value == column.max_value && column.min_value != Precision::Absent)
+    };
+    let mut in_file = statistics.column_statistics.iter().take(columns);
+    if !in_file.any(is_constant) {
+        return Arc::clone(statistics);
+    }
+    let mut seen = statistics.as_ref().clone();
+    for column in seen.column_statistics.iter_mut().take(columns) {
+        if is_constant(column) {
+            column.null_count = column.null_count.to_inexact();
+        }
+    }
+    Arc::new(seen)
 }
 
 fn precision(value: Option<usize>, is_exact: bool) -> Precision<usize> {
@@ -255,6 +280,39 @@ mod tests {
         for column in &file.statistics.column_statistics[..2] {
             assert_eq!(column, &ColumnStatistics::new_unknown());
         }
+    }
+
+    #[test]
+    fn a_scan_sees_no_column_of_one_value() {
+        let stats = |least: i64, nulls: [usize; 2]| {
+            json!({
+                "numRecords": 3,
+                "minValues": {"id": least},
+                "maxValues": {"id": 4},
+                "nullCount": {"id": nulls[0], "name": nulls[1]},
+            })
+        };
+        let seen = |stats| {
+            let file = file_of(add(stats));
+            let seen = file.scanned.statistics.clone().unwrap();
+            let is_shared = Arc::ptr_eq(&seen, &file.statistics);
+            let counts = seen
+                .column_statistics
+                .iter()
+                .map(|column| column.null_count);
+            let bounds = seen.column_statistics[0].max_value.clone();
+            assert_eq!(bounds, Precision::Exact(long(4)));
+            (is_shared, counts.collect::<Vec<_>>())
+        };
+        let exact = Precision::Exact;
+        assert_eq!(
+            seen(stats(1, [0, 1])),
+            (true, vec![exact(0), exact(1), exact(0)])
+        );
+        let one = vec![Precision::Inexact(0), exact(1), exact(0)];
+        assert_eq!(seen(stats(4, [0, 1])), (false, one));
+        let null = vec![exact(0), Precision::Inexact(3), exact(0)];
+        assert_eq!(seen(stats(1, [0, 3])), (false, null));
     }
 
     #[test]

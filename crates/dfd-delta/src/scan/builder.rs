@@ -29,13 +29,14 @@ use datafusion::physical_plan::{
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::files::data_file::DataFile;
+use crate::files::exact_columns::ExactColumns;
 use crate::files::file_set::FileSet;
 use crate::files::parquet_metadata::Readers;
 use crate::files::scan_columns::ScanColumns;
 use crate::files::statistics::statistics_as;
 use crate::scan::opaque_exec::DeltaScanExec;
 use crate::scan::pruning;
-use crate::scan::request::{Request, Views, filters_exactly, unqualified};
+use crate::scan::request::{Request, Views, filters_exactly, is_plain, unqualified};
 
 /// A planned scan.
 pub struct Planned {
@@ -138,20 +139,6 @@ impl Request {
     /// The plan of the scan in a session of dfd's own; where none of its optimizers sees it, `is_hidden`, it is pruned
     /// in its files, and split over partitions.
     pub async fn plan(&self, session: &dyn Session, is_hidden: bool) -> Result<Planned> {
-        if let Some(snapshot) = self.relation.fallback() {
-            let scan = snapshot.delta_scan().await?;
-            let projection = self.projection.as_ref();
-            let plan = scan
-                .scan(session, projection, &self.filters, self.limit)
-                .await?;
-            let plan = with_types(plan, &self.schema()?)?;
-            let planned = Planned { plan, scanned: 0 };
-            return if is_hidden {
-                split(planned, session)
-            } else {
-                Ok(planned)
-            };
-        }
         let of_set = |set: &FileSet| {
             let planned = self.plan_of(set, session, is_hidden)?;
             if is_hidden {
@@ -186,10 +173,7 @@ impl Request {
             .iter()
             .map(unqualified)
             .partition(|filter| set.is_partition_predicate(filter));
-        let mut files: Vec<&DataFile> = set.files.iter().collect();
-        if let Some(predicate) = predicate(session, by_partition, &scan_schema)? {
-            files = pruning::in_partitions(files, &predicate, &scan_schema)?;
-        }
+        let mut files = in_partitions(set, session, by_partition, &scan_schema)?;
         let predicate = predicate(session, by_row, &scan_schema)?;
         match (&predicate, self.limit) {
             (Some(predicate), _) => files = pruning::matching(files, predicate, &scan_schema),
@@ -208,6 +192,31 @@ impl Request {
         };
         scan.plan(session)
     }
+}
+
+/// The files in whose partitions all `filters`, of partition columns, are true.
+///
+/// One with functions is applied above the scan too, and skips nothing where it can't be decided here: over the
+/// border a literal comes as a column, which some functions refuse.
+fn in_partitions<'a>(
+    set: &'a FileSet,
+    session: &dyn Session,
+    filters: Vec<Expr>,
+    scan_schema: &SchemaRef,
+) -> Result<Vec<&'a DataFile>> {
+    let mut files: Vec<_> = set.files.iter().collect();
+    let (plain, others): (Vec<_>, Vec<_>) = filters.into_iter().partition(is_plain);
+    if let Some(predicate) = predicate(session, plain, scan_schema)? {
+        files = pruning::in_partitions(files, &predicate, scan_schema)?;
+    }
+    for filter in others {
+        if let Ok(Some(predicate)) = predicate(session, vec![filter], scan_schema)
+            && let Ok(fewer) = pruning::in_partitions(files.clone(), &predicate, scan_schema)
+        {
+            files = fewer;
+        }
+    }
+    Ok(files)
 }
 
 /// A scan over as many partitions as `session` asks for: a foreign session can't split what it can't see.
@@ -297,6 +306,7 @@ impl FileScan<'_> {
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_limit(self.limit)
+            .with_expr_adapter(Some(Arc::new(ExactColumns)))
             .with_projection_indices(Some(self.indices))?;
         let plan = DataSourceExec::from_data_source(config.build());
         Ok(Planned { plan, scanned })

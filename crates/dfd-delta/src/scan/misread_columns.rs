@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{Fields, TimeUnit};
 use datafusion::common::DFSchema;
+use datafusion::datasource::physical_plan::parquet::Int96Coercer;
 use datafusion::error::DataFusionError;
+use datafusion::parquet::arrow::parquet_to_arrow_schema;
 use datafusion::parquet::basic::Type;
 use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
@@ -15,6 +17,7 @@ use futures::{StreamExt, TryStreamExt};
 use crate::error::Error;
 use crate::files::column_names::TableNames;
 use crate::files::data_file::DataFile;
+use crate::files::exact_columns::is_plain;
 use crate::files::parquet_metadata::Readers;
 use crate::scan::pruning;
 use crate::snapshot::TableSnapshot;
@@ -25,11 +28,10 @@ const MAX_CONCURRENT_REQUESTS: usize = 32;
 
 impl TableSnapshot {
     /// The columns that deltalake misreads in a file that may hold a row for which `predicate` is true, and why:
-    /// timestamps of type INT96, which it takes for nanoseconds, and names in another case, which it takes
-    /// for missing columns.
+    /// timestamps of type INT96, which it takes for nanoseconds, names in another case, which it takes
+    /// for missing columns, and columns of another type, of which it cuts what the table's doesn't have.
     ///
-    /// A predicate that can't be decided from the log keeps all files. Where deltalake-core scans the table, every
-    /// timestamp counts.
+    /// A predicate that can't be decided from the log keeps all files.
     ///
     /// # Errors
     /// A footer can't be read.
@@ -37,9 +39,6 @@ impl TableSnapshot {
         &self,
         predicate: Option<&str>,
     ) -> Result<BTreeMap<String, String>, Error> {
-        if self.fallback().is_some() {
-            return Ok(timestamps(self.schema()));
-        }
         let files = predicate
             .and_then(|text| self.files_for(text).ok())
             .unwrap_or_else(|| self.files().iter().collect());
@@ -57,7 +56,10 @@ impl TableSnapshot {
             let under = |names: &TableNames| names.given_to(Arc::clone(&stored));
             let found = [under(&names), under(physical)];
             let [named, physical] = found.map(|footer| footer.map_err(DataFusionError::from));
-            Ok::<_, Error>(misread(&stored, named?.as_ref(), physical?.as_ref()))
+            let (named, physical) = (named?, physical?);
+            let mut all = cut(&named, &names.fields)?;
+            all.extend(misread(&stored, &named, &physical));
+            Ok::<_, Error>(all)
         };
         let found = futures::stream::iter(files.into_iter().map(of_file));
         let found: Vec<_> = found
@@ -81,6 +83,25 @@ impl TableSnapshot {
         let all = self.files().iter().collect();
         Ok(pruning::matching(all, &condition, scan_schema))
     }
+}
+
+/// The columns of one file, under the table's names, whose values a cast as Arrow's may cut or mix up.
+fn cut(named: &ParquetMetaData, fields: &Fields) -> Result<Vec<(String, String)>, Error> {
+    let file = named.file_metadata();
+    let columns = file.schema_descr();
+    let stored = parquet_to_arrow_schema(columns, file.key_value_metadata());
+    let stored = stored.map_err(DataFusionError::from)?;
+    let coercer = Int96Coercer::new(columns, &stored, &TimeUnit::Microsecond);
+    let stored = coercer.coerce().unwrap_or(stored);
+    let found = fields.iter().filter_map(|field| {
+        let column = stored.field_with_name(field.name()).ok()?;
+        let (stored, wanted) = (column.data_type(), field.data_type());
+        // Of a whole number that is too large, Arrow says so.
+        let is_told = stored.is_integer() && wanted.is_integer();
+        let reason = || format!("a column of {stored} in a file");
+        (!is_told && !is_plain(stored, wanted)).then(|| (field.name().clone(), reason()))
+    });
+    Ok(found.collect())
 }
 
 /// The misread columns of one file, by the table's names: from its footer as it is stored, under those names,
@@ -109,34 +130,12 @@ fn misread(
     reasons.collect()
 }
 
-/// The columns that are, or have inside, a timestamp.
-fn timestamps(schema: &Schema) -> BTreeMap<String, String> {
-    let fields = schema.fields().iter();
-    let timestamps = fields.filter(|field| has_timestamp(field.data_type()));
-    let reason = "a timestamp, which may be an INT96 one";
-    timestamps
-        .map(|field| (field.name().clone(), reason.to_owned()))
-        .collect()
-}
-
-fn has_timestamp(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Timestamp(..) => true,
-        DataType::Struct(fields) => fields.iter().any(|field| has_timestamp(field.data_type())),
-        DataType::List(field) | DataType::LargeList(field) | DataType::Map(field, _) => {
-            has_timestamp(field.data_type())
-        }
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::File;
     use std::sync::Arc;
 
-    use super::*;
-    use crate::test_tables::{TestTable, column, field, longs, metadata, protocol, rows, run};
+    use crate::test_tables::{TestTable, field, longs, rows, run};
     use datafusion::parquet::file::writer::SerializedFileWriter;
     use datafusion::parquet::schema::parser::parse_message_type;
     use serde_json::{Value, json};
@@ -151,9 +150,9 @@ mod tests {
     }
 
     /// Three files: one with `ID` (of 1 to 5), one with an INT96 in `at` (6 to 9), one as it should be.
-    fn table(features: &[&str]) -> TestTable {
+    fn table() -> TestTable {
         let fields = [field("id", "long"), field("at", "timestamp")];
-        let table = TestTable::of(&[protocol(features), metadata(&fields, &[], json!({}))]);
+        let table = TestTable::new(&fields, &[]);
         let spelled = table
             .write("1", &rows([("ID", longs([1]))]))
             .stats(stats(1, 5));
@@ -180,8 +179,24 @@ mod tests {
     }
 
     #[test]
+    fn columns_of_another_type_are_told_where_values_may_be_cut() {
+        let fields = [field("id", "long"), field("n", "long")];
+        let table = TestTable::new(&fields, &[]);
+        let doubles: arrow::array::ArrayRef = Arc::new(arrow::array::Float64Array::from(vec![2.5]));
+        let narrow: arrow::array::ArrayRef = Arc::new(arrow::array::Int32Array::from(vec![2]));
+        let add = |path, n, least| {
+            let add = table.write(path, &rows([("id", longs([least])), ("n", n)]));
+            add.stats(stats(least, least)).action()
+        };
+        table.commit(1, &[add("1", doubles, 1), add("2", narrow, 2)]);
+        let cut = [pair("n", "a column of Float64 in a file")];
+        assert_eq!(found(&table, None), cut);
+        assert_eq!(found(&table, Some("id = 2")), []);
+    }
+
+    #[test]
     fn columns_are_told_with_the_reason() {
-        let table = table(&[]);
+        let table = table();
         let all = [
             pair("at", "an INT96 timestamp"),
             pair("id", "spelled ID in a file"),
@@ -195,28 +210,5 @@ mod tests {
         for predicate in ["abs(id) = 10", "id = (", "nothing = 1", "ID = 10", ""] {
             assert_eq!(found(&table, Some(predicate)), all, "{predicate}");
         }
-    }
-
-    #[test]
-    fn every_timestamp_counts_where_deltalake_scans_the_table() {
-        let table = table(&["variantType"]);
-        let reason = "a timestamp, which may be an INT96 one";
-        assert_eq!(found(&table, Some("id = 10")), [pair("at", reason)]);
-    }
-
-    #[test]
-    fn timestamps_are_found_inside_of_columns() {
-        let time = DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None);
-        let inner =
-            DataType::Struct(vec![column("x", DataType::Int64), column("y", time.clone())].into());
-        let pair =
-            DataType::Struct(vec![column("key", DataType::Utf8), column("value", time)].into());
-        let of = |kind: DataType| has_timestamp(&kind);
-        assert!(of(inner.clone()));
-        assert!(of(DataType::List(column("element", inner.clone()))));
-        assert!(of(DataType::LargeList(column("element", inner))));
-        assert!(of(DataType::Map(column("entries", pair), false)));
-        assert!(!of(DataType::List(column("element", DataType::Date32))));
-        assert!(!of(DataType::Int64));
     }
 }

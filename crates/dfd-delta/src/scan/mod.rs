@@ -1,6 +1,7 @@
 //! Scans of a snapshot: which files, which rows, and how sessions of other libraries see them.
 
 pub(crate) mod builder;
+pub(crate) mod comparisons;
 pub(crate) mod misread_columns;
 pub(crate) mod opaque_exec;
 pub(crate) mod opaque_table;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Result, Statistics};
+use datafusion::common::{DFSchema, Result, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
@@ -14,8 +14,9 @@ use crate::files::file_set::FileSet;
 use crate::files::scan_columns::with_views;
 use crate::files::statistics::statistics_as;
 use crate::scan::builder::scan_indices;
+use crate::scan::comparisons::exact_comparisons;
 use crate::scan::relation::Relation;
-use crate::scan::request::{Request, Views, filters_exactly};
+use crate::scan::request::{Request, Views, filters_exactly, is_plain, unqualified};
 
 /// Scans one snapshot of a Delta table, or a change feed.
 ///
@@ -66,6 +67,13 @@ impl DeltaTableProvider {
         filters_exactly(&self.relation, filter)
     }
 
+    /// The filters over the columns alone, with comparisons as SQL means them.
+    fn exact_filters(&self, filters: &[Expr]) -> Result<Vec<Expr>> {
+        let schema = DFSchema::try_from(self.schema())?;
+        let exact = |filter| Ok(exact_comparisons(unqualified(filter), &schema)?.data);
+        filters.iter().map(exact).collect()
+    }
+
     /// What is scanned.
     pub fn relation(&self) -> &Relation {
         &self.relation
@@ -97,7 +105,7 @@ impl TableProvider for DeltaTableProvider {
         let request = Request {
             relation: self.relation.clone(),
             projection: projection.cloned(),
-            filters: filters.to_vec(),
+            filters: self.exact_filters(filters)?,
             limit,
             views: if self.views { Views::All } else { Views::None },
         };
@@ -114,12 +122,14 @@ impl TableProvider for DeltaTableProvider {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
+        // The opaque scan applies all that it can; where partitions decide, no scan gives another row.
+        let is_applied = |filter: &Expr| {
+            is_plain(filter) && (self.is_opaque || self.relation.is_partition_predicate(filter))
+        };
         let support = |filter: &&Expr| {
             if filter.is_volatile() {
                 TableProviderFilterPushDown::Unsupported
-            } else if self.relation.is_partition_predicate(filter)
-                || (self.is_opaque && self.filters_exactly(filter))
-            {
+            } else if is_applied(filter) {
                 TableProviderFilterPushDown::Exact
             } else {
                 TableProviderFilterPushDown::Inexact
@@ -129,9 +139,6 @@ impl TableProvider for DeltaTableProvider {
     }
 
     fn statistics(&self) -> Option<Statistics> {
-        if self.relation.fallback().is_some() {
-            return None;
-        }
         let schema = self.schema();
         let of_set = |set: &FileSet| {
             let table_schema = set.columns.table_schema();

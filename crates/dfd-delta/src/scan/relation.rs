@@ -89,12 +89,6 @@ impl Relation {
         }
     }
 
-    /// The snapshot whose scan is left to deltalake-core.
-    pub(crate) fn fallback(&self) -> Option<&Arc<TableSnapshot>> {
-        self.snapshot()
-            .filter(|snapshot| snapshot.fallback().is_some())
-    }
-
     /// The files that are read, by the columns under which they are.
     pub(crate) fn file_sets(&self) -> &[FileSet] {
         match self {
@@ -111,13 +105,13 @@ impl Relation {
     /// Whether every file has the column inside, so that how it is read can be chosen.
     pub(crate) fn is_in_files(&self, name: &str) -> bool {
         let has = |set: &FileSet| set.columns.file_schema.column_with_name(name).is_some();
-        self.fallback().is_none() && self.file_sets().iter().all(has)
+        self.file_sets().iter().all(has)
     }
 
     /// Whether the values of partition columns alone say which rows match, so that the scan gives
     /// those and no others.
     pub(crate) fn is_partition_predicate(&self, filter: &Expr) -> bool {
         let mut sets = self.file_sets().iter();
-        self.fallback().is_none() && sets.all(|set| set.is_partition_predicate(filter))
+        sets.all(|set| set.is_partition_predicate(filter))
     }
 }

@@ -67,11 +67,11 @@ impl Request {
 ///
 /// Functions are left to the foreign session, which has the settings that they may look at.
 pub(crate) fn filters_exactly(relation: &Relation, filter: &Expr) -> bool {
-    relation.fallback().is_none() && !relation.is_partition_predicate(filter) && is_plain(filter)
+    !relation.is_partition_predicate(filter) && is_plain(filter)
 }
 
 /// Whether nothing is in it but operators, whose results depend on their operands alone.
-fn is_plain(filter: &Expr) -> bool {
+pub(crate) fn is_plain(filter: &Expr) -> bool {
     let other = filter.exists(|part| {
         Ok(!matches!(
             part,
@@ -115,9 +115,8 @@ pub(crate) fn unqualified(expr: &Expr) -> Expr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_tables::{TestTable, condition, field, metadata, mixed, protocol};
+    use crate::test_tables::{condition, mixed};
     use datafusion::logical_expr::{col, lit};
-    use serde_json::json;
 
     #[test]
     fn operators_are_applied_by_the_scan() {
@@ -174,20 +173,6 @@ mod tests {
         }
         let aliased = col("id").eq(lit(1)).alias("a");
         assert!(!filters_exactly(&relation, &aliased));
-    }
-
-    #[test]
-    fn a_scan_that_is_left_to_deltalake_applies_none() {
-        let fields = [field("id", "long"), field("p", "string")];
-        let features = ["variantType"];
-        let table = TestTable::of(&[protocol(&features), metadata(&fields, &["p"], json!({}))]);
-        let snapshot = table.open();
-        let relation = Relation::from(Arc::clone(&snapshot));
-        let of_row = condition(&snapshot, "id > 1");
-        assert!(!filters_exactly(&relation, &of_row));
-        let of_partition = condition(&snapshot, "p = 'a'");
-        assert!(!relation.is_partition_predicate(&of_partition));
-        assert!(!filters_exactly(&relation, &of_partition));
     }
 
     #[test]

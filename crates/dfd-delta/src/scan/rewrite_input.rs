@@ -1,14 +1,12 @@
 //! Files of a snapshot that are read to be written anew.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use datafusion::catalog::TableProvider;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionConfig;
 
 use crate::error::Error;
-use crate::scan::builder::{FileScan, in_one_stream, scan_indices, with_types};
+use crate::scan::builder::{FileScan, scan_indices};
 use crate::snapshot::TableSnapshot;
 
 /// Rows of a batch, where they aren't wide.
@@ -105,34 +103,20 @@ impl TableSnapshot {
         let indices = columns.iter().map(|name| self.schema().index_of(name));
         let indices = indices.collect::<Result<Vec<_>, _>>();
         let indices = indices.map_err(|error| Error::DataFusion(error.into()))?;
-        if self.fallback().is_none() {
-            let scan_columns = self.columns();
-            let scan_schema = scan_columns.table_schema();
-            let all = self.files();
-            let chosen = files.iter().filter_map(|file| all.get(file.place));
-            let scan = FileScan {
-                set: self.file_set(),
-                columns: scan_columns,
-                files: chosen.collect(),
-                indices: scan_indices(self.schema(), Some(&indices), scan_schema.table_schema())?,
-                predicate: None,
-                limit: None,
-                in_order: readers == 1,
-            };
-            return Ok(scan.rows(&session)?);
-        }
-        let scan = self.delta_scan_of(files).await?;
-        let state = session.state();
-        let plan = scan.scan(&state, Some(&indices), &[], None).await?;
-        let wanted = self.schema().project(&indices);
-        let wanted = wanted.map_err(|error| Error::DataFusion(error.into()))?;
-        let plan = with_types(plan, &Arc::new(wanted))?;
-        Ok(in_one_stream(plan, &session)?)
-    }
-
-    async fn delta_scan_of(&self, files: &[RewriteInput]) -> Result<impl TableProvider, Error> {
-        let scan = self.table().table_provider().build().await?;
-        Ok(scan.with_file_paths(files.iter().map(|file| file.path.clone())))
+        let scan_columns = self.columns();
+        let scan_schema = scan_columns.table_schema();
+        let all = self.files();
+        let chosen = files.iter().filter_map(|file| all.get(file.place));
+        let scan = FileScan {
+            set: self.file_set(),
+            columns: scan_columns,
+            files: chosen.collect(),
+            indices: scan_indices(self.schema(), Some(&indices), scan_schema.table_schema())?,
+            predicate: None,
+            limit: None,
+            in_order: readers == 1,
+        };
+        Ok(scan.rows(&session)?)
     }
 }
 
@@ -149,8 +133,7 @@ fn batch_rows(files: &[RewriteInput]) -> usize {
 mod tests {
     use super::*;
     use crate::test_tables::{
-        Add, TestTable, field, lines, longs, mapped, metadata, mixed, protocol, rows, run, sorted,
-        texts,
+        Add, TestTable, field, lines, mapped, metadata, mixed, protocol, run, sorted,
     };
     use arrow::array::RecordBatch;
     use futures::TryStreamExt;
@@ -271,34 +254,6 @@ mod tests {
         assert_eq!(none.iter().map(RecordBatch::num_rows).sum::<usize>(), 0);
         let unknown = run(snapshot.rows_of(&inputs, &owned(&["nothing"]), 1));
         assert!(unknown.is_err_and(|error| error.to_string().contains("nothing")));
-    }
-
-    #[test]
-    fn deltalake_reads_files_where_it_scans_the_table() {
-        let fields = [
-            field("id", "long"),
-            field("p", "string"),
-            field("name", "string"),
-        ];
-        let table = TestTable::of(&[
-            protocol(&["variantType"]),
-            metadata(&fields, &["p"], json!({})),
-        ]);
-        let stored = |id: i64, name| rows([("id", longs([id])), ("name", texts([Some(name)]))]);
-        let add = |path: &str, id, name| {
-            let add = table.write(path, &stored(id, name));
-            add.partition("p", Some("x")).action()
-        };
-        table.commit(1, &[add("1", 1, "a"), add("2", 2, "b"), add("3", 3, "c")]);
-        let snapshot = table.open();
-        assert!(snapshot.fallback().is_some());
-        let inputs = snapshot.rewrite_inputs(&owned(&["3", "1"])).unwrap();
-        let found = read(&snapshot, &inputs, &["name", "p", "id"], 1);
-        assert_eq!(sorted(&found), ["a|x|1", "c|x|3"]);
-        let wanted = snapshot.schema().project(&[2, 1, 0]).unwrap();
-        for (found, wanted) in found[0].schema().fields().iter().zip(wanted.fields()) {
-            assert_eq!(found.data_type(), wanted.data_type());
-        }
     }
 
     #[test]

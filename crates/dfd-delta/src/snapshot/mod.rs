@@ -11,4 +11,4 @@ mod tests;
 
 pub use self::at::At;
 pub use self::table_snapshot::TableSnapshot;
-pub(crate) use self::table_snapshot::fallback_reason;
+pub(crate) use self::table_snapshot::unsupported_feature;

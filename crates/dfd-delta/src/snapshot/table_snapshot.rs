@@ -4,9 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, Utc};
-use datafusion::catalog::TableProvider;
 use datafusion::common::heap_size::{DFHeapSize, DFHeapSizeCtx};
 use datafusion::prelude::SessionConfig;
 use deltalake_core::DeltaTable;
@@ -17,13 +16,12 @@ use object_store::path::Path;
 use url::Url;
 
 use crate::error::Error;
-use crate::files::column_mapping::MappingMode;
 use crate::files::data_file::{self, DataFile};
 use crate::files::deletion_vector::selection;
 use crate::files::file_set::FileSet;
 use crate::files::log_file::LogFile;
 use crate::files::log_values::Bound;
-use crate::files::scan_columns::ScanColumns;
+use crate::files::scan_columns::{ScanColumns, nullable};
 use crate::log::commit_file::commit_path;
 use crate::snapshot::in_use::InUse;
 use crate::table_features::{Work, unsupported};
@@ -35,7 +33,6 @@ pub struct TableSnapshot {
     schema: SchemaRef,
     files: FileSet,
     table: DeltaTable,
-    fallback: Option<String>,
     stamp: Option<Stamp>,
     instance: u64,
 }
@@ -82,45 +79,26 @@ impl TableSnapshot {
     pub(super) async fn of(location: Location, table: DeltaTable) -> Result<Arc<Self>, Error> {
         let failed = |source| Error::table(location.url(), source);
         let state = table.snapshot().map_err(failed)?;
-        let schema = state.snapshot().arrow_schema();
+        if let Some(reason) = unsupported_feature(state.protocol()) {
+            let uri = location.url().to_string();
+            return Err(Error::Unsupported { uri, reason });
+        }
+        let schema = Arc::new(nullable(&state.snapshot().arrow_schema()));
         let columns = ScanColumns::of_version(&schema, state.metadata());
-        let fallback = fallback_reason(&columns, state.protocol());
         let version = state.version();
         let stamp = commit_stamp(&location, version).await?;
         let mut snapshot = Self {
             version,
             stamp,
-            fallback,
             schema,
             files: FileSet::new(location, columns, Vec::new()),
             table,
             instance: IN_USE.number(),
         };
-        if snapshot.fallback.is_none() {
-            snapshot.files.files = snapshot.read_files().await?;
-        } else {
-            snapshot.refuse_ids_in_fallback()?;
-            // What deltalake-core can't read either is refused now, by name, and not in a query.
-            let session = dfd_runtime::session(SessionConfig::new()).state();
-            let scan = snapshot.delta_scan().await?;
-            scan.scan(&session, None, &[], Some(0)).await?;
-        }
+        snapshot.files.files = snapshot.read_files().await?;
         let snapshot = Arc::new(snapshot);
         IN_USE.enter(snapshot.instance, &snapshot);
         Ok(snapshot)
-    }
-
-    /// deltalake-core looks for columns by name, and gives nulls for files that have ids alone.
-    fn refuse_ids_in_fallback(&self) -> Result<(), Error> {
-        match &self.fallback {
-            Some(reason) if self.columns().mapping.mode() == MappingMode::Id => {
-                Err(Error::Unsupported {
-                    uri: self.location().url().to_string(),
-                    reason: format!("column mapping by id beside {reason}"),
-                })
-            }
-            _ => Ok(()),
-        }
     }
 
     /// The snapshot of this number, while anybody uses it.
@@ -184,16 +162,6 @@ impl TableSnapshot {
             .collect()
     }
 
-    /// deltalake-core's own provider, for what a scan of files can't express.
-    pub async fn delta_scan(&self) -> Result<Arc<dyn TableProvider>, Error> {
-        Ok(self.table.table_provider().await?)
-    }
-
-    /// Why the scan is left to deltalake-core, or None.
-    pub fn fallback(&self) -> Option<&str> {
-        self.fallback.as_deref()
-    }
-
     /// Whether the log no longer has the commit of this version.
     pub(super) fn has_no_commit(&self) -> bool {
         self.stamp.is_none()
@@ -204,7 +172,10 @@ impl TableSnapshot {
         self.version
     }
 
-    /// The table's columns in their order.
+    /// The table's columns in their order, each of which may be null, and so all that is inside.
+    ///
+    /// NOT NULL is a rule for writers. A file that breaks it has its rows nonetheless, and whoever relies on the
+    /// rule finds none of them under `IS NULL`.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -290,22 +261,10 @@ impl TableSnapshot {
     }
 }
 
-/// What a table has that a scan of its files can't express; None where there is nothing.
-pub(crate) fn fallback_reason(columns: &ScanColumns, protocol: &Protocol) -> Option<String> {
+/// The reader feature that no scan honours; None where there is none.
+pub(crate) fn unsupported_feature(protocol: &Protocol) -> Option<String> {
     let features = protocol.reader_features().unwrap_or_default().iter();
     let features: Vec<_> = features.map(ToString::to_string).collect();
-    if let Some(feature) = unsupported(&features, Work::Scan).first() {
-        return Some(format!("the reader feature {feature}"));
-    }
-    if let Some(field) = columns.partition.iter().find(|f| is_binary(f.data_type())) {
-        return Some(format!("the binary partition column {}", field.name()));
-    }
-    None
-}
-
-fn is_binary(data_type: &DataType) -> bool {
-    matches!(
-        data_type,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView
-    )
+    let unknown = unsupported(&features, Work::Scan).first().copied()?;
+    Some(format!("the reader feature {unknown}"))
 }

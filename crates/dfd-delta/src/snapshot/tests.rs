@@ -17,7 +17,7 @@ use crate::scan::provider::DeltaTableProvider;
 use crate::snapshot::{At, TableSnapshot, cache};
 use crate::test_tables::{
     Add, TestTable, cache_of_ones_own, field, longs, mapped, metadata, mixed, protocol, queried,
-    remove, rows, run, sorted, texts,
+    remove, rows, run, sorted,
 };
 
 fn ids() -> TestTable {
@@ -231,92 +231,50 @@ fn a_number_leads_to_a_snapshot_while_anybody_uses_it() {
 }
 
 #[test]
-fn what_a_scan_of_files_cannot_express_is_left_to_deltalake() {
-    let of = |features: &[&str], partition_by: &[&str], configuration: Value| {
-        let fields = [
-            mapped("id", "long", 1, "id"),
-            mapped("key", "binary", 2, "key"),
-        ];
-        let metadata = metadata(&fields, partition_by, configuration);
-        let table = TestTable::of(&[protocol(features), metadata]);
-        let opened = table.try_open(At::Newest);
-        (table, opened)
+fn features_that_are_not_honoured_are_refused_by_name() {
+    let of = |feature: &str| {
+        let metadata = metadata(&[field("id", "long")], &[], json!({}));
+        let table = TestTable::of(&[protocol(&[feature]), metadata]);
+        let opened = table.try_open(At::Newest).map(|_| ());
+        (table.url(), opened.map_err(|error| error.to_string()))
     };
-    let variant = ["variantType"];
-    let reason = |opened: Result<Arc<TableSnapshot>, Error>| {
-        opened.unwrap().fallback().map(ToOwned::to_owned)
-    };
-    let (_table, honoured) = of(
-        &[
-            "deletionVectors",
-            "timestampNtz",
-            "v2Checkpoint",
-            "vacuumProtocolCheck",
-        ],
-        &[],
-        json!({}),
+    for honoured in [
+        "deletionVectors",
+        "timestampNtz",
+        "v2Checkpoint",
+        "vacuumProtocolCheck",
+        "variantType",
+        "variantType-preview",
+    ] {
+        assert_eq!(of(honoured).1, Ok(()), "{honoured}");
+    }
+    let (url, refused) = of("typeWidening");
+    let expected = format!(
+        "the Delta table at {url} can't be read: the reader feature typeWidening isn't supported"
     );
-    assert_eq!(reason(honoured), None);
-    let (_table, variants) = of(&variant, &[], json!({}));
-    assert_eq!(
-        reason(variants).as_deref(),
-        Some("the reader feature variantType")
-    );
-    let (_table, binary) = of(&[], &["key"], json!({}));
-    assert_eq!(
-        reason(binary).as_deref(),
-        Some("the binary partition column key")
-    );
-    let both = ["columnMapping", "variantType"];
-    let (_table, by_name) = of(&both, &[], json!({"delta.columnMapping.mode": "name"}));
-    assert!(reason(by_name).is_some());
-    let (table, by_id) = of(&both, &[], json!({"delta.columnMapping.mode": "id"}));
-    assert_eq!(
-        by_id.unwrap_err().to_string(),
-        format!(
-            "the Delta table at {} can't be read: column mapping by id beside the reader feature variantType isn't supported",
-            table.url()
-        )
-    );
-    // What deltalake-core can't read either.
-    for unknown in ["typeWidening", "notYetInvented"] {
-        let (_table, opened) = of(&[unknown], &[], json!({}));
-        let error = opened.unwrap_err().to_string().to_lowercase();
-        assert!(error.contains(&unknown.to_lowercase()), "{error}");
+    assert_eq!(refused, Err(expected));
+    // What the kernel doesn't know either.
+    for unknown in ["checkpointProtection", "notYetInvented"] {
+        assert!(of(unknown).1.unwrap_err().contains(unknown), "{unknown}");
     }
 }
 
 #[test]
-fn a_scan_that_is_left_to_deltalake_gives_the_rows_with_the_tables_types() {
-    let fields = [
-        field("id", "long"),
-        field("p", "string"),
-        field("name", "string"),
-    ];
-    let table = TestTable::of(&[
-        protocol(&["variantType"]),
-        metadata(&fields, &["p"], json!({})),
-    ]);
-    let stored = rows([
-        ("id", longs([1, 2, 3])),
-        ("name", texts([Some("a"), None, Some("c")])),
-    ]);
-    let add = table.write("1.parquet", &stored).partition("p", Some("x"));
-    table.commit(1, &[add.action()]);
-    let snapshot = table.open();
-    let provider = Arc::new(DeltaTableProvider::opaque(Arc::clone(&snapshot)));
-    let found = run(queried(provider.clone(), "select * from t where id > 1"));
-    assert_eq!(sorted(&found), ["2|x|", "3|x|c"]);
-    for (found, wanted) in found[0]
-        .schema()
-        .fields()
-        .iter()
-        .zip(snapshot.schema().fields())
-    {
-        assert_eq!(found.data_type(), wanted.data_type());
-    }
-    let whole = run(queried(provider, "select name, p from t order by id"));
-    assert_eq!(sorted(&whole), ["a|x", "c|x", "|x"]);
+fn binary_partition_values_are_the_bytes_of_their_text() {
+    let fields = [field("id", "long"), field("key", "binary")];
+    let table = TestTable::new(&fields, &["key"]);
+    let values = [Some("a"), Some("ü\u{1}"), None];
+    let adds = values.iter().zip(1..).map(|(value, id)| {
+        let add = table.write(&format!("{id}"), &rows([("id", longs([id]))]));
+        add.partition("key", *value).action()
+    });
+    table.commit(1, &adds.collect::<Vec<_>>());
+    let provider = Arc::new(DeltaTableProvider::opaque(table.open()));
+    let query = "select id, encode(key, 'hex') from t";
+    let found = run(queried(provider.clone(), query));
+    assert_eq!(sorted(&found), ["1|61", "2|c3bc01", "3|"]);
+    let one = run(queried(provider, "select id from t where key = X'c3bc01'"));
+    assert_eq!(sorted(&one), ["2"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Rewrites of the engine's own, of logical and of physical plans.
 
 mod cooperative_joins;
+mod exact_comparisons;
 mod reapply_filters;
 mod row_filters;
 mod string_views;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
+pub(crate) use exact_comparisons::exact_comparisons;
 pub(crate) use reapply_filters::reapply_filters;
 pub(crate) use string_views::with_string_views;
 

@@ -24,7 +24,8 @@ def delta_table(
 
     The version never changes; `refresh` gives a newer one, reading only the commits since. A scan
     skips files by partition values and statistics, applies deletion vectors and column mapping,
-    and runs on threads of its own. Where the scan is left to deltalake-core, `fallback` says why.
+    and runs on threads of its own. Values are those of the files, exactly: one that isn't of its column's
+    type is an error, which names the file. NOT NULL is a rule for writers: every column may be null here.
 
     - `uri`: canonical (`file:///data/t`, `s3://bucket/t`).
     - `options`: of the object store, complete: nothing is read from the environment.
@@ -33,7 +34,7 @@ def delta_table(
 
     Raises:
         IncompatibleInstallation: the installed libraries don't fit together.
-        TableError: there is no such table or version, or it can't be read.
+        TableError: there is no such table or version, it can't be read, or it has a feature that isn't supported.
         ValueError: `version` and `timestamp` are both given, or `timestamp` has no time zone.
     """
     ensure_compatible()

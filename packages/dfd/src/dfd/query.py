@@ -6,6 +6,7 @@ It is planned in the session and runs in dfd's engine; what can't cross runs in 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     import polars as pl
     from datafusion.plan import LogicalPlan
     from dfd_obs.plan import ExecutedPlan
+
+
+# What Arrow and DataFusion say of a time that nanoseconds can't hold.
+_BEYOND_NANOSECONDS = re.compile(r"to Nanosecond|to Timestamp\(ns\)")
 
 
 def _failed(query_id: str, error: Exception) -> QueryError:
@@ -92,11 +97,23 @@ class Query:
     def _logical(self) -> LogicalPlan:
         if self._optimized is None:
             try:
-                self._optimized = self.dataframe.optimized_logical_plan()
+                self._optimized = self._optimize()
             except Exception as error:
                 # The run will fail of it in the session, with a query id and a record of its own.
                 raise EngineRefusal(f"the session can't optimize the plan: {error}") from error
         return self._optimized
+
+    def _optimize(self) -> LogicalPlan:
+        try:
+            return self.dataframe.optimized_logical_plan()
+        except Exception as error:
+            if not _BEYOND_NANOSECONDS.search(str(error)):
+                raise
+        # A literal like 9999-12-31: the session can't compute it, and the engine can in microseconds.
+        config = self._session_context.copied_config()
+        lenient = SessionContext(config.set("datafusion.optimizer.skip_failed_rules", "true"))
+        plan = self.dataframe.logical_plan()
+        return lenient.create_dataframe_from_logical_plan(plan).optimized_logical_plan()
 
     def _plan_once(self) -> EngineRun | EngineRefusal:
         if self._planned is None:

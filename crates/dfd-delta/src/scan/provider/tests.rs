@@ -253,7 +253,7 @@ fn filters_are_exact_where_the_scan_applies_them() {
     let native = DeltaTableProvider::native(Arc::clone(&snapshot));
     let cases = [
         ("p = 'a'", Exact, Exact),
-        ("upper(p) = 'A'", Exact, Exact),
+        ("upper(p) = 'A'", Inexact, Inexact),
         ("id > 1", Exact, Inexact),
         ("upper(name) = 'A'", Inexact, Inexact),
         ("random() < 0.5", Unsupported, Unsupported),
