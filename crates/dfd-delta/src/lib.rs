@@ -28,6 +28,7 @@ mod snapshot;
 mod table_features;
 #[cfg(test)]
 mod test_tables;
+mod url_names;
 
 pub use change_feed::ChangeFeed;
 pub use change_feed_error::{ChangeFeedError, ChangesGone};
@@ -44,6 +45,7 @@ pub use plan_codec::registry::RegistrationScope;
 pub use scan::builder::with_types;
 pub use scan::opaque_exec::DeltaScanExec;
 pub use scan::opaque_table::OpaqueTable;
+pub use scan::projection::widened_projection;
 pub use scan::provider::DeltaTableProvider;
 pub use scan::relation::Relation;
 pub use scan::rewrite_input::RewriteInput;
