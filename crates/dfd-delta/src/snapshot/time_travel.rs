@@ -20,8 +20,8 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use serde::Deserialize;
 
-use crate::commit::commit_path;
 use crate::error::Error;
+use crate::log::commit_file::commit_path;
 
 /// Milliseconds since 1970, by which versions are timed.
 type Millis = i64;
