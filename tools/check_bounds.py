@@ -1,11 +1,12 @@
 """Fail where a requirement is bounded otherwise than `[tool.dfd.bounds]` in the root's pyproject.toml says.
 
 Each bound stands there once; siblings take the workspace's own minor version. `--write` carries a
-changed bound into every pyproject.toml.
+changed bound into every pyproject.toml, and into the module that tells a user what to install.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parent.parent
+HANDSHAKE = ROOT / "packages/dfd-native/src/dfd_native/handshake.py"
+_REQUIREMENT = re.compile(r'"([a-z][a-z-]*>=[0-9][^"{]*)"')
 
 
 def siblings() -> dict[str, str]:
@@ -66,12 +69,16 @@ def mended(text: str, known: dict[str, str]) -> str:
 
 
 def check(path: Path, known: dict[str, str], *, strict: bool, write: bool) -> int:
-    """Print every bound of a pyproject.toml that is wrong, or mend it; how many are left."""
-    project = _toml(path)
+    """Print every bound of a pyproject.toml or a module that is wrong, or mend it; how many are left."""
     content = path.read_text(encoding="utf-8")
+    if path.suffix == ".toml":
+        project = _toml(path)
+        name, texts = project["project"]["name"], requirements(project)
+    else:
+        name, texts = path.stem, iter(_REQUIREMENT.findall(content))
     wrong = 0
-    for text in requirements(project):
-        told = problem(text, project["project"]["name"], known, strict=strict)
+    for text in texts:
+        told = problem(text, name, known, strict=strict)
         if told and write and Requirement(text).name in known:
             content = content.replace(f'"{text}"', f'"{mended(text, known)}"')
         elif told:
@@ -89,8 +96,9 @@ def main(*, write: bool) -> int:
     packages = sorted(ROOT.glob("packages/*/pyproject.toml"))
     # The workspace itself takes its members from their directories.
     wrong = check(root, table, strict=False, write=write)
-    wrong += sum(check(path, table | siblings(), strict=True, write=write) for path in packages)
-    print(f"{len(packages) + 1} projects, {wrong} wrong bounds")
+    for path in (*packages, HANDSHAKE):
+        wrong += check(path, table | siblings(), strict=True, write=write)
+    print(f"{len(packages) + 1} projects and the handshake, {wrong} wrong bounds")
     return 1 if wrong else 0
 
 

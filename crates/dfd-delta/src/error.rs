@@ -1,5 +1,6 @@
 //! What can go wrong before a scan runs.
 
+use chrono::{DateTime, Utc};
 use datafusion::error::DataFusionError;
 use deltalake_core::DeltaTableError;
 
@@ -23,6 +24,30 @@ pub enum Error {
         uri: String,
         /// What it has.
         reason: String,
+    },
+    /// No version that can still be read is as old.
+    #[error(
+        "the Delta table at {uri} has no version of {time}: the earliest that can be read is version {version}, of {earliest}"
+    )]
+    BeforeFirst {
+        /// The table.
+        uri: String,
+        /// That was asked for.
+        time: DateTime<Utc>,
+        /// The earliest that can be read.
+        version: u64,
+        /// Its time.
+        earliest: DateTime<Utc>,
+    },
+    /// A version doesn't say when it was made.
+    #[error(
+        "no version of the Delta table at {uri} can be found by its time: version {version} has no commit, or no inCommitTimestamp in it"
+    )]
+    NoTime {
+        /// The table.
+        uri: String,
+        /// That has none.
+        version: u64,
     },
     /// An add action has something that no scan can be made of.
     #[error("the file {path} can't be scanned: {reason}")]

@@ -28,6 +28,7 @@ mod snapshot;
 mod table_features;
 #[cfg(test)]
 mod test_tables;
+mod url_names;
 
 pub use change_feed::ChangeFeed;
 pub use change_feed_error::{ChangeFeedError, ChangesGone};
@@ -45,6 +46,7 @@ pub use scan::builder::with_types;
 pub use scan::comparisons::exact_comparisons;
 pub use scan::opaque_exec::DeltaScanExec;
 pub use scan::opaque_table::OpaqueTable;
+pub use scan::projection::widened_projection;
 pub use scan::provider::DeltaTableProvider;
 pub use scan::relation::Relation;
 pub use scan::rewrite_input::RewriteInput;

@@ -10,6 +10,8 @@ use deltalake_core::{DeltaResult, DeltaTableBuilder};
 use dfd_runtime::Location;
 use url::Url;
 
+use crate::url_names::kernel_store;
+
 /// What reads the log of the table at a location.
 pub(crate) fn log_store(location: &Location) -> DeltaResult<LogStoreRef> {
     builder(location)?.build_storage()
@@ -20,7 +22,7 @@ pub(crate) fn builder(location: &Location) -> DeltaResult<DeltaTableBuilder> {
     register_log_store(location.url());
     let url = location.url();
     let builder = DeltaTableBuilder::from_url(url.clone())?;
-    Ok(builder.with_storage_backend(Arc::clone(location.store()), url.clone()))
+    Ok(builder.with_storage_backend(kernel_store(location), url.clone()))
 }
 
 /// Makes the log of a URL readable; deltalake-core keeps log stores by their scheme.

@@ -35,6 +35,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(delta_log::misread_columns, module)?)?;
     module.add_function(wrap_pyfunction!(delta_log::table_features, module)?)?;
     module.add_function(wrap_pyfunction!(stage::abandoned_stages, module)?)?;
+    module.add_function(wrap_pyfunction!(stage::live_stages, module)?)?;
     module.add_function(wrap_pyfunction!(stage::rewrite, module)?)?;
     module.add_function(wrap_pyfunction!(stage::stage, module)?)?;
     module.add_function(wrap_pyfunction!(adapted_stream::adapt_stream, module)?)?;

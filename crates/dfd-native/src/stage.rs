@@ -319,6 +319,23 @@ fn foreign(mut reader: Box<dyn RecordBatchReader + Send>) -> PyResult<(Input, Re
     Ok((input, reading))
 }
 
+/// The stages of a table that a process works on: id, host, process, begin.
+#[pyfunction]
+pub(crate) fn live_stages(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+) -> PyResult<Vec<(String, String, u32, i64)>> {
+    let location = location(py, uri, &options)?;
+    let found = py.detach(|| dfd_runtime::block_on(dfd_write::live_stages(&location)));
+    let found = found.map_err(|error| errors::table(py, &error))?;
+    let found = found.map_err(|error| errors::stage(py, &error))?;
+    let told = found.into_iter();
+    Ok(told
+        .map(|stage| (stage.stage_id, stage.host, stage.pid, stage.started_ms))
+        .collect())
+}
+
 /// What a process that is gone has left: id, host, process, begin, expiry, files, bytes.
 type Abandoned = (String, String, u32, i64, i64, Vec<String>, u64);
 

@@ -39,6 +39,19 @@ pub(crate) struct LeaseRecord {
     pub(crate) expires_ms: i64,
 }
 
+/// A stage that its process still works on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveStage {
+    /// The id that is in the names of its files.
+    pub stage_id: String,
+    /// Host on which it runs.
+    pub host: String,
+    /// Process that stages.
+    pub pid: u32,
+    /// When it began, in milliseconds since the epoch.
+    pub started_ms: i64,
+}
+
 impl LeaseRecord {
     fn for_this_process(stage_id: &str) -> Self {
         let pid = std::process::id();
@@ -153,6 +166,25 @@ async fn renew(mut record: LeaseRecord, location: Location, path: Path) {
     }
 }
 
+/// Finds the stages of a table that a process works on, as far as can be told from here.
+///
+/// # Errors
+/// The store can't be read.
+pub async fn live_stages(location: &Location) -> Result<Vec<LiveStage>, Error> {
+    let leases = read_leases(location).await?.into_iter();
+    let live = leases.filter(|lease| !lease.is_dead());
+    let mut stages: Vec<_> = live
+        .map(|lease| LiveStage {
+            stage_id: lease.stage_id,
+            host: lease.host,
+            pid: lease.pid,
+            started_ms: lease.started_ms,
+        })
+        .collect();
+    stages.sort_by_key(|stage| stage.started_ms);
+    Ok(stages)
+}
+
 /// Reads the leases of a table, whosoever they are.
 ///
 /// # Errors
@@ -261,6 +293,35 @@ mod tests {
             testing::files_below(directory.path()),
             ["_dfd/stages/other.json"]
         );
+    }
+
+    #[test]
+    fn the_stages_at_work_are_told_the_oldest_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let location = testing::location(directory.path());
+        let work = async {
+            for (id, started_ms, host) in [("new", 3, "here"), ("gone", 1, "here"), ("old", 2, "")]
+            {
+                let mut record = LeaseRecord::for_this_process(id);
+                record.started_ms = started_ms;
+                if id == "gone" {
+                    record.process_start = None;
+                } else if host.is_empty() {
+                    // Of elsewhere: nothing is known of its process.
+                    record.host = "elsewhere".to_owned();
+                    record.pid = 0;
+                }
+                record.write(&location, &lease_path(&location, id)?).await?;
+            }
+            live_stages(&location).await
+        };
+        let found = dfd_runtime::block_on(work).unwrap().unwrap();
+        let told: Vec<_> = found
+            .iter()
+            .map(|stage| (stage.stage_id.as_str(), stage.started_ms, stage.pid))
+            .collect();
+        assert_eq!(told, [("old", 2, 0), ("new", 3, std::process::id())]);
+        assert_eq!(found[0].host, "elsewhere");
     }
 
     #[test]

@@ -7,8 +7,8 @@
 //!
 //! [`stage`] writes new rows, [`rewrite()`] the rows of files that a table has. What they give are files
 //! with what their add actions say; whoever commits those releases them, and whoever drops them has them
-//! removed. A lease in the table tells of a stage while it lives; [`abandoned_stages`] finds what was
-//! left by a process that was killed.
+//! removed. A lease in the table tells of a stage while it lives: [`live_stages`] finds those at work, and
+//! [`abandoned_stages`] what was left by a process that was killed.
 //!
 //! ```
 //! use std::collections::HashMap;
@@ -62,6 +62,7 @@ pub use cancellation::CancellationToken;
 pub use error::{Error, RuleViolation, SourceError};
 pub use files::properties::Compression;
 pub use files::stage_files::AddFile;
+pub use lease::{LiveStage, live_stages};
 pub use plan::shared_stream::Input;
 pub use rewrite::{Rewrite, rewrite};
 pub use schema::requirements::{WriteRequirements, table_definition};

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from dfd_cache import CacheConfig, InvalidCacheConfig
+from dfd_cache import PRESETS, CacheConfig, InvalidCacheConfig
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,26 @@ def test_presets_differ_as_their_names_say() -> None:
     assert not any(
         (off.list_files_limit_bytes, off.parquet_meta_limit_bytes, off.file_statistics_limit_bytes)
     )
+
+
+def test_every_preset_has_a_name() -> None:
+    of_class = {
+        name
+        for name, method in vars(CacheConfig).items()
+        if isinstance(method, classmethod) and name != "preset"
+    }
+    assert {*PRESETS} == of_class
+    for name in PRESETS:
+        assert CacheConfig.preset(name) == getattr(CacheConfig, name)()
+    mixed = CacheConfig.preset("off", file_statistics_limit_bytes=1024)
+    assert mixed == CacheConfig(
+        list_files_limit_bytes=0, parquet_meta_limit_bytes=0, file_statistics_limit_bytes=1024
+    )
+    for name, fields in {"large": {}, "preset": {}, "off": {"ttl": 1}}.items():
+        with pytest.raises(InvalidCacheConfig):
+            CacheConfig.preset(name, **fields)
+    with pytest.raises(InvalidCacheConfig, match="list_files_ttl_s"):
+        CacheConfig.preset("off", list_files_ttl_s=0)
 
 
 def test_round_trips_through_plain_values() -> None:

@@ -127,6 +127,7 @@ class PyarrowNative(PlainTables):
         *,
         partition_by: Any = None,
         sort_by: Any = None,
+        target_file_bytes: Any = None,
     ) -> PyarrowFiles:
         self.stages += 1
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from datetime import datetime, timezone
 from pathlib import Path
 
 import dfd_native
@@ -51,6 +53,33 @@ def test_rows_of_the_newest_and_of_an_older_version(session: SessionContext, tab
     assert both_routes(session, newest) == [{"id": 2}, {"id": 5}]
     first = f"select count(*) as n from read_delta('{table.as_uri()}', 0) where id < 3"
     assert both_routes(session, first) == [{"n": 2}]
+
+
+@pytest.mark.parametrize(
+    ("time", "count"),
+    [
+        ("2024-01-01T00:00:00Z", 4),
+        ("2024-01-04T23:59:59.999+00:00", 4),
+        ("2024-01-05T02:00:00+02:00", 5),
+        ("2024-01-09", None),
+        ("2024-01-10 00:00:00z", 4),
+        ("2999-01-01T00:00:00Z", 4),
+        ("2023-12-31T23:59:59Z", None),
+        ("yesterday", None),
+    ],
+)
+def test_rows_that_were_there_at_a_time(
+    session: SessionContext, table: Path, time: str, count: int | None
+) -> None:
+    for version, day in enumerate((1, 5, 10)):
+        moment = datetime(2024, 1, day, tzinfo=timezone.utc).timestamp()
+        os.utime(table / f"_delta_log/{version:020}.json", (moment, moment))
+    sql = f"select count(*) as n from read_delta('{table}', '{time}')"
+    if count is None:
+        with pytest.raises(Exception, match=r"time zone|A time is|version 0, of 2024-01-01"):
+            session.sql(sql)
+    else:
+        assert both_routes(session, sql) == [{"n": count}]
 
 
 def test_each_query_reads_the_newest_version(session: SessionContext, table: Path) -> None:

@@ -35,6 +35,7 @@ use crate::files::parquet_metadata::Readers;
 use crate::files::scan_columns::ScanColumns;
 use crate::files::statistics::statistics_as;
 use crate::scan::opaque_exec::DeltaScanExec;
+use crate::scan::projection::widened_projection;
 use crate::scan::pruning;
 use crate::scan::request::{Request, Views, filters_exactly, is_plain, unqualified};
 
@@ -90,23 +91,10 @@ impl Request {
     ) -> Result<Planned> {
         let schema = self.relation.schema();
         let wanted = self.schema()?;
-        let mut projection = match &self.projection {
-            Some(projection) => projection.clone(),
-            None => (0..schema.fields().len()).collect(),
-        };
-        let looked_at: HashSet<_> = condition
-            .column_refs()
-            .into_iter()
-            .map(Column::name)
-            .collect();
-        let is_missing = |index: &usize| {
-            looked_at.contains(schema.field(*index).name().as_str()) && !projection.contains(index)
-        };
-        let missing: Vec<_> = (0..schema.fields().len()).filter(is_missing).collect();
-        projection.extend(missing);
+        let widened = widened_projection(schema, self.projection.as_ref(), condition);
         let scan = Self {
             relation: self.relation.clone(),
-            projection: Some(projection),
+            projection: Some(widened),
             filters: self.filters.clone(),
             // Of rows that are left after the filter.
             limit: None,

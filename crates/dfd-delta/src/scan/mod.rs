@@ -5,6 +5,7 @@ pub(crate) mod comparisons;
 pub(crate) mod misread_columns;
 pub(crate) mod opaque_exec;
 pub(crate) mod opaque_table;
+pub(crate) mod projection;
 pub(crate) mod provider;
 pub(crate) mod pruning;
 pub(crate) mod relation;

@@ -9,6 +9,7 @@ pub enum At {
     Newest,
     /// This one.
     Version(u64),
-    /// The newest that was there at this time.
+    /// The newest that was there at this time, by `inCommitTimestamp` where the table has it, and
+    /// else by the times of the commits' files.
     Time(DateTime<Utc>),
 }

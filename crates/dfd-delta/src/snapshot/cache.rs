@@ -9,7 +9,6 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use dfd_runtime::{CacheStats, Location};
 
-use crate::snapshot::at::At;
 use crate::snapshot::table_snapshot::TableSnapshot;
 
 /// Snapshots that are kept when nobody uses them; the least recently used goes first.
@@ -24,21 +23,20 @@ fn cached() -> MutexGuard<'static, VecDeque<Arc<TableSnapshot>>> {
     CACHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Finds a snapshot that stands at `at`, or from which the newest can be reached.
-pub(crate) fn find(location: &Location, at: At) -> Option<Arc<TableSnapshot>> {
+/// Finds the snapshot of a version, or one from which the newest can be reached.
+pub(crate) fn find(location: &Location, version: Option<u64>) -> Option<Arc<TableSnapshot>> {
     let mut cached = cached();
     let of_table = |snapshot: &Arc<TableSnapshot>| snapshot.location().is(location);
-    let found = match at {
-        At::Newest => cached
+    let found = match version {
+        None => cached
             .iter()
             .enumerate()
             .filter(|(_, snapshot)| of_table(snapshot))
             .max_by_key(|(_, snapshot)| snapshot.version())
             .map(|(place, _)| place),
-        At::Version(version) => cached
+        Some(version) => cached
             .iter()
             .position(|snapshot| of_table(snapshot) && snapshot.version() == version),
-        At::Time(_) => None,
     };
     let snapshot = found.and_then(|place| cached.remove(place));
     if let Some(snapshot) = &snapshot {

@@ -8,6 +8,7 @@ mod open;
 mod table_snapshot;
 #[cfg(test)]
 mod tests;
+mod time_travel;
 
 pub use self::at::At;
 pub use self::table_snapshot::TableSnapshot;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use dfd_runtime::Location;
 
 use crate::error::Error;
-use crate::log_store::builder;
+use crate::log_store::{builder, log_store};
 use crate::snapshot::at::At;
 use crate::snapshot::cache;
 use crate::snapshot::table_snapshot::{TableSnapshot, commit_stamp};
+use crate::snapshot::time_travel::version_at;
 
 impl TableSnapshot {
     /// Open a table: the snapshot that others use where it stands at `at`, or one read from the log.
@@ -16,8 +17,17 @@ impl TableSnapshot {
     /// # Errors
     /// There is no such table or version, or the log can't be read or understood.
     pub async fn open(location: Location, at: At) -> Result<Arc<Self>, Error> {
-        if let Some(found) = cache::find(&location, at) {
-            if at == At::Newest {
+        let version = match at {
+            At::Newest => None,
+            At::Version(version) => Some(version),
+            At::Time(time) => {
+                let log = log_store(&location);
+                let log = log.map_err(|source| Error::table(location.url(), source))?;
+                Some(version_at(&location, log.as_ref(), time).await?)
+            }
+        };
+        if let Some(found) = cache::find(&location, version) {
+            if version.is_none() {
                 return Ok(found.refreshed().await?.unwrap_or(found));
             }
             if found.is_of_the_same_table().await? {
@@ -26,20 +36,19 @@ impl TableSnapshot {
             }
             cache::forget(&location);
         }
-        Self::read(location, at).await
+        Self::read(location, version).await
     }
 
-    async fn read(location: Location, at: At) -> Result<Arc<Self>, Error> {
+    async fn read(location: Location, version: Option<u64>) -> Result<Arc<Self>, Error> {
         cache::count(false);
         let uri = location.url().clone();
-        let failed = |source| Error::table(&uri, source);
-        let builder = builder(&location).map_err(failed)?;
-        let builder = match at {
-            At::Newest => builder,
-            At::Version(version) => builder.with_version(version),
-            At::Time(time) => builder.with_timestamp(time),
+        let builder = builder(&location).map_err(|source| Error::table(&uri, source))?;
+        let builder = match version {
+            None => builder,
+            Some(version) => builder.with_version(version),
         };
-        let table = builder.load().await.map_err(failed)?;
+        let table = builder.load().await;
+        let table = table.map_err(|source| Error::table(location.url(), source))?;
         let snapshot = Self::of(location, table).await?;
         cache::share(&snapshot, None);
         Ok(snapshot)
@@ -57,9 +66,7 @@ impl TableSnapshot {
         let (is_same, next) = futures::join!(self.is_of_the_same_table(), next);
         if !is_same? {
             cache::forget(self.location());
-            return Self::read(self.location().clone(), At::Newest)
-                .await
-                .map(Some);
+            return Self::read(self.location().clone(), None).await.map(Some);
         }
         let mut table = self.table().clone();
         // Where the known commit itself was cleaned up, those after it may have been too.

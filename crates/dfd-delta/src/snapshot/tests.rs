@@ -129,19 +129,19 @@ fn snapshots_are_shared_until_a_newer_takes_their_place() {
     // By other options it is another table.
     let options = HashMap::from([("max_retries".to_owned(), "1".to_owned())]);
     let elsewhere = Location::try_new(table.url().as_str(), &options, None).unwrap();
-    assert!(cache::find(&elsewhere, At::Newest).is_none());
+    assert!(cache::find(&elsewhere, None).is_none());
     table.commit(1, &[of_ids("a", 1, 2)]);
     let second = table.open();
     assert_eq!(second.version(), 1);
-    assert!(cache::find(&table.location(), At::Version(0)).is_none());
+    assert!(cache::find(&table.location(), Some(0)).is_none());
     // A version that somebody reads again stands beside the newest.
     let again = table.try_open(At::Version(0)).unwrap();
     assert!(!Arc::ptr_eq(&first, &again));
-    let found = cache::find(&table.location(), At::Newest).unwrap();
+    let found = cache::find(&table.location(), None).unwrap();
     assert!(Arc::ptr_eq(&found, &second));
-    // Times are always looked up.
+    // Times are always looked up, and what they lead to is shared.
     let now = At::Time(Utc::now());
-    assert!(!Arc::ptr_eq(&table.try_open(now).unwrap(), &second));
+    assert!(Arc::ptr_eq(&table.try_open(now).unwrap(), &second));
 }
 
 #[test]
@@ -153,16 +153,16 @@ fn the_least_recently_used_snapshots_are_let_go() {
     for _ in 0..40 {
         cache::share(&newest, None);
     }
-    assert!(cache::find(&used.location(), At::Version(0)).is_some());
+    assert!(cache::find(&used.location(), Some(0)).is_some());
     for _ in 0..40 {
         cache::share(&newest, None);
     }
-    assert!(cache::find(&old.location(), At::Version(0)).is_none());
-    assert!(cache::find(&used.location(), At::Version(0)).is_some());
+    assert!(cache::find(&old.location(), Some(0)).is_none());
+    assert!(cache::find(&used.location(), Some(0)).is_some());
     assert!(cache::snapshot_stats().entries <= 64);
     cache::forget(&other.location());
-    assert!(cache::find(&other.location(), At::Newest).is_none());
-    assert!(cache::find(&used.location(), At::Newest).is_some());
+    assert!(cache::find(&other.location(), None).is_none());
+    assert!(cache::find(&used.location(), None).is_some());
 }
 
 #[test]

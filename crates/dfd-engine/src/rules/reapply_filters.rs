@@ -4,15 +4,13 @@
 //! does; a scan in the engine gives what it can't skip, so that here each is a node again, which the
 //! optimizer's rules see.
 
-use std::collections::HashSet;
-
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, Result};
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::logical_plan::TableScanBuilder;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan};
-use dfd_delta::DeltaTableProvider;
+use dfd_delta::{DeltaTableProvider, widened_projection};
 
 /// The plan with a filter above each Delta table for what its scan leaves; its rows and schema stay.
 ///
@@ -35,24 +33,13 @@ fn filter_over_scan(scan: TableScan) -> Result<Transformed<LogicalPlan>> {
         return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
     };
     let schema = provider.schema();
-    let wanted = match scan.projection {
-        Some(projection) => projection,
-        None => (0..schema.fields().len()).collect(),
-    };
-    let looked_at: HashSet<_> = condition
-        .column_refs()
-        .into_iter()
-        .map(Column::name)
-        .collect();
-    let is_read = |index: &usize| {
-        wanted.contains(index) || looked_at.contains(schema.field(*index).name().as_str())
-    };
-    let read: Vec<_> = (0..schema.fields().len()).filter(is_read).collect();
+    let read = widened_projection(&schema, scan.projection.as_ref(), &condition);
     let column = |index: &usize| {
         let name = schema.field(*index).name();
         Expr::Column(Column::new(Some(scan.table_name.clone()), name))
     };
-    let projection = (read != wanted).then(|| wanted.iter().map(column).collect::<Vec<_>>());
+    let wanted = scan.projection.filter(|wanted| wanted.len() < read.len());
+    let projection = wanted.map(|wanted| wanted.iter().map(column).collect::<Vec<_>>());
     let all = TableScanBuilder::new(scan.table_name, scan.source)
         .with_projection(Some(read))
         .with_filters(scan.filters)
@@ -128,7 +115,7 @@ mod tests {
         assert_eq!(found.len(), 3, "{found:?}");
         assert_eq!(found[..2], ["Projection: t.s", "Filter: t.n > Int64(3)"]);
         assert!(
-            found[2].starts_with("TableScan: t projection=[n, s]"),
+            found[2].starts_with("TableScan: t projection=[s, n]"),
             "{found:?}"
         );
     }

@@ -52,15 +52,15 @@ impl Location {
             let named = Url::parse(&format!("{WEB}{url}"));
             url = named.map_err(|error| refused(error.to_string()))?;
         }
+        if url.query().is_some() || url.fragment().is_some() {
+            let reason = "a location has no query and no fragment: write %3F and %23 in a name";
+            return Err(refused(reason.to_owned()));
+        }
+        if url.scheme() == "file" {
+            url = local_url(&url).ok_or_else(|| refused("it names no local folder".to_owned()))?;
+        }
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
-        }
-        // deltalake-core names files under the real path of the table.
-        if let Some(real) = url.to_file_path().ok().and_then(|p| p.canonicalize().ok())
-            && url.scheme() == "file"
-            && let Ok(found) = Url::from_directory_path(real)
-        {
-            url = found;
         }
         let store_url = store_url(&url, options)?;
         let store = registered_store(&url, &store_url, options)
@@ -110,6 +110,19 @@ impl Location {
     }
 }
 
+/// The URL of a local folder under its real path, by which deltalake-core names files.
+fn local_url(url: &Url) -> Option<Url> {
+    let path = url.to_file_path().ok()?;
+    let mut found = Url::from_directory_path(path.canonicalize().unwrap_or(path)).ok()?;
+    // deltalake-core makes a host's name of the path, in which these can't stand.
+    let mut escaped = found.path().to_owned();
+    for (odd, escape) in [("[", "%5B"), ("]", "%5D"), ("^", "%5E"), ("|", "%7C")] {
+        escaped = escaped.replace(odd, escape);
+    }
+    found.set_path(&escaped);
+    Some(found)
+}
+
 fn store_url(url: &Url, options: &HashMap<String, String>) -> Result<ObjectStoreUrl, Error> {
     let mut hasher = DefaultHasher::new();
     let mut sorted: Vec<_> = options.iter().collect();
@@ -150,6 +163,9 @@ mod tests {
             ("https://host/t", "web+https://host/t/"),
             ("web+https://host/t", "web+https://host/t/"),
             ("file:///is/not/there", "file:///is/not/there/"),
+            ("file:///is/not%20/there//", "file:///is/not%20/there/"),
+            ("file:///a%2520b/c%5Cd", "file:///a%2520b/c%5Cd/"),
+            ("file:///[a]^%7Cb", "file:///%5Ba%5D%5E%7Cb/"),
         ];
         for (uri, url) in forms {
             let location = plain(uri);
@@ -186,7 +202,18 @@ mod tests {
         let (uri, reason) = refused("a/b?sig=hush", &[]);
         assert_eq!(uri, "a/b");
         assert_eq!(reason, "relative URL without a base");
-        let (uri, reason) = refused("ftp://host/t?sig=hush", &[]);
+        for uri in [
+            "file:///a#b",
+            "file:///a?b",
+            "s3://bucket/t?sig=hush",
+            "s3://bucket/#t",
+        ] {
+            let (_, reason) = refused(uri, &[]);
+            assert!(reason.starts_with("a location has no query"), "{reason}");
+        }
+        let (_, reason) = refused("file://elsewhere/t", &[]);
+        assert_eq!(reason, "it names no local folder");
+        let (uri, reason) = refused("ftp://host/t", &[]);
         assert_eq!(uri, "ftp://host/t");
         assert!(
             reason.ends_with("ftp:// names no kind of store"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from dfd_cache.errors import InvalidCacheConfig
@@ -9,6 +11,8 @@ from dfd_cache.errors import InvalidCacheConfig
 KIB = 1024
 MIB = 1024 * KIB
 _LARGEST = 1 << 62
+PRESETS = ("snapshot_pinned", "always_latest", "off")
+"""The names of `CacheConfig`'s class methods that give a configuration whole."""
 
 
 class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +47,24 @@ class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             value = getattr(self, field)
             if type(value) is not int or not 0 <= value <= _LARGEST or value % KIB:
                 raise InvalidCacheConfig(f"`{field}` is whole KiB in bytes from 0, not {value!r}.")
+
+    @classmethod
+    def preset(cls, name: str, **fields: Any) -> CacheConfig:
+        """The preset of a name (`PRESETS`), with `fields` in place of its own.
+
+        Raises:
+            InvalidCacheConfig: there is no such preset or field, or a value is out of range.
+
+        >>> CacheConfig.preset("always_latest", list_files_ttl_s=5).list_files_limit_bytes
+        0
+        """
+        if name not in PRESETS:
+            raise InvalidCacheConfig(f"`preset` is one of {', '.join(PRESETS)}, not {name!r}.")
+        preset: CacheConfig = getattr(cls, name)()
+        for field in fields:
+            if field not in cls.__struct_fields__:
+                raise InvalidCacheConfig(f"`{field}` is no field of a cache configuration.")
+        return msgspec.structs.replace(preset, **fields)
 
     @classmethod
     def snapshot_pinned(cls) -> CacheConfig:

@@ -14,6 +14,7 @@ def use(context: SessionContext) -> None:
         dfd_cache.CacheConfig.snapshot_pinned(),
         dfd_cache.CacheConfig.always_latest(),
         dfd_cache.CacheConfig.off(),
+        *(dfd_cache.CacheConfig.preset(name, list_files_ttl_s=60) for name in dfd_cache.PRESETS),
     ]
     hits: int = dfd_cache.cache_stats()["snapshot"]["hits"]
     print(settings, presets, applied.read_back, hits)

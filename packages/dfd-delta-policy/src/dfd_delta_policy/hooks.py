@@ -69,7 +69,7 @@ class AppendOnly:
                 "Nothing was committed. Append instead, or drop the AppendOnly hook."
             )
         lifted = plan.changes.get("delta.appendOnly")
-        if lifted is not None and lifted.lower() != "true":
+        if lifted is not None and lifted != "true":
             raise OperationRefused(
                 f"{plan.operation.upper()} would lift delta.appendOnly of {plan.uri}, which is append-only. "
                 "Nothing was committed. Drop the AppendOnly hook first."

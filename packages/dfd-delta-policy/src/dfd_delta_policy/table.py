@@ -16,6 +16,7 @@ from dfd_delta_policy.commit.loop import Clock, CommitLoop
 from dfd_delta_policy.commit.operation import Attempt, Done
 from dfd_delta_policy.errors import InvalidOperation, UnsupportedTable
 from dfd_delta_policy.hooks import CommitHook, RequireCommitSafety
+from dfd_delta_policy.location import refuse_odd_folder
 from dfd_delta_policy.log.audit import Audit, audit
 from dfd_delta_policy.operations import alter
 from dfd_delta_policy.operations.deltalake_handle import existing, on_handle
@@ -25,18 +26,20 @@ from dfd_delta_policy.operations.partitions import PartitionFilters
 from dfd_delta_policy.operations.row_changes import delete, update
 from dfd_delta_policy.operations.runner import Observe, OperationRunner
 from dfd_delta_policy.operations.staged_writes import StagedWrite
-from dfd_delta_policy.operations.table_properties import checked_properties, new_fields
+from dfd_delta_policy.operations.table_properties import new_fields
 from dfd_delta_policy.operations.vacuum import Vacuum
 from dfd_delta_policy.operations.writing import Write
 from dfd_delta_policy.outcome import AttemptEvent, Outcome
 from dfd_delta_policy.policy import DeltaRetryPolicy
+from dfd_delta_policy.properties import checked_properties
 from dfd_delta_policy.source import Source
 
 
 class GuardedTable(OperationRunner):
     """A Delta table whose mutations are strict, exactly once, and explained.
 
-    - `uri`: where it is; it need not exist before the first write.
+    - `uri`: where it is, a path or a URI; it need not exist before the first write. A folder that deltalake
+      takes for another is refused (UnsupportedTable).
     - `storage`: its profile. Default: the local directory. A store on which commits overwrite one another
       is refused (`RequireCommitSafety`).
     - `policy`: bounds of retries.
@@ -69,6 +72,7 @@ class GuardedTable(OperationRunner):
     ) -> None:
         profile = StorageResolver().resolve(uri) if storage is None else storage
         super().__init__(profile.canonical_uri(uri), profile, commit_metadata, observe)
+        refuse_odd_folder(self.uri)
         target = CommitTarget(
             uri=self.uri,
             handles=self._handles,
@@ -350,6 +354,9 @@ class GuardedTable(OperationRunner):
     def set_properties(self, properties: Mapping[str, str]) -> Outcome:
         """Set table properties: those of Delta that change no protocol but for change data feed, and the user's own.
 
+        A value that Delta-Spark alone understands is set as every reader does: `30 days` as
+        `interval 30 days`, `TRUE` as `true`, `100mb` as `104857600`.
+
         Raises:
             InvalidOperation: one is unknown or has a value it can't have.
         """
@@ -390,12 +397,13 @@ class GuardedTable(OperationRunner):
         Raises:
             OperationRefused: the retention is below the table's own, where files of a writer or
                 reader at work could go; or, with `full`, a writer at work has staged since before it.
-            UnsupportedTable: `full`, and the table may have deletion vectors, which deltalake would remove.
+            UnsupportedTable: the table's own retention can't be understood; or `full`, and the table may
+                have deletion vectors, which deltalake would remove.
         """
         vacuum = Vacuum(
             self.uri,
             self._handles.open,
-            self._profile.to_deltalake_options,
+            lambda: self._committer().live_stages(),
             retention_hours,
             dry_run=dry_run,
             full=full,

@@ -141,7 +141,7 @@ def test_no_row_slips_in_beside_a_new_constraint(table: GuardedTable, rows: Any)
         ("delta.deletedFileRetentionDuration", "interval 14 days"),
         ("delta.enableChangeDataFeed", "true"),
         ("delta.isolationLevel", "Serializable"),
-        ("delta.logRetentionDuration", "60 days"),
+        ("delta.logRetentionDuration", "interval 60 days"),
         ("owner", "the fleet team"),
     ],
 )

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from dfd_delta_policy import GuardedTable, InvalidOperation, OperationRefused, UnsupportedTable
+from dfd_delta_policy.backend.protocol import LiveStage
+from dfd_delta_policy.backend.pyarrow import PlainTables
 from dfd_delta_policy.commit.operation import Attempt, Done
-from dfd_delta_policy.operations.vacuum import Vacuum, retention_of
+from dfd_delta_policy.operations.vacuum import Vacuum
 
 RETENTION = "delta.deletedFileRetentionDuration"
 HOUR_MS = 3_600_000
@@ -50,8 +50,13 @@ def orphan(table: Path, stage_id: str = "nobody", age_hours: float = 0) -> Path:
 
 
 def vacuum(table: Path, handle: DeltaTable | None = None, **settings: Any) -> Done:
-    made = Vacuum(table.as_uri(), lambda: DeltaTable(table), dict, **settings)
+    made = Vacuum(table.as_uri(), lambda: DeltaTable(table), at_work(table), **settings)
     return made.attempt(Attempt(handle or DeltaTable(table), IDS))
+
+
+def at_work(table: Path) -> Callable[[], Sequence[LiveStage]]:
+    """The stages at work, as they are known without dfd-native."""
+    return lambda: PlainTables().live_stages(table.as_uri())
 
 
 def ids(table: Path) -> list[int]:
@@ -97,7 +102,7 @@ def test_full_takes_what_was_never_committed_too(table: Path) -> None:
 
 
 def test_without_a_table() -> None:
-    made = Vacuum("file:///nowhere", lambda: DeltaTable("/nowhere"), dict)
+    made = Vacuum("file:///nowhere", lambda: DeltaTable("/nowhere"), list)
     with pytest.raises(InvalidOperation):
         made.attempt(Attempt(None, IDS))
 
@@ -112,6 +117,16 @@ def test_the_retention_of_the_table_is_the_least(table: Path) -> None:
     assert files(table) == before
 
 
+def say(table: Path, retention: str | None) -> None:
+    """Put a retention into the log as any writer may; deltalake's own check is another."""
+    commit = table / f"_delta_log/{0:020}.json"
+    text = commit.read_text()
+    said = "{}" if retention is None else json.dumps({RETENTION: retention})
+    commit.write_text(text.replace(f'{{"{RETENTION}":"interval 0 hours"}}', said))
+    found = {} if retention is None else {RETENTION: retention}
+    assert DeltaTable(table).metadata().configuration == found
+
+
 @pytest.mark.parametrize(
     ("said", "hours"),
     [
@@ -121,44 +136,65 @@ def test_the_retention_of_the_table_is_the_least(table: Path) -> None:
         ("interval 180 minutes", 3),
         ("interval 7200 seconds", 2),
         ("interval 3600000 milliseconds", 1),
-        ("interval 3 months", 168),
-        ("soon", 168),
         (None, 168),
+        # As Delta-Spark takes them, and deltalake doesn't.
+        ("30 days", 720),
+        ("INTERVAL 1 DAY", 24),
+        ("interval 1 week 2 days", 216),
+        ("interval 90 minutes 1 second", 2),
     ],
 )
-def test_reads_the_retention_as_deltalake_does(
-    tmp_path: Path, said: str | None, hours: int
+def test_keeps_the_retention_as_delta_spark_reads_it(
+    table: Path, said: str | None, hours: int
 ) -> None:
-    configuration = {} if said is None else {RETENTION: said}
-    assert retention_of(configuration) == pytest.approx(hours * 3600)
-    write_deltalake(tmp_path, pa.table({"id": [0]}))
-    # As any writer may put it; deltalake's own check is another.
-    commit = tmp_path / f"_delta_log/{0:020}.json"
-    commit.write_text(
-        commit.read_text().replace(
-            '"configuration":{}', f'"configuration":{json.dumps(configuration)}'
-        )
-    )
-    assert DeltaTable(tmp_path).metadata().configuration == configuration
-    DeltaTable(tmp_path).vacuum(hours)
-    with pytest.raises(Exception, match="retention period"):
-        DeltaTable(tmp_path).vacuum(hours - 1)
+    say(table, said)
+    handle = DeltaTable(table)
+    old = Path((files(table) - {Path(path).name for path in handle.file_uris()}).pop())
+    age(table, old.name, hours - 0.1)
+    assert vacuum(table).metrics["files"] == []
+    with pytest.raises(OperationRefused, match=f"{hours - 1} hours is below the table's retention"):
+        vacuum(table, retention_hours=hours - 1)
+    assert vacuum(table, retention_hours=hours).metrics["files"] == []
+    age(table, old.name, hours + 0.1)
+    assert vacuum(table).metrics["files"] == [old.name]
+    assert vacuum(table, retention_hours=hours, dry_run=False).metrics["files"] == [old.name]
+    assert ids(table) == [1, 2]
+
+
+def age(table: Path, path: str, hours: float) -> None:
+    """Let a file have been removed from the table so many hours ago."""
+    for commit in (table / "_delta_log").glob("*.json"):
+        actions = [json.loads(line) for line in commit.read_text().splitlines()]
+        for action in actions:
+            if action.get("remove", {}).get("path") == path:
+                action["remove"]["deletionTimestamp"] = int((time.time() - hours * 3600) * 1000)
+        commit.write_text("\n".join(map(json.dumps, actions)))
+
+
+@pytest.mark.parametrize("said", ["interval 3 months", "soon", "interval -1 days", ""])
+def test_a_retention_that_means_nothing_is_no_week(table: Path, said: str) -> None:
+    say(table, said)
+    before = files(table)
+    for hours in (None, 10_000):
+        with pytest.raises(UnsupportedTable, match=r"interval in weeks.*set_properties"):
+            vacuum(table, retention_hours=hours, dry_run=False)
+    assert (files(table), DeltaTable(table).version()) == (before, 2)
+    GuardedTable(table).set_properties({RETENTION: "0 days"})
+    assert len(vacuum(table).metrics["files"]) == 1
 
 
 # Who stages
 
 
 def lease(table: Path, stage_id: str = "abc", hours: float = 0, **fields: Any) -> Path:
-    """A lease of this process, begun so many hours ago and just renewed, as dfd-native writes it."""
-    from dfd_delta_policy.operations.vacuum import _host, _namespace, _process_start
-
+    """A lease begun so many hours ago and just renewed, as dfd-native writes it elsewhere."""
     now = int(time.time() * 1000)
     said = {
         "stage_id": stage_id,
-        "host": _host(),
-        "namespace": _namespace(),
-        "pid": os.getpid(),
-        "process_start": _process_start(os.getpid()),
+        "host": "elsewhere",
+        "namespace": "another",
+        "pid": 1,
+        "process_start": 1,
         "started_ms": now - int(hours * HOUR_MS),
         "expires_ms": now + 600_000,
     }
@@ -192,48 +228,11 @@ def test_a_stage_at_work_is_in_the_way_of_a_full_vacuum_alone(table: Path) -> No
     taken(table, left)
 
 
-@pytest.fixture
-def ended() -> tuple[int, int]:
-    """A process that is gone: its id, and when it had begun."""
-    from dfd_delta_policy.operations.vacuum import _process_start
-
-    command = [sys.executable, "-c", "input()"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        begun = _process_start(process.pid)
-        process.kill()
-        # Nobody has asked for it yet: a zombie has ended too.
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        assert _process_start(process.pid) is None
-    assert begun is not None
-    assert _process_start(process.pid) != begun
-    return process.pid, begun
-
-
-def test_a_stage_whose_process_is_gone_is_in_nobodys_way(
-    table: Path, ended: tuple[int, int]
-) -> None:
-    pid, begun = ended
+def test_a_stage_is_believed_until_its_lease_ends(table: Path) -> None:
     left = orphan(table, "abc")
-    lease(table, pid=pid, process_start=begun)
-    taken(table, left)
-
-
-def test_a_process_of_the_same_id_is_another_one(table: Path) -> None:
-    left = orphan(table, "abc")
-    lease(table, process_start=1)
-    taken(table, left)
-
-
-@pytest.mark.parametrize(
-    "elsewhere", [{"host": "other"}, {"namespace": "other"}, {"namespace": None}]
-)
-def test_a_stage_elsewhere_is_believed_until_its_lease_ends(
-    table: Path, elsewhere: dict[str, Any]
-) -> None:
-    left = orphan(table, "abc")
-    lease(table, pid=1, process_start=1, **elsewhere)
+    lease(table)
     refused(table)
-    lease(table, pid=1, process_start=1, **elsewhere, expires_ms=int(time.time() * 1000) - 1)
+    lease(table, expires_ms=int(time.time() * 1000) - 1)
     taken(table, left)
 
 
@@ -285,13 +284,16 @@ def staged(table: Path) -> Iterator[Any]:
         yield found
 
 
-def test_what_dfd_native_stages_stays(table: Path, staged: Any) -> None:
-    made = Vacuum(table.as_uri(), lambda: DeltaTable(table), dict, full=True, dry_run=False)
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_what_dfd_native_stages_stays(table: Path, staged: Any, is_installed: bool) -> None:
+    guarded = GuardedTable(table)
+    if not is_installed:
+        guarded._native = None
     with pytest.raises(OperationRefused, match=staged.stage_id):
-        made.attempt(Attempt(DeltaTable(table), IDS))
+        guarded.vacuum(full=True, dry_run=False)
     assert {action["path"] for action in staged.actions} <= files(table)
     staged.drop()
-    assert len(made.attempt(Attempt(DeltaTable(table), IDS)).metrics["files"]) == 1
+    assert len(guarded.vacuum(full=True, dry_run=False).metrics["files"]) == 1
 
 
 # What can't be removed
@@ -313,7 +315,7 @@ def blocked(table: Path) -> tuple[Path, Callable[[], None]]:
 
 def test_a_removal_that_fails_is_told_and_goes_on_later(table: Path) -> None:
     path, clear = blocked(table)
-    made = Vacuum(table.as_uri(), lambda: DeltaTable(table), dict, dry_run=False)
+    made = Vacuum(table.as_uri(), lambda: DeltaTable(table), list, dry_run=False)
     with pytest.raises(OSError, match=path.name):
         made.attempt(Attempt(DeltaTable(table), IDS))
     assert [commit["operation"] for commit in DeltaTable(table).history(1)] == ["VACUUM START"]

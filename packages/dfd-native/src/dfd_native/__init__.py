@@ -30,7 +30,15 @@ from dfd_native.log import (
     commits_since,
     misread_columns,
 )
-from dfd_native.stage import AbandonedStage, StagedFiles, abandoned_stages, rewrite, stage
+from dfd_native.stage import (
+    AbandonedStage,
+    LiveStage,
+    StagedFiles,
+    abandoned_stages,
+    live_stages,
+    rewrite,
+    stage,
+)
 from dfd_native.streams import adapt_stream, arrow_stream_to_batches
 from dfd_native.table import delta_table, refresh, refreshed
 from dfd_native.table_functions import register_table_functions
@@ -48,6 +56,7 @@ __all__ = [
     "EngineRun",
     "IncompatibleInstallation",
     "InvalidCommit",
+    "LiveStage",
     "LogTable",
     "LoggedCommit",
     "NativeError",
@@ -70,6 +79,7 @@ __all__ = [
     "create_table",
     "delta_table",
     "ensure_compatible",
+    "live_stages",
     "misread_columns",
     "refresh",
     "refreshed",

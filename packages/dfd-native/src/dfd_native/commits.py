@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any, Literal
 
 from dfd_native import _native
 from dfd_native.handshake import ensure_compatible
+from dfd_native.location import table_uri
 from dfd_native.log import ActiveFiles
 from dfd_native.stage import StagedFiles
 
@@ -39,7 +41,7 @@ class OperationInfo:
 
 
 def commit_files(
-    uri: str,
+    uri: str | os.PathLike[str],
     options: Mapping[str, str] | None = None,
     *,
     read_version: int,
@@ -74,7 +76,7 @@ def commit_files(
     """
     ensure_compatible()
     return _native.commit_files(
-        uri,
+        table_uri(uri),
         dict(options or {}),
         read_version,
         info,
@@ -86,7 +88,7 @@ def commit_files(
 
 
 def create_table(
-    uri: str,
+    uri: str | os.PathLike[str],
     options: Mapping[str, str] | None = None,
     *,
     schema_json: str,
@@ -112,7 +114,7 @@ def create_table(
     """
     ensure_compatible()
     return _native.create_table(
-        uri,
+        table_uri(uri),
         dict(options or {}),
         schema_json,
         list(partition_by),
@@ -122,7 +124,11 @@ def create_table(
 
 
 def commit(
-    uri: str, options: Mapping[str, str] | None = None, *, version: int, actions: bytes
+    uri: str | os.PathLike[str],
+    options: Mapping[str, str] | None = None,
+    *,
+    version: int,
+    actions: bytes,
 ) -> None:
     """Put a version of actions in JSON, one a line, as given. Deprecated: `commit_files` makes them.
 
@@ -135,4 +141,4 @@ def commit(
         stacklevel=2,
     )
     ensure_compatible()
-    _native.commit(uri, dict(options or {}), version, actions)
+    _native.commit(table_uri(uri), dict(options or {}), version, actions)

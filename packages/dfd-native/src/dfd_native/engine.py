@@ -12,6 +12,7 @@ from dfd_native import _native
 from dfd_native._native import EngineRun
 from dfd_native.errors import EngineRefusal
 from dfd_native.handshake import ensure_compatible
+from dfd_native.location import table_uri
 from dfd_native.plan_roundtrip import unsupported
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Engine:
         """The bytes of memory that the engine's queries have reserved now."""
         return self._native.reserved_bytes
 
-    def register_store(self, uri: str, options: Mapping[str, str]) -> None:
+    def register_store(self, uri: str | os.PathLike[str], options: Mapping[str, str]) -> None:
         """Read files under the scheme and host of `uri` with these options of an object store.
 
         For tables of a session that name their files by URL, like Parquet; a Delta table brings its own.
@@ -84,7 +85,7 @@ class Engine:
         Raises:
             TableError: the URI isn't one, or an option is refused.
         """
-        self._native.register_store(uri, dict(options))
+        self._native.register_store(table_uri(uri), dict(options))
 
     @renamed_keywords(session="session_context")
     def run(

@@ -22,7 +22,8 @@ from dfd_native.installed import version as _installed
 
 # What this half calls in the library; the library's major is the same and its minor no smaller.
 _PLUGIN_ABI = (1, 1)
-_OLDEST_PYARROW = 17
+# As `[tool.dfd.bounds]` has them: tools/check_bounds.py writes them here.
+_PYARROW = "pyarrow>=21"
 _DELTALAKE = {55: "deltalake>=1.6.4,<1.7"}
 _LIBRARIES = ("datafusion", "deltalake", "pyarrow", "dfd-native")
 
@@ -95,9 +96,8 @@ def ensure_fits(abi_major: int, abi_minor: int, datafusion: int) -> None:
         )
     _ensure_datafusion(datafusion)
     pyarrow = _installed("pyarrow")
-    if pyarrow is not None and _major(pyarrow) < _OLDEST_PYARROW:
-        required = f"pyarrow>={_OLDEST_PYARROW}"
-        raise IncompatibleInstallation(f"pyarrow {pyarrow}", required, _pip("pyarrow", required))
+    if pyarrow is not None and _major(pyarrow) < _major(_PYARROW.partition(">=")[2]):
+        raise IncompatibleInstallation(f"pyarrow {pyarrow}", _PYARROW, _pip("pyarrow", _PYARROW))
     inside = datafusion_inside("deltalake")
     if inside is not None and _major(inside) != datafusion:
         required = _DELTALAKE.get(datafusion, "deltalake")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any
 
 from dfd_native import _native
 from dfd_native.handshake import ensure_compatible
+from dfd_native.location import table_uri
 
 
 class ActiveFiles:
@@ -55,11 +57,13 @@ class ActiveFiles:
 
 
 def active_files(
-    uri: str, options: Mapping[str, str] | None = None, version: int | None = None
+    uri: str | os.PathLike[str],
+    options: Mapping[str, str] | None = None,
+    version: int | None = None,
 ) -> ActiveFiles:
     """The files of a version, the newest by default; the snapshot is the one that scans share.
 
-    - `uri`: canonical (`file:///data/t`, `s3://bucket/t`).
+    - `uri`: a path, absolute, relative or from `~`, or a URI (`file:///data/t`, `s3://bucket/t`).
     - `options`: of the object store, complete: nothing is read from the environment.
 
     Raises:
@@ -67,7 +71,7 @@ def active_files(
         TableError: there is no such table or version, or it can't be read.
     """
     ensure_compatible()
-    return ActiveFiles(_native.active_files(uri, dict(options or {}), version))
+    return ActiveFiles(_native.active_files(table_uri(uri), dict(options or {}), version))
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class LoggedCommit:
 
 
 def commits_since(
-    uri: str,
+    uri: str | os.PathLike[str],
     options: Mapping[str, str] | None = None,
     *,
     version: int,
@@ -104,7 +108,7 @@ def commits_since(
     """
     ensure_compatible()
     known = None if version < 0 else version
-    found = _native.commits_since(uri, dict(options or {}), known, last)
+    found = _native.commits_since(table_uri(uri), dict(options or {}), known, last)
     return [
         LoggedCommit(number, {} if line is None else json.loads(line)["commitInfo"])
         for number, line in found
@@ -112,7 +116,7 @@ def commits_since(
 
 
 def misread_columns(
-    uri: str,
+    uri: str | os.PathLike[str],
     options: Mapping[str, str] | None = None,
     *,
     version: int,
@@ -133,4 +137,4 @@ def misread_columns(
         TableError: there is no such version, or a footer can't be read.
     """
     ensure_compatible()
-    return _native.misread_columns(uri, dict(options or {}), version, predicate)
+    return _native.misread_columns(table_uri(uri), dict(options or {}), version, predicate)

@@ -14,6 +14,7 @@ from dfd_native import _native
 from dfd_native._native import EngineRun
 from dfd_native.frames import readable
 from dfd_native.handshake import ensure_compatible
+from dfd_native.location import table_uri
 from dfd_native.streams import ArrowStream
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -119,6 +120,16 @@ def _remove(native: _native.Stage, process: int) -> None:
 
 
 @dataclass(frozen=True)
+class LiveStage:
+    """A stage in a table's directory that a process works on, begun at `started`."""
+
+    stage_id: str
+    host: str
+    pid: int
+    started: datetime
+
+
+@dataclass(frozen=True)
 class AbandonedStage:
     """A stage that a process left in a table's directory, and that process is gone.
 
@@ -136,7 +147,7 @@ class AbandonedStage:
 
 
 def stage(
-    uri: str,
+    uri: str | os.PathLike[str],
     data: ArrowStream | EngineRun,
     options: Mapping[str, str] | None = None,
     *,
@@ -153,7 +164,7 @@ def stage(
     table's newest version, or, where there is no table, of one made of the stream. Memory is bounded
     however long the stream is and however many partitions it has.
 
-    - `uri`: canonical (`file:///data/t`, `s3://bucket/t`).
+    - `uri`: a path, absolute, relative or from `~`, or a URI (`file:///data/t`, `s3://bucket/t`).
     - `data`: anything with `__arrow_c_stream__`; an `EngineRun` runs inside, no batch crosses Python.
     - `options`: of the object store, complete: nothing is read from the environment.
     - `partition_by`: of a table to be made. A table that is there must be partitioned by the same columns.
@@ -183,7 +194,7 @@ def stage(
         memory_limit_bytes=memory_limit_bytes,
     )
     native = _native.stage(
-        uri,
+        table_uri(uri),
         dict(options or {}),
         readable(data),
         None if partition_by is None else list(partition_by),
@@ -197,7 +208,7 @@ def stage(
 
 
 def rewrite(
-    uri: str,
+    uri: str | os.PathLike[str],
     options: Mapping[str, str] | None = None,
     *,
     version: int,
@@ -240,7 +251,7 @@ def rewrite(
         memory_limit_bytes=memory_limit_bytes,
     )
     native = _native.rewrite(
-        uri,
+        table_uri(uri),
         dict(options or {}),
         version,
         list(paths),
@@ -266,7 +277,28 @@ def _refuse_less_than_one(**numbers: int | None) -> None:
             raise ValueError(f"`{name}` is at least 1, not {value}.")
 
 
-def abandoned_stages(uri: str, options: Mapping[str, str] | None = None) -> list[AbandonedStage]:
+def live_stages(
+    uri: str | os.PathLike[str], options: Mapping[str, str] | None = None
+) -> list[LiveStage]:
+    """The stages of a table that a process works on, oldest first.
+
+    A process of this host is known by its id and start; one of elsewhere is believed to live until its lease
+    wasn't renewed for ten minutes.
+
+    Raises:
+        StageError: the store can't be read.
+        TableError: the location or an option is refused.
+    """
+    ensure_compatible()
+    found = _native.live_stages(table_uri(uri), dict(options or {}))
+    return [
+        LiveStage(stage_id, host, pid, _moment(started)) for stage_id, host, pid, started in found
+    ]
+
+
+def abandoned_stages(
+    uri: str | os.PathLike[str], options: Mapping[str, str] | None = None
+) -> list[AbandonedStage]:
     """The stages of a table of which files are left and whose process is gone, oldest first.
 
     A process is gone where this host has none of its id and start, or where its lease wasn't renewed for
@@ -277,7 +309,7 @@ def abandoned_stages(uri: str, options: Mapping[str, str] | None = None) -> list
         TableError: the location or an option is refused, or the log can't be read.
     """
     ensure_compatible()
-    found = _native.abandoned_stages(uri, dict(options or {}))
+    found = _native.abandoned_stages(table_uri(uri), dict(options or {}))
     return [
         AbandonedStage(stage_id, host, pid, _moment(started), _moment(expires), tuple(files), size)
         for stage_id, host, pid, started, expires, files, size in found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
@@ -10,11 +11,12 @@ from dfd_base import renamed_keywords, warn_renamed
 from dfd_native import _native
 from dfd_native._native import DeltaTable
 from dfd_native.handshake import ensure_compatible
+from dfd_native.location import table_uri
 
 
 @renamed_keywords(profile="profile_name")
 def delta_table(
-    uri: str,
+    uri: str | os.PathLike[str],
     options: Mapping[str, str] | None = None,
     version: int | None = None,
     timestamp: datetime | None = None,
@@ -27,14 +29,18 @@ def delta_table(
     and runs on threads of its own. Values are those of the files, exactly: one that isn't of its column's
     type is an error, which names the file. NOT NULL is a rule for writers: every column may be null here.
 
-    - `uri`: canonical (`file:///data/t`, `s3://bucket/t`).
+    - `uri`: a path, absolute, relative or from `~`, or a URI (`file:///data/t`, `s3://bucket/t`).
     - `options`: of the object store, complete: nothing is read from the environment.
-    - `version`, `timestamp`: which version; the newest by default. `timestamp` has a time zone.
+    - `version`, `timestamp`: which version; the newest by default. `timestamp` has a time zone, and stands
+      for the newest version that was there then: by in-commit timestamps where the table has them, else
+      by the times of the commits' files. After the newest it is that one.
     - `profile_name`: the name under which plans that leave this process refer to `options`.
 
     Raises:
         IncompatibleInstallation: the installed libraries don't fit together.
-        TableError: there is no such table or version, it can't be read, or it has a feature that isn't supported.
+        TableError: there is no such table or version, none that can still be read is as old as `timestamp`
+            (the message says which is the earliest), it can't be read, or it has a feature that isn't
+            supported.
         ValueError: `version` and `timestamp` are both given, or `timestamp` has no time zone.
     """
     ensure_compatible()
@@ -43,7 +49,7 @@ def delta_table(
     if timestamp is not None and timestamp.tzinfo is None:
         raise ValueError("`timestamp` needs a time zone.")
     moment = None if timestamp is None else timestamp.astimezone(timezone.utc)
-    return _native.delta_table(uri, dict(options or {}), version, moment, profile_name)
+    return _native.delta_table(table_uri(uri), dict(options or {}), version, moment, profile_name)
 
 
 def refresh(tables: Iterable[DeltaTable]) -> list[DeltaTable | None]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dfd_native import _native
 from dfd_native._native import DeltaTable, LogTable
 from dfd_native.handshake import ensure_compatible
+from dfd_native.location import table_uri
 from dfd_native.table import delta_table
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ def register_table_functions(
 ) -> tuple[str, ...]:
     """Make the table functions of this package callable in SQL; return their names.
 
-    - `read_delta(uri [, version])`: the rows, of the newest version by default.
+    - `read_delta(uri [, version | time])`: the rows, of the newest version by default. A time is a text of
+      ISO 8601 with a time zone, as `'2026-01-31T12:00:00Z'`, and means what `delta_table` says.
     - `delta_history(uri)`: the commits, newest first: `version`, `timestamp` (that of the commit's
       file where the commit has none), `operation`, `operation_parameters`, `read_version`,
       `is_blind_append`, `engine_info`, `user_name`, and all of it in `commit_info` (JSON).
@@ -48,12 +51,18 @@ def register_table_functions(
 
     find = locate or _local
 
-    def opened(uri: Any, version: int | None = None) -> DeltaTable:
+    def opened(uri: Any, at: int | datetime | None = None) -> DeltaTable:
         location, options, profile_name = find(_text(uri))
-        return delta_table(location, options, version=version, profile_name=profile_name)
+        return delta_table(
+            location,
+            options,
+            version=at if isinstance(at, int) else None,
+            timestamp=at if isinstance(at, datetime) else None,
+            profile_name=profile_name,
+        )
 
-    def read_delta(uri: Any, version: Any = None) -> DeltaTable:
-        return opened(uri, None if version is None else _version(version))
+    def read_delta(uri: Any, at: Any = None) -> DeltaTable:
+        return opened(uri, None if at is None else _version_or_time(at))
 
     def delta_history(uri: Any) -> LogTable:
         return opened(uri).history()
@@ -74,11 +83,10 @@ def register_table_functions(
 
 
 def _local(uri: str) -> tuple[str, Mapping[str, str], str | None]:
-    if "://" not in uri:
-        uri = Path(uri).absolute().as_uri()
-    elif not uri.startswith("file://"):
+    location = table_uri(uri)
+    if not location.startswith("file:"):
         raise ValueError(f"{uri} needs a storage profile, and this session has none for it.")
-    return uri, {}, None
+    return location, {}, None
 
 
 def _constant(argument: Any) -> object:
@@ -92,6 +100,20 @@ def _text(argument: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"A table's location is a text, not {value!r}.")
     return value
+
+
+def _version_or_time(argument: Any) -> int | datetime:
+    value = _constant(argument)
+    if not isinstance(value, str):
+        return _version(argument)
+    try:
+        # Python 3.10 knows no Z.
+        time = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", value.strip()))
+    except ValueError:
+        raise ValueError(f"A time is as '2026-01-31T12:00:00Z', not {value!r}.") from None
+    if time.tzinfo is None:
+        raise ValueError(f"The time {value!r} needs a time zone, as '2026-01-31T12:00:00Z'.")
+    return time
 
 
 def _version(argument: Any) -> int:

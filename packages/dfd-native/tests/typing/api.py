@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dfd_native
 import pyarrow as pa
 from datafusion import SessionContext
@@ -76,9 +78,10 @@ def staged(table: pa.Table, run: dfd_native.EngineRun) -> None:
     except dfd_native.StageError as error:
         failed: dfd_native.NativeError = error
         print(failed)
+    live: list[dfd_native.LiveStage] = dfd_native.live_stages(Path("data/t"))
     left: list[dfd_native.AbandonedStage] = dfd_native.abandoned_stages("file:///data/t")
     names: list[tuple[str, ...]] = [one.files for one in left]
-    print(version, actions, counted, metrics, columns, names)
+    print(live, version, actions, counted, metrics, columns, names)
 
 
 def logged(uri: str) -> None:

@@ -62,6 +62,15 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     spill_directory: str | None = None
 
 
+def _whole(cache: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `[cache]`, those of its preset included."""
+    fields = dict(cache)
+    if "preset" not in fields:
+        return fields
+    preset = CacheConfig.preset(fields.pop("preset"))
+    return {**msgspec.to_builtins(preset), **fields}
+
+
 class DataFusionRuntimeProfile(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
@@ -105,7 +114,8 @@ class DataFusionRuntimeProfile(
         """Build from a TOML file or an already parsed mapping.
 
         Tables: `[[storage]]` (see `StorageProfile.from_toml`), `[cache]`, `[retry]`,
-        `[observability]`, `[engine]`, `[session]`.
+        `[observability]`, `[engine]`, `[session]`. `[cache]` may name a `preset` of `CacheConfig`;
+        fields beside it stand in place of the preset's own.
 
         Raises:
             ConfigurationError: the file can't be read, isn't TOML, or a field is
@@ -123,6 +133,8 @@ class DataFusionRuntimeProfile(
         if not isinstance(storage, (list, tuple)):
             raise ConfigurationError("`storage` is a list of tables: write [[storage]].")
         storage_profiles = tuple(StorageProfile.from_toml(entry) for entry in storage)
+        if isinstance(cache := fields.get("cache"), Mapping):
+            fields["cache"] = _whole(cache)
         try:
             profile = msgspec.convert(fields, cls)
         except msgspec.ValidationError as error:

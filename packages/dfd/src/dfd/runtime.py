@@ -185,10 +185,11 @@ class Runtime:
         """Make the Delta table at `uri` a table of the session.
 
         Without `version`, `timestamp` or `pinned` each query reads the newest version there
-        is when the query is made; with one of them every query reads the same version.
+        is when the query is made; with one of them every query reads the same version. `timestamp`
+        has a time zone; see `dfd_native.delta_table` for what the time of a version is.
 
         Raises:
-            QueryError: there is no such table or version.
+            QueryError: there is no such table or version, or none is as old as `timestamp`.
             dfd_storage.StorageError: the URI or its profile is refused.
         """
         if version is not None and timestamp is not None:

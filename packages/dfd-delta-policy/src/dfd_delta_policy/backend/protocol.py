@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 FileAction = Mapping[str, Any]
@@ -62,6 +63,19 @@ class StagedFiles(Protocol):
     def drop(self) -> None: ...
 
 
+class LiveStage(Protocol):
+    """A process at work that has staged files which no commit names yet."""
+
+    @property
+    def stage_id(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def pid(self) -> int: ...
+    @property
+    def started(self) -> datetime: ...
+
+
 class ActiveFiles(Protocol):
     """Files of one version, all of them or some."""
 
@@ -86,7 +100,12 @@ class Native(Protocol):
         *,
         partition_by: Sequence[str] | None = None,
         sort_by: Sequence[str] | None = None,
+        target_file_bytes: int | None = None,
     ) -> StagedFiles: ...
+
+    def live_stages(
+        self, uri: str, options: Mapping[str, str] | None = None
+    ) -> Sequence[LiveStage]: ...
 
     def active_files(
         self, uri: str, options: Mapping[str, str] | None = None, version: int | None = None

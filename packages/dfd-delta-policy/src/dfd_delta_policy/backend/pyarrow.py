@@ -17,6 +17,7 @@ from datetime import date, datetime, timezone
 from typing import Any
 from urllib.parse import quote, unquote
 
+import msgspec
 import pyarrow as pa
 import pyarrow.fs
 import pyarrow.parquet as pq
@@ -27,7 +28,7 @@ from dfd_delta_policy.backend.deltalake import refuse_odd_paths
 from dfd_delta_policy.backend.deltalake_commits import DeltalakeCommits, open_table
 from dfd_delta_policy.backend.file_statistics import FileStatistics
 from dfd_delta_policy.backend.misread import misread_columns
-from dfd_delta_policy.backend.protocol import FileAction, StagedFiles, Work
+from dfd_delta_policy.backend.protocol import FileAction, LiveStage, StagedFiles, Work
 from dfd_delta_policy.errors import UnsupportedTable
 from dfd_delta_policy.source import plain_schema
 
@@ -49,6 +50,7 @@ _HONOURED = frozenset(
         "vacuumProtocolCheck",
     }
 )
+_LEASES = "_dfd/stages"
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,14 @@ class PlainTables(DeltalakeCommits):
     def stage(self, uri: str, data: Any, *args: Any, **kwargs: Any) -> StagedFiles:
         """Not without dfd-native: deltalake writes."""
         raise UnsupportedTable("Staged writes need dfd-native; nothing was read or written.")
+
+    def live_stages(self, uri: str, options: Mapping[str, str] | None = None) -> list[LiveStage]:
+        """Stages of dfd-native elsewhere: each lease is believed until it expires."""
+        files = _files(uri, options)
+        found = files.get_file_info(pyarrow.fs.FileSelector(_LEASES, allow_not_found=True))
+        leases = (_lease(files, info.path) for info in found)
+        now_ms = time.time() * 1000
+        return [lease for lease in leases if lease is not None and lease.expires_ms >= now_ms]
 
     def active_files(
         self, uri: str, options: Mapping[str, str] | None = None, version: int | None = None
@@ -145,6 +155,29 @@ class PlainTables(DeltalakeCommits):
             rewritten.drop()
             raise
         return rewritten
+
+
+class _Lease(msgspec.Struct):
+    """What dfd-native says of a stage (`crates/dfd-write/src/lease.rs`)."""
+
+    stage_id: str
+    host: str
+    pid: int
+    started_ms: int
+    expires_ms: int
+
+    @property
+    def started(self) -> datetime:
+        return datetime.fromtimestamp(self.started_ms / 1000, timezone.utc)
+
+
+def _lease(files: pa.fs.FileSystem, path: str) -> _Lease | None:
+    """The lease in a file; None where it was given up just now, or is none."""
+    try:
+        with files.open_input_stream(path) as stream:
+            return msgspec.json.decode(stream.read(), type=_Lease)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
 
 
 class _Rewritten:

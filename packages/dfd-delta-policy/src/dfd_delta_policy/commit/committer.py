@@ -22,6 +22,7 @@ from dfd_storage import StorageProfile
 
 from dfd_delta_policy.backend.protocol import (
     ActiveFiles,
+    LiveStage,
     LoggedCommit,
     Native,
     OperationInfo,
@@ -31,13 +32,11 @@ from dfd_delta_policy.backend.protocol import (
 from dfd_delta_policy.commit.operation import OPERATION_ID
 from dfd_delta_policy.conflict import Conflict, ConflictFound
 from dfd_delta_policy.errors import DeltaPolicyError, UnsupportedTable
+from dfd_delta_policy.properties import TableProperties
 
 logger = logging.getLogger(__name__)
 
 _ENGINE = f"dfd-delta-policy/{_version('dfd-delta-policy')}"
-
-# deltalake's own, which its other commits follow.
-_CHECKPOINT_INTERVAL = 100
 
 
 class Commit(NamedTuple):
@@ -124,6 +123,15 @@ class Committer:
                 self.uri, self.options, version=version, predicate=predicate
             )
 
+    def live_stages(self) -> Sequence[LiveStage]:
+        """The stages of writers at work in the table's directory.
+
+        Raises:
+            OSError: the store can't be read.
+        """
+        with _reading():
+            return self.native.live_stages(self.uri, self.options)
+
     def put(self, table: DeltaTable, commit: Commit, properties: CommitProperties) -> int:
         """Commit at exactly the version after the handle's; the version.
 
@@ -133,7 +141,7 @@ class Committer:
             OSError: the store failed; whether the commit is there can't be known.
         """
         self.refuse_features(table, "commit")
-        stamps = table.metadata().configuration.get("delta.enableInCommitTimestamps") == "true"
+        stamps = TableProperties.of(table).has_in_commit_timestamps
         try:
             version = self.native.commit_files(
                 self.uri,
@@ -183,14 +191,13 @@ class Committer:
     def _keep_short(self, table: DeltaTable, version: int) -> None:
         """Write a checkpoint and clean up the log, when they are due; the commit stands without."""
         try:
-            properties = table.metadata().configuration
-            interval = int(properties.get("delta.checkpointInterval") or _CHECKPOINT_INTERVAL)
-            if (version + 1) % interval:
+            properties = TableProperties.of(table)
+            if (version + 1) % properties.checkpoint_interval:
                 return
             table.update_incremental()
             table.create_checkpoint()
             is_protected = "checkpointProtection" in (table.protocol().writer_features or ())
-            if properties.get("delta.enableExpiredLogCleanup") != "false" and not is_protected:
+            if properties.cleans_log and not is_protected:
                 table.cleanup_metadata()
         except Exception:
             logger.warning("No checkpoint of %s at version %d", self.uri, version, exc_info=True)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from deltalake import DeltaTable
 
 from dfd_delta_policy.conflict import Conflict
+from dfd_delta_policy.properties import TableProperties
 
 
 class TableMetadata(NamedTuple):
@@ -82,7 +83,7 @@ class TableMetadata(NamedTuple):
         """Whether the protocol forbids to remove rows (`delta.appendOnly`)."""
         _, writer, _, features = self.protocol
         is_supported = writer < 7 or "appendOnly" in features
-        return is_supported and self.properties.get("delta.appendOnly") == "true"
+        return is_supported and TableProperties(self.properties).appends_only
 
 
 def _identity(field: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -26,6 +26,7 @@ from dfd_base import renamed
 from dfd_storage import StorageProfile, StorageResolver
 
 from dfd_delta_policy.errors import DeltaPolicyError
+from dfd_delta_policy.location import refuse_odd_folder
 from dfd_delta_policy.log.reader import File, Log, LoggedCommit
 
 # What may bring removed files back: that is what they are for.
@@ -109,11 +110,13 @@ def audit(
 
     Raises:
         InvalidOperation: `versions` has steps, or begins after the newest version.
-        UnsupportedTable: the log has a gap and no checkpoint after it, or a commit that can't be read.
+        UnsupportedTable: the log has a gap and no checkpoint after it, or a commit that can't be read; or
+            deltalake takes the folder for another.
         deltalake.exceptions.TableNotFoundError: there is no table.
     """
     profile = StorageResolver().resolve(uri) if storage is None else storage
     location = profile.canonical_uri(uri)
+    refuse_odd_folder(location)
     options = profile.to_deltalake_options()
     with profile.failures(location, "deltalake", passing=(DeltaPolicyError, TableNotFoundError)):
         if not DeltaTable.is_deltatable(location, options):

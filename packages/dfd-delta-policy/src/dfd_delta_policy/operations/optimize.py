@@ -26,6 +26,7 @@ from dfd_delta_policy.commit.operation import Attempt, Done
 from dfd_delta_policy.commit.staged_files import UncommittedFiles
 from dfd_delta_policy.errors import InvalidOperation
 from dfd_delta_policy.operations.partitions import PartitionFilters, as_text, chosen
+from dfd_delta_policy.properties import TableProperties
 
 T = TypeVar("T")
 
@@ -151,8 +152,8 @@ class Optimize:
     def _target_of(self, table: DeltaTable) -> int:
         if self._target is not None:
             return self._target
-        own = str(table.metadata().configuration.get("delta.targetFileSize", ""))
-        return int(own) if own.isdigit() and int(own) else _TARGET_FILE_BYTES
+        own = TableProperties.of(table).target_file_bytes
+        return own or _TARGET_FILE_BYTES
 
     def _old(self) -> list[FileAction]:
         return [file for batch in self._batches for file in batch.old]

@@ -24,6 +24,7 @@ from dfd_delta_policy.commit.operation import Attempt, Done
 from dfd_delta_policy.commit.staged_files import UncommittedFiles
 from dfd_delta_policy.conflict import Conflict, ConflictFound
 from dfd_delta_policy.operations.faults import refuse_void
+from dfd_delta_policy.properties import TableProperties
 from dfd_delta_policy.source import drained, reopens
 
 
@@ -68,6 +69,7 @@ class StagedWrite:
                 self._committer.options,
                 partition_by=self._partition_by,
                 sort_by=self._sort_by,
+                target_file_bytes=TableProperties.of(table).target_file_bytes if table else None,
             )
             self._uncommitted.take(staged)
             # Asked while the run is still current: its query id belongs into the commit.

@@ -1,13 +1,12 @@
-"""Checks of new columns, constraints and properties, before deltalake changes a table by them.
+"""Checks of new columns and constraints, before deltalake changes a table by them.
 
-deltalake takes any text for a property, a column without nulls over rows that lack it, and a protocol
-version set as a property; each breaks the table for those who read it next.
+deltalake takes a column without nulls over rows that lack it, which breaks the table for those who read
+it next. `dfd_delta_policy.properties` checks properties.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -17,79 +16,6 @@ from dfd_delta_policy.commit.committer import Committer
 from dfd_delta_policy.errors import InvalidOperation, UnsupportedTable
 from dfd_delta_policy.operations.expressions import Relation, over
 from dfd_delta_policy.operations.faults import refuse_misread, refuse_void
-
-_INTERVAL = re.compile(
-    r"(interval )?\d+ (nano|micro|milli)?(second|minute|hour|day|week)s?", re.IGNORECASE
-)
-
-
-def _is_bool(value: str) -> bool:
-    return value in ("true", "false")
-
-
-def _is_interval(value: str) -> bool:
-    return _INTERVAL.fullmatch(value) is not None
-
-
-def _is_count(value: str) -> bool:
-    return re.fullmatch(r"[1-9]\d*", value) is not None
-
-
-# Delta's documentation, "Table properties"; those that deltalake and dfd keep or that are other
-# writers' alone and change no protocol.
-_PROPERTIES: Mapping[str, tuple[Callable[[str], bool], str]] = {
-    "delta.appendOnly": (_is_bool, "true or false"),
-    "delta.autoOptimize.autoCompact": (
-        lambda value: value in ("true", "false", "auto"),
-        "true, false or auto",
-    ),
-    "delta.autoOptimize.optimizeWrite": (_is_bool, "true or false"),
-    "delta.checkpoint.writeStatsAsJson": (_is_bool, "true or false"),
-    "delta.checkpoint.writeStatsAsStruct": (_is_bool, "true or false"),
-    "delta.checkpointInterval": (_is_count, "a whole number from 1"),
-    "delta.dataSkippingNumIndexedCols": (
-        lambda value: value == "-1" or value == "0" or _is_count(value),
-        "a whole number from -1",
-    ),
-    "delta.dataSkippingStatsColumns": (lambda value: True, "names of columns"),
-    "delta.deletedFileRetentionDuration": (_is_interval, "as 'interval 7 days'"),
-    "delta.enableChangeDataFeed": (_is_bool, "true or false"),
-    "delta.enableExpiredLogCleanup": (_is_bool, "true or false"),
-    # Every commit of dfd's is serializable; a promise of less would be kept by no one.
-    "delta.isolationLevel": (lambda value: value == "Serializable", "Serializable"),
-    "delta.logRetentionDuration": (_is_interval, "as 'interval 30 days'"),
-    "delta.setTransactionRetentionDuration": (_is_interval, "as 'interval 30 days'"),
-    "delta.targetFileSize": (_is_count, "a number of bytes"),
-    "delta.tuneFileSizesForRewrites": (_is_bool, "true or false"),
-}
-
-
-def checked_properties(properties: Mapping[str, str]) -> dict[str, str]:
-    """Properties that a table may be given.
-
-    Names of the user's own take any text; of those that begin with `delta.` the ones that Delta
-    defines and that change no protocol are taken, with values that they can have.
-
-    Raises:
-        InvalidOperation: none is given, one is unknown, or one has another value.
-    """
-    if not properties:
-        raise InvalidOperation("`properties` names no property.")
-    for key, value in properties.items():
-        if not isinstance(key, str) or not isinstance(value, str):
-            raise InvalidOperation(f"Properties are texts; {key!r} has {value!r}.")
-        if not key.lower().startswith("delta."):
-            continue
-        if key.startswith("delta.constraints."):
-            raise InvalidOperation(f"{key} is a constraint: `add_constraint` sets it.")
-        if key not in _PROPERTIES:
-            raise InvalidOperation(
-                f"{key} can't be set. What can: {', '.join(_PROPERTIES)}, and names without `delta.`."
-            )
-        is_right, meant = _PROPERTIES[key]
-        if not is_right(value):
-            raise InvalidOperation(f"{key} is {meant}, not {value!r}.")
-    return dict(properties)
 
 
 def new_fields(fields: Any) -> list[Field]:

@@ -4,44 +4,42 @@
 
 A full vacuum takes files that are in no version, and files that are staged are in none until their
 commit. They are safe while they are younger than the retention; whoever stages for longer than that is
-found by the lease that dfd-native keeps in `_dfd/stages/` meanwhile.
+found by the lease that dfd-native keeps in the table's directory meanwhile.
 """
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timezone
-from pathlib import Path
-from typing import Any
+import math
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple
 
-import msgspec
-import pyarrow.fs
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError
-from deltalake.fs import DeltaStorageHandler
 
+from dfd_delta_policy.backend.protocol import LiveStage
 from dfd_delta_policy.commit.operation import OPERATION_ID, Attempt, Done
 from dfd_delta_policy.errors import OperationRefused, UnsupportedTable
 from dfd_delta_policy.operations.deltalake_handle import existing
+from dfd_delta_policy.properties import TableProperties
 
-_LEASES = "_dfd/stages"
 _START = "VACUUM START"
-_WEEK_S = 7 * 24 * 3600.0
+_RETENTION = "delta.deletedFileRetentionDuration"
+_HOUR = timedelta(hours=1)
 # Clocks differ, and a vacuum takes its time: a stage that is younger than the retention by less isn't safe.
-_MARGIN_S = 3600.0
-_INTERVAL = re.compile(r"\s*interval\s+(\d+)\s+(\w+?)s?\s*")
-_UNITS_S = {
-    "nanosecond": 1e-9,
-    "microsecond": 1e-6,
-    "millisecond": 1e-3,
-    "second": 1.0,
-    "minute": 60.0,
-    "hour": 3600.0,
-    "day": 24 * 3600.0,
-    "week": _WEEK_S,
-}
+_MARGIN = timedelta(hours=1)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class _Retention(NamedTuple):
+    """The retention of one vacuum: its length, and how deltalake is told."""
+
+    length: timedelta
+    hours: int | None
+    is_enforced: bool
 
 
 class Vacuum:
@@ -50,24 +48,25 @@ class Vacuum:
     - `retention_hours`: None is the table's own (`delta.deletedFileRetentionDuration`, a week by default).
     - `dry_run`: tell what would go, and what would be refused.
     - `full`: list the table's directory, and take files that were never committed too.
-    - `now`: seconds since the epoch.
+    - `live_stages`: the stages of writers at work.
+    - `now`: the time, in UTC.
     """
 
     def __init__(
         self,
         uri: str,
         open_table: Callable[[], DeltaTable],
-        storage_options: Callable[[], dict[str, str]],
+        live_stages: Callable[[], Iterable[LiveStage]],
         retention_hours: int | None = None,
         *,
         dry_run: bool = True,
         full: bool = False,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], datetime] = _utc_now,
     ) -> None:
         self._uri = uri
         self._open_table = open_table
-        self._storage_options = storage_options
-        self._retention_hours = retention_hours
+        self._live_stages = live_stages
+        self._hours = retention_hours
         self._dry_run = dry_run
         self._full = full
         self._now = now
@@ -87,22 +86,24 @@ class Vacuum:
         Raises:
             OperationRefused: the retention is below the table's own, or a writer at work has
                 staged since before it. Nothing was removed.
-            UnsupportedTable: `full`, and the table may have deletion vectors.
+            UnsupportedTable: the table's retention can't be understood; or `full`, and the table may
+                have deletion vectors.
         """
         table = existing(attempt)
+        retention = self._retention(table)
         if self._full:
             _refuse_deletion_vectors(table)
-            self._refuse_stages(table)
+            self._refuse_stages(retention.length)
             # Of those who have given up their lease since, this one knows the commit.
             table = self._open_table()
-        self._files.update(self._vacuum(table, None))
+        self._files.update(self._vacuum(table, retention, None))
         if self._dry_run or not self._files:
             return Done(None, self.metrics)
         before = table.version()
         ids = attempt.commit.custom_metadata or {}
         try:
             # Neither commit adds or removes a file, so that any version will do for them.
-            self._vacuum(table, CommitProperties(custom_metadata=ids))
+            self._vacuum(table, retention, CommitProperties(custom_metadata=ids))
         except CommitFailedError:
             # The files go between the two commits; once the first is there, it was the second that failed.
             begun = self._begun(before, ids.get(OPERATION_ID))
@@ -120,51 +121,48 @@ class Vacuum:
                 return int(commit["version"])
         return None
 
-    def _vacuum(self, table: DeltaTable, commit: CommitProperties | None) -> list[str]:
-        try:
-            return table.vacuum(
-                retention_hours=self._retention_hours,
-                dry_run=commit is None,
-                enforce_retention_duration=True,
-                full=self._full,
-                commit_properties=commit,
+    def _retention(self, table: DeltaTable) -> _Retention:
+        """The retention of this vacuum, on a table with one of its own.
+
+        Raises:
+            OperationRefused: it is below the table's.
+            UnsupportedTable: the table's can't be understood.
+        """
+        properties = TableProperties.of(table)
+        least = properties.deleted_file_retention
+        is_plain = properties.is_plain(_RETENTION)
+        if self._hours is None:
+            # deltalake, which goes by a week where it can't read the table's own, is told.
+            hours = None if is_plain else math.ceil(least / _HOUR)
+            return _Retention(least, hours, is_plain)
+        if self._hours * _HOUR < least:
+            raise OperationRefused(
+                f"VACUUM of {self._uri} with {self._hours} hours is below the table's retention of "
+                f"{least / _HOUR:g} hours; nothing was removed. Leave `retention_hours` out."
             )
-        except Exception as error:
-            if "retention period" in str(error):
-                raise OperationRefused(
-                    f"VACUUM of {self._uri} with {self._retention_hours} hours is below the table's "
-                    "retention; nothing was removed. Leave `retention_hours` out."
-                ) from error
-            raise
+        return _Retention(self._hours * _HOUR, self._hours, is_plain)
 
-    def _refuse_stages(self, table: DeltaTable) -> None:
-        retention_s = (
-            retention_of(table.metadata().configuration)
-            if self._retention_hours is None
-            else self._retention_hours * 3600.0
+    def _vacuum(
+        self, table: DeltaTable, retention: _Retention, commit: CommitProperties | None
+    ) -> list[str]:
+        return table.vacuum(
+            retention_hours=retention.hours,
+            dry_run=commit is None,
+            enforce_retention_duration=retention.is_enforced,
+            full=self._full,
+            commit_properties=commit,
         )
-        oldest_ms = (self._now() - retention_s + _MARGIN_S) * 1000
-        for lease in self._leases():
-            if lease.started_ms < oldest_ms and not lease.is_dead(self._now()):
-                began = datetime.fromtimestamp(lease.started_ms / 1000, timezone.utc)
+
+    def _refuse_stages(self, retention: timedelta) -> None:
+        oldest = self._now() - retention + _MARGIN
+        for stage in self._live_stages():
+            if stage.started < oldest:
                 raise OperationRefused(
-                    f"VACUUM of {self._uri} with `full` could remove files of stage {lease.stage_id}, "
-                    f"which process {lease.pid} on {lease.host} has been writing since "
-                    f"{began:%Y-%m-%d %H:%M:%S} UTC. Nothing was removed. Run it when that write is "
-                    "done, or without `full`."
+                    f"VACUUM of {self._uri} with `full` could remove files of stage {stage.stage_id}, "
+                    f"which process {stage.pid} on {stage.host} has been writing since "
+                    f"{stage.started:%Y-%m-%d %H:%M:%S} UTC. Nothing was removed. Run it when that "
+                    "write is done, or without `full`."
                 )
-
-    def _leases(self) -> Iterator[_Lease]:
-        files = pyarrow.fs.PyFileSystem(
-            DeltaStorageHandler(self._uri, options=self._storage_options())
-        )
-        for found in files.get_file_info(pyarrow.fs.FileSelector(_LEASES, allow_not_found=True)):
-            try:
-                with files.open_input_stream(found.path) as stream:
-                    yield msgspec.json.decode(stream.read(), type=_Lease)
-            except (FileNotFoundError, msgspec.MsgspecError):
-                # Given up just now; or it isn't one.
-                continue
 
 
 def _refuse_deletion_vectors(table: DeltaTable) -> None:
@@ -174,58 +172,3 @@ def _refuse_deletion_vectors(table: DeltaTable) -> None:
             "A full vacuum of deltalake's would remove the table's deletion vectors, and with them its rows' "
             "deletions. Nothing was removed. Run it without `full`."
         )
-
-
-def retention_of(configuration: Mapping[str, Any]) -> float:
-    """The table's own retention in seconds; a week where it says none."""
-    said = str(configuration.get("delta.deletedFileRetentionDuration") or "")
-    found = _INTERVAL.fullmatch(said)
-    unit = _UNITS_S.get(found[2]) if found else None
-    return _WEEK_S if found is None or unit is None else int(found[1]) * unit
-
-
-class _Lease(msgspec.Struct):
-    """A lease as dfd-native writes it (`crates/dfd-write/src/lease.rs`)."""
-
-    stage_id: str
-    host: str
-    pid: int
-    started_ms: int
-    expires_ms: int
-    namespace: str | None = None
-    process_start: int | None = None
-
-    def is_dead(self, now: float) -> bool:
-        """Whether its process is gone, as far as can be told from here, or it wasn't renewed."""
-        is_here = self.namespace is not None and (self.host, self.namespace) == (
-            _host(),
-            _namespace(),
-        )
-        is_gone = is_here and _process_start(self.pid) != self.process_start
-        return is_gone or self.expires_ms < now * 1000
-
-
-def _host() -> str:
-    try:
-        return Path("/proc/sys/kernel/hostname").read_text().strip()
-    except OSError:
-        return ""
-
-
-def _namespace() -> str | None:
-    """The scope in which process ids are unique: a boot and a namespace."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return None
-
-
-def _process_start(pid: int) -> int | None:
-    """In clock ticks since the boot; None where there is no such process, or it has ended."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    fields = status.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else int(fields[19])
