@@ -47,6 +47,7 @@ def test_it_is_looked_at_before_the_library_is_loaded() -> None:
     """With a processor refused, importing the package raises and nothing native is there."""
     script = (
         "import pathlib, platform, sys\n"
+        "import dfd_base\n"
         "platform.machine = lambda: 'x86_64'\n"
         f"pathlib.Path.read_text = lambda *_: {OLD!r}\n"
         "try:\n    import dfd_native\n"

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import dfd_base
 import dfd_native
 import pyarrow as pa
 import pytest
@@ -278,14 +279,15 @@ print(json.dumps([tried(dfd_native.ensure_compatible), tried(_native.functions()
 
 
 def test_no_datafusion_at_all_is_the_same_error(tmp_path: Path) -> None:
-    """A copy of the package alone, run without site-packages."""
-    package = Path(dfd_native.__file__).parent
-    (tmp_path / "dfd_native").symlink_to(package)
-    info = tmp_path / f"dfd_native-{version('dfd-native')}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: dfd-native\nVersion: {version('dfd-native')}\n"
-    )
+    """The package and its base alone, run without site-packages."""
+    for package in (dfd_base, dfd_native):
+        name = package.__name__
+        (tmp_path / name).symlink_to(Path(str(package.__file__)).parent)
+        info = tmp_path / f"{name}-{version(name)}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version(name)}\n"
+        )
     ran = subprocess.run(
         [sys.executable, "-S", "-c", "import dfd_native; dfd_native.ensure_compatible()"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
