@@ -112,7 +112,6 @@ impl ObjectStore for UrlNames {
                 .map(escaped)
                 .collect::<Result<_>>()?,
             objects: objects.collect::<Result<_>>()?,
-            ..found
         })
     }
 
@@ -125,7 +124,6 @@ impl ObjectStore for UrlNames {
 mod tests {
     use serde_json::json;
 
-    use super::*;
     use crate::snapshot::At;
     use crate::test_tables::{Add, TestTable, field, metadata, protocol, run};
 

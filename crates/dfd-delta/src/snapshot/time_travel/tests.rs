@@ -118,7 +118,7 @@ fn times_of_files_are_taken_as_rising() {
     for (seconds, version) in [(1000, 0), (2500, 0), (3001, 3), (3999, 3), (4000, 4)] {
         assert_eq!(found(&table, seconds).unwrap(), version, "{seconds}");
     }
-    let just_after = |millis| {
+    let just_after = |millis: i64| {
         let time = DateTime::from_timestamp_millis(3_000_000 + millis).unwrap();
         table.try_open(At::Time(time)).unwrap().version()
     };
