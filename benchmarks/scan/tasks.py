@@ -117,7 +117,7 @@ def _steps(runtime: Runtime, sql: str, optimized: LogicalPlan) -> dict[str, Call
     return {
         "session": lambda: session.sql(sql).execution_plan(),
         "engine": lambda: runtime.sql(sql).explain(),
-        "refresh": lambda: runtime._refresh(sql),
+        "looks": lambda: [session.table(table.name) for table in runtime.tables()],
         "written": lambda: optimized.to_bytes(session),
         "crossing": lambda: runtime.engine.run(optimized, session, schema, is_sql=True),
     }

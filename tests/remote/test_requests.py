@@ -110,6 +110,36 @@ def test_an_unpinned_table_is_looked_at_once_a_query(lake: Lake, recording: Reco
         assert footers(requests) == Counter()
 
 
+@pytest.mark.parametrize(
+    ("sql", "looked_at"),
+    [
+        ("select count(*) as n from seen where id >= 100", 1),
+        ("select count(*) as n from seen, orders o, public.orders p where o.id = p.id", 1),
+        ("execute ask", 1),
+        ("select count(*) as n from orders, also", 1),
+        ("select count(*) as n from orders, other", 2),
+        ("select 'orders' as n, 1 as other -- from orders", 0),
+        ("select id as n from pinned where note <> 'orders'", 0),
+        ("show tables", 0),
+    ],
+)
+def test_a_query_looks_once_at_each_table_that_it_reads(
+    lake: Lake, recording: Recording, sql: str, looked_at: int
+) -> None:
+    with lake.connect() as runtime:
+        for name in ("orders", "also"):
+            runtime.register(name, lake.uri("orders"))
+        runtime.register("pinned", lake.uri("orders"), pinned=True)
+        runtime.write(lake.uri("other"), ORDERS.slice(0, 5), mode="overwrite")
+        runtime.register("other", lake.uri("other"))
+        runtime.sql("create view seen as select * from orders")
+        runtime.sql("prepare ask as select count(*) as n from orders")
+        recording.take()
+        runtime.sql(sql).to_arrow_table()
+        looks = [request.method for request in of_the_log(recording.take())]
+        assert looks == ["HEAD"] * 2 * looked_at
+
+
 def test_of_a_new_commit_that_commit_alone_is_read(
     gateway: Server, lake: Lake, recording: Recording
 ) -> None:

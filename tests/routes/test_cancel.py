@@ -304,8 +304,7 @@ if child == 0:
     signal.alarm(8)
     try:
         if what == "memory":
-            runtime.session.deregister_table("t")
-            runtime._tables.clear()
+            runtime.unregister("t")
         rows = kept.to_arrow_table() if what == "statement" else runtime.sql(used[what]).to_arrow_table()
         print("rows", rows.num_rows, flush=True)
     except Exception as error:

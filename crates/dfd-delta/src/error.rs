@@ -49,6 +49,20 @@ pub enum Error {
         /// That has none.
         version: u64,
     },
+    /// A plan was made of a version with another schema than the newest has.
+    #[error(
+        "the Delta table at {uri} was planned with version {planned}, and in version {version} {change}: plan the query again, and make a view of it anew"
+    )]
+    SchemaChanged {
+        /// The table.
+        uri: String,
+        /// The version that the plan was made of.
+        planned: u64,
+        /// The version to read.
+        version: u64,
+        /// What is another one there.
+        change: String,
+    },
     /// An add action has something that no scan can be made of.
     #[error("the file {path} can't be scanned: {reason}")]
     File {

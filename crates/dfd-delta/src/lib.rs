@@ -7,6 +7,7 @@
 //!   change_feed  what versions changed: the files to read, and which of their rows
 //!   scan         DeltaTableProvider -> plan -> DeltaScanExec (opaque, for foreign sessions)
 //!   plan_codec   tables, scans and filters in serialized plans
+//!   session_catalog  the tables of a foreign session by name, for each planning the newest version
 //! ```
 //!
 //! A scan is built from the snapshot's files: one `PartitionedFile` per add action, with its
@@ -24,6 +25,7 @@ mod log_store;
 mod metadata_tables;
 mod plan_codec;
 mod scan;
+mod session_catalog;
 mod snapshot;
 mod table_features;
 #[cfg(test)]
@@ -50,5 +52,6 @@ pub use scan::projection::widened_projection;
 pub use scan::provider::DeltaTableProvider;
 pub use scan::relation::Relation;
 pub use scan::rewrite_input::RewriteInput;
-pub use snapshot::{At, TableSnapshot};
+pub use session_catalog::{CatalogList, RegisteredTable, Snapshots};
+pub use snapshot::{At, LatestSnapshot, QueryVersions, TableSnapshot};
 pub use table_features::{Work, table_features, unsupported};

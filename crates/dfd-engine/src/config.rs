@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::error::Result;
 use datafusion::execution::cache::cache_manager::CacheManagerConfig;
@@ -23,14 +24,18 @@ pub struct EngineConfig {
     pub spill_directory: Option<PathBuf>,
     /// Footers of Parquet files that are kept.
     pub footer_cache_bytes: Option<usize>,
+    /// Listings of directories that are kept; 0: each query lists them anew.
+    pub list_files_bytes: usize,
+    /// How long a listing is kept. None: for ever.
+    pub list_files_ttl: Option<Duration>,
 }
 
 impl EngineConfig {
     /// The environment that all queries of an engine share.
     pub(crate) fn environment(self) -> Result<Arc<RuntimeEnv>> {
-        // The foreign session knows when a directory changes, and we don't.
         let mut caches = CacheManagerConfig::default()
-            .with_list_files_cache_limit(0)
+            .with_list_files_cache_limit(self.list_files_bytes)
+            .with_list_files_cache_ttl(self.list_files_ttl)
             .with_file_metadata_cache(Some(dfd_runtime::parquet_metadata_cache()));
         if let Some(bytes) = self.footer_cache_bytes {
             caches = caches.with_metadata_cache_limit(bytes);
@@ -72,9 +77,21 @@ mod tests {
     }
 
     #[test]
-    fn directories_are_listed_anew_for_every_query() {
+    fn directories_are_listed_anew_for_every_query_unless_listings_are_kept() {
         let environment = EngineConfig::default().environment().unwrap();
         assert_eq!(environment.cache_manager.get_list_files_cache_limit(), 0);
+        let ttl = Some(Duration::from_secs(7));
+        let config = EngineConfig {
+            list_files_bytes: 1 << 20,
+            list_files_ttl: ttl,
+            ..EngineConfig::default()
+        };
+        let caches = Arc::clone(&config.environment().unwrap().cache_manager);
+        let found = (
+            caches.get_list_files_cache_limit(),
+            caches.get_list_files_cache_ttl(),
+        );
+        assert_eq!(found, (1 << 20, ttl));
     }
 
     #[test]

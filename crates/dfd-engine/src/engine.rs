@@ -47,6 +47,14 @@ impl Engine {
             .register_object_store(location.url(), Arc::clone(location.store()));
     }
 
+    /// List directories anew from now on: their files have changed.
+    pub fn forget_listings(&self) {
+        let caches = &self.base.runtime_env().cache_manager;
+        if let Some(listings) = caches.get_list_files_cache() {
+            listings.clear();
+        }
+    }
+
     /// Bytes that queries have reserved now.
     pub fn reserved_bytes(&self) -> usize {
         self.base.runtime_env().memory_pool.reserved()

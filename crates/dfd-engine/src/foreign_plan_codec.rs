@@ -63,7 +63,7 @@ impl LogicalExtensionCodec for ForeignPlanCodec {
             .foreign
             .try_decode_table_provider(buffer, name, schema, context)?;
         Ok(match table.downcast_ref::<DeltaTableProvider>() {
-            Some(delta) => Arc::new(DeltaTableProvider::native(delta.relation().clone())),
+            Some(delta) => Arc::new(delta.to_native()),
             None => table,
         })
     }

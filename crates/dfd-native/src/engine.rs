@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::common::{DataFusionError, plan_err};
 use datafusion_proto::logical_plan::LogicalExtensionCodec;
-use dfd_delta::RegistrationScope;
+use dfd_delta::{QueryVersions, RegistrationScope};
 use dfd_engine::{EngineConfig, ForeignPlanCodec};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -25,18 +26,28 @@ pub(crate) struct Engine(dfd_engine::Engine);
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(signature = (memory_limit_bytes=None, spill_directory=None, footer_cache_bytes=None))]
+    #[pyo3(signature = (
+        memory_limit_bytes=None,
+        spill_directory=None,
+        footer_cache_bytes=None,
+        list_files_bytes=0,
+        list_files_ttl_s=None,
+    ))]
     fn new(
         py: Python<'_>,
         memory_limit_bytes: Option<usize>,
         spill_directory: Option<PathBuf>,
         footer_cache_bytes: Option<usize>,
+        list_files_bytes: usize,
+        list_files_ttl_s: Option<u64>,
     ) -> PyResult<Self> {
         abi_check::check(py)?;
         let config = EngineConfig {
             memory_bytes: memory_limit_bytes,
             spill_directory,
             footer_cache_bytes,
+            list_files_bytes,
+            list_files_ttl: list_files_ttl_s.map(Duration::from_secs),
         };
         dfd_engine::Engine::try_new(config)
             .map(Self)
@@ -47,6 +58,11 @@ impl Engine {
     #[getter]
     fn reserved_bytes(&self) -> usize {
         self.0.reserved_bytes()
+    }
+
+    /// List directories anew from now on.
+    fn forget_listings(&self) {
+        self.0.forget_listings();
     }
 
     /// Read what tables have under the scheme and host of `uri` with these options.
@@ -75,16 +91,16 @@ impl Engine {
         let _scope = RegistrationScope::begin();
         let bytes = match plan.cast::<PyBytes>() {
             Ok(bytes) => bytes.clone(),
-            Err(_) => encoded(plan, session)?,
+            Err(_) => written(plan, session)?,
         };
         let foreign: Arc<dyn LogicalExtensionCodec> =
             (&foreign_session::logical_codec(session)?).into();
         let codec = ForeignPlanCodec::new(foreign, Arc::new(guard_udf));
         let config = foreign_session::settings(session)?;
         let expected = schema.map(PySchema::into_inner);
-        let written = bytes.as_bytes();
+        let bytes = bytes.as_bytes();
         let planned = py.detach(|| {
-            let work = self.0.plan(written, codec, config, expected.as_deref());
+            let work = self.0.plan(bytes, codec, config, expected.as_deref());
             catch_unwind(AssertUnwindSafe(|| dfd_runtime::block_on(work)))
         });
         match planned {
@@ -112,6 +128,26 @@ fn guard_udf(name: &str, payload: &[u8]) -> Result<(), DataFusionError> {
             "the Python function {name} captures {state}, which a copy of it would not share"
         ),
         Err(error) => plan_err!("the Python function {name} can't be copied: {error}"),
+    }
+}
+
+/// The bytes of a plan that reads the newest versions of its tables, or those that its query has chosen.
+fn written<'py>(
+    plan: &Bound<'py, PyAny>,
+    session: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let py = plan.py();
+    let versions = QueryVersions::current().unwrap_or_default();
+    loop {
+        versions.enter();
+        let bytes = encoded(plan, session);
+        QueryVersions::leave();
+        let bytes = bytes?;
+        let caught_up = py.detach(|| dfd_runtime::block_on(versions.catch_up()));
+        let caught_up = caught_up.map_err(|error| errors::table(py, &error))?;
+        if !caught_up.map_err(|error| errors::table(py, &error))? {
+            return Ok(bytes);
+        }
     }
 }
 

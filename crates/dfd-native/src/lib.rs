@@ -11,6 +11,7 @@ mod engine_run;
 mod extension;
 mod functions;
 mod plan_node;
+mod session_catalog;
 mod stage;
 mod support;
 mod table;
@@ -48,6 +49,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<engine_run::EngineRun>()?;
     module.add_class::<extension::DeltaCodec>()?;
     module.add_class::<functions::NativeFunction>()?;
+    module.add_class::<session_catalog::QueryVersions>()?;
+    module.add_class::<session_catalog::SessionCatalog>()?;
     module.add_class::<stage::Stage>()?;
     module.add_class::<table::DeltaTable>()?;
     module.add_class::<table::LogTable>()?;

@@ -8,12 +8,13 @@ use chrono::{DateTime, Utc};
 use datafusion::catalog::TableProvider;
 use datafusion_ffi::proto::logical_extension_codec::FFI_LogicalExtensionCodec;
 use datafusion_ffi::table_provider::FFI_TableProvider;
-use dfd_delta::{At, DeltaTableProvider, Error, FilterCodec, TableSnapshot};
+use dfd_delta::{At, DeltaTableProvider, Error, FilterCodec, QueryVersions, TableSnapshot};
 use dfd_runtime::Location;
 use futures::future::try_join_all;
 use pyo3::exceptions::PyDeprecationWarning;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
+use tokio::runtime::Handle;
 
 use crate::support::arrow_export::schema_capsule;
 use crate::support::{abi_check, errors, foreign_session};
@@ -23,6 +24,13 @@ use crate::support::{abi_check, errors, foreign_session};
 pub(crate) struct DeltaTable {
     snapshot: Arc<TableSnapshot>,
     schema: SchemaRef,
+}
+
+impl DeltaTable {
+    /// What is read.
+    pub(crate) fn snapshot(&self) -> &Arc<TableSnapshot> {
+        &self.snapshot
+    }
 }
 
 #[pymethods]
@@ -96,11 +104,24 @@ fn exported<'py>(
 ) -> PyResult<Bound<'py, PyCapsule>> {
     abi_check::check(py)?;
     let handle = dfd_runtime::handle().map_err(|error| errors::table(py, &error))?;
-    let codec = FilterCodec::new((&foreign_session::logical_codec(session)?).into());
-    let context = dfd_runtime::task_context_provider();
-    let codec = FFI_LogicalExtensionCodec::new(Arc::new(codec), Some(handle.clone()), &context);
+    let codec = exported_codec(session, &handle)?;
     let exported = FFI_TableProvider::new_with_ffi_codec(provider, true, Some(handle), codec);
     PyCapsule::new_with_value(py, exported, c"datafusion_table_provider")
+}
+
+/// The codec with which tables of dfd's read what `session` wants of them; a capsule may stand for the session.
+pub(crate) fn exported_codec(
+    session: &Bound<'_, PyAny>,
+    handle: &Handle,
+) -> PyResult<FFI_LogicalExtensionCodec> {
+    let codec = FilterCodec::new((&foreign_session::logical_codec(session)?).into());
+    let context = dfd_runtime::task_context_provider();
+    let handle = Some(handle.clone());
+    Ok(FFI_LogicalExtensionCodec::new(
+        Arc::new(codec),
+        handle,
+        &context,
+    ))
 }
 
 /// What the log says beside the rows; exports `__datafusion_table_provider__`.
@@ -158,9 +179,10 @@ pub(crate) fn refreshed(
         .collect())
 }
 
-/// Open a table: the newest version, or that of a number or a time.
+/// Open a table: the newest version, or that of a number or a time; `in_query`, the newest is the version
+/// that the query of this thread reads.
 #[pyfunction]
-#[pyo3(signature = (uri, options, version=None, timestamp=None, profile=None))]
+#[pyo3(signature = (uri, options, version=None, timestamp=None, profile=None, in_query=false))]
 pub(crate) fn delta_table(
     py: Python<'_>,
     uri: &str,
@@ -168,6 +190,7 @@ pub(crate) fn delta_table(
     version: Option<u64>,
     timestamp: Option<DateTime<Utc>>,
     profile: Option<&str>,
+    in_query: bool,
 ) -> PyResult<DeltaTable> {
     abi_check::check(py)?;
     let at = match (version, timestamp) {
@@ -175,9 +198,13 @@ pub(crate) fn delta_table(
         (None, Some(time)) => At::Time(time),
         (None, None) => At::Newest,
     };
+    let query = QueryVersions::current().filter(|_| in_query && at == At::Newest);
     let opened: Result<_, Error> = py.detach(|| {
         let location = Location::try_new(uri, &options, profile)?;
-        dfd_runtime::block_on(TableSnapshot::open(location, at))?
+        match query {
+            Some(query) => dfd_runtime::block_on(query.open(location))?,
+            None => dfd_runtime::block_on(TableSnapshot::open(location, at))?,
+        }
     });
     opened
         .map(DeltaTable::from)

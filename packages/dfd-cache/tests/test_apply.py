@@ -65,6 +65,15 @@ def test_reads_back_what_the_session_says() -> None:
     assert applied.settings["datafusion.runtime.metadata_cache_limit"] == "7M"
 
 
+def test_a_time_to_live_that_was_set_is_taken_back() -> None:
+    context = session()
+    ttl = "datafusion.runtime.list_files_cache_ttl"
+    assert not apply(context, CacheConfig.snapshot_pinned()).settings[ttl]
+    assert apply(context, CacheConfig(list_files_ttl_s=30)).settings[ttl] == "0m30s"
+    # As good as for ever: 68 years.
+    assert apply(context, CacheConfig.snapshot_pinned()).settings[ttl] == "35791394m8s"
+
+
 def test_says_when_there_is_nothing_to_read_back() -> None:
     applied = apply(SessionContext(SessionConfig().with_information_schema(False)), CacheConfig())
     assert not applied.read_back

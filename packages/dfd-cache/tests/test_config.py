@@ -34,6 +34,8 @@ def test_presets_differ_as_their_names_say() -> None:
     )
     assert latest.list_files_limit_bytes == 0 < latest.parquet_meta_limit_bytes
     assert pinned.parquet_meta_limit_bytes > CacheConfig().parquet_meta_limit_bytes
+    assert CacheConfig().listings_bytes == off.listings_bytes == 0 < pinned.listings_bytes
+    assert CacheConfig(list_files_ttl_s=30).listings_bytes > 0
     assert not any(
         (off.list_files_limit_bytes, off.parquet_meta_limit_bytes, off.file_statistics_limit_bytes)
     )

@@ -1,9 +1,9 @@
-"""Tables of the session: one for each resolved name, exchanged unseen by other threads."""
+"""Tables of the session: one for each resolved name, given to another table unseen by other threads."""
 
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -83,79 +83,72 @@ def test_a_table_that_was_dropped_stays_away(runtime: dfd.Runtime, uri: Path) ->
     assert count(runtime) == 5
 
 
-@pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt()])
-@pytest.mark.parametrize("step", ["deregister_table", "register_table"])
-def test_an_exchange_is_done_whole_or_not_at_all(
-    runtime: dfd.Runtime,
-    uri: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    error: BaseException,
-    step: str,
+def test_a_table_that_was_replaced_in_sql_is_not_brought_back(
+    runtime: dfd.Runtime, uri: Path
 ) -> None:
-    """The session is made to fail: nothing real fails between the steps when it is asked to."""
-    runtime.session.from_pydict({"n": [1, 2]}, name="plain")
-    done = getattr(runtime.session, step)
-
-    def fails_once(*arguments: Any) -> None:
-        monkeypatch.setattr(runtime.session, step, done)
-        if step == "deregister_table":
-            done(*arguments)
-        raise error
-
-    for name in ("t", "plain"):
-        monkeypatch.setattr(runtime.session, step, fails_once)
-        with pytest.raises((dfd.ConfigurationError, KeyboardInterrupt)):
-            runtime.register(name, of_one_row(runtime, tmp_path / f"other_{name}"))
-    assert (count(runtime), count(runtime, "plain")) == (4, 2)
+    runtime.sql("create or replace table t as select 7 as id")
     runtime.write(uri, ROW)
-    assert (count(runtime), count(runtime, "plain")) == (5, 2)
+    assert runtime.sql("select id from t").to_arrow_table()["id"].to_pylist() == [7]
+    assert runtime.tables() == []
+    runtime.register("t", uri)
+    assert count(runtime) == 5
 
 
-def test_no_query_finds_a_table_missing_that_is_being_exchanged(
-    runtime: dfd.Runtime, uri: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_registered_table_takes_the_place_of_any_other(
+    runtime: dfd.Runtime, uri: Path, tmp_path: Path
 ) -> None:
-    deregister = runtime.session.deregister_table
-    counted: list[Future[int]] = []
-    with ThreadPoolExecutor() as threads:
-
-        def slowly(name: str) -> None:
-            deregister(name)
-            counted.append(threads.submit(count, runtime))
-            # Who doesn't wait has failed by then.
-            threads.submit(counted[0].exception, 1).exception()
-
-        monkeypatch.setattr(runtime.session, "deregister_table", slowly)
-        runtime.write(uri, ROW)
-        assert count(runtime) == 5
-        assert counted[0].result(PATIENCE_S) == 5
+    runtime.session.from_pydict({"n": [1, 2]}, name="plain")
+    runtime.sql("create view seen as select * from t")
+    for name in ("plain", "seen"):
+        runtime.register(name, of_one_row(runtime, tmp_path / name))
+        assert count(runtime, name) == 1
+        assert runtime.unregister(name)
+        with pytest.raises(dfd.QueryError, match="not found"):
+            count(runtime, name)
 
 
-def test_a_query_whose_planning_met_the_gap_is_planned_again(
-    runtime: dfd.Runtime, uri: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    session, missing, planned = runtime.session, threading.Event(), threading.Event()
-    deregister, plan = session.deregister_table, session.sql
+def test_tables_are_listed_and_taken_out(runtime: dfd.Runtime, uri: Path, tmp_path: Path) -> None:
+    other = of_one_row(runtime, tmp_path / "b")
+    runtime.register('"T"', other, version=0)
+    runtime.write(uri, ROW)
+    assert runtime.tables() == [
+        dfd.RegisteredTable('"T"', f"file://{other}", version=0, pinned=True),
+        dfd.RegisteredTable("t", f"file://{uri}", version=0, pinned=False),
+    ]
+    assert count(runtime) == 5
+    assert [table.version for table in runtime.tables()] == [0, 1]
+    assert [runtime.unregister("public.t"), runtime.unregister("t")] == [True, False]
+    assert [table.name for table in runtime.tables()] == ['"T"']
+    with pytest.raises(dfd.QueryError, match="not found"):
+        count(runtime)
+    with pytest.raises(dfd.ConfigurationError, match="no schema"):
+        runtime.unregister("nowhere.t")
 
-    def slowly(name: str) -> None:
-        deregister(name)
-        missing.set()
-        assert planned.wait(PATIENCE_S)
 
-    with ThreadPoolExecutor() as threads:
-
-        def late(sql: str, **options: Any) -> Any:
-            monkeypatch.setattr(session, "sql", plan)
-            monkeypatch.setattr(session, "deregister_table", slowly)
-            threads.submit(runtime.register, "t", uri)
-            assert missing.wait(PATIENCE_S)
-            try:
-                return plan(sql, **options)
-            finally:
-                planned.set()
-
-        monkeypatch.setattr(session, "sql", late)
-        assert count(runtime) == 4
+def test_the_catalogs_of_the_session_are_as_they_were(runtime: dfd.Runtime, uri: Path) -> None:
+    session = runtime.session
+    runtime.sql("create database lake")
+    runtime.sql("create schema lake.raw")
+    runtime.register("lake.raw.t", uri)
+    session.from_pydict({"n": [1, 2]}, name="plain")
+    assert session.catalog_names() == {"datafusion", "lake"}
+    assert session.catalog("lake").schema("raw").table_names() == {"t"}
+    shown = runtime.sql(
+        "select table_catalog, table_name, table_type from information_schema.tables "
+        "where table_schema <> 'information_schema'"
+    )
+    assert sorted(tuple(row.values()) for row in shown.to_arrow_table().to_pylist()) == [
+        ("datafusion", "plain", "BASE TABLE"),
+        ("datafusion", "t", "BASE TABLE"),
+        ("lake", "t", "BASE TABLE"),
+    ]
+    runtime.sql("insert into plain values (3)").to_arrow_table()
+    runtime.write(uri, ROW)
+    assert [count(runtime, name) for name in ("plain", "lake.raw.t")] == [3, 5]
+    with pytest.raises(dfd.QueryError, match="depend on it"):
+        runtime.sql("drop schema lake.raw")
+    runtime.sql("drop schema lake.raw cascade")
+    assert [table.name for table in runtime.tables()] == ["t"]
 
 
 def test_one_runtime_is_read_and_written_by_many_threads(runtime: dfd.Runtime, uri: Path) -> None:
@@ -200,6 +193,30 @@ def test_a_name_is_given_to_other_tables_while_it_is_read(
         writer.result()
         for reader in readers:
             assert reader.result() <= {(0, 0, 1), (1, 1, 0)}
+
+
+def test_names_come_and_go_while_they_are_read(
+    runtime: dfd.Runtime, uri: Path, tmp_path: Path
+) -> None:
+    other = of_one_row(runtime, tmp_path / "b")
+
+    def come_and_go(name: str) -> list[int]:
+        counted = []
+        for n in range(15):
+            runtime.register(name, uri if n % 2 else other, pinned=n % 3 == 0)
+            counted.append(count(runtime, name))
+            assert runtime.unregister(name)
+        return counted
+
+    def read() -> set[int]:
+        return {count(runtime) for _ in range(30)}
+
+    with ThreadPoolExecutor() as threads:
+        names = [threads.submit(come_and_go, f"u{n}") for n in range(3)]
+        reader = threads.submit(read)
+        for name in names:
+            assert name.result() == [4 if n % 2 else 1 for n in range(15)]
+        assert reader.result() == {4}
 
 
 def test_a_table_function_uses_the_runtime_in_a_thread_of_its_own(

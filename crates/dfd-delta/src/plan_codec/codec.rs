@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::change_feed::ChangeFeed;
 use crate::plan_codec::registry;
+use crate::scan::latest_table::LatestTable;
 use crate::scan::opaque_exec::DeltaScanExec;
 use crate::scan::provider::DeltaTableProvider;
 use crate::scan::relation::Relation;
@@ -151,13 +152,14 @@ impl LogicalExtensionCodec for DeltaCodec {
         &self,
         buffer: &[u8],
         name: &TableReference,
-        _: SchemaRef,
+        schema: SchemaRef,
         _: &TaskContext,
     ) -> Result<Arc<dyn TableProvider>> {
         match read(buffer)? {
             Payload::Delta(table) => {
                 let relation = self.relation(&table)?;
-                Ok(Arc::new(DeltaTableProvider::opaque(relation)))
+                let table = DeltaTableProvider::opaque(relation);
+                Ok(Arc::new(table.with_columns(&schema)?))
             }
             Payload::Local { process, .. } if process != registry::process_token() => {
                 plan_err!("the plan refers to {name}, a table in the memory of another process")
@@ -178,8 +180,14 @@ impl LogicalExtensionCodec for DeltaCodec {
         table: Arc<dyn TableProvider>,
         buffer: &mut Vec<u8>,
     ) -> Result<()> {
-        let payload = match table.downcast_ref::<DeltaTableProvider>() {
-            Some(delta) => Payload::Delta(TableRef::of(delta.relation())),
+        let relation = match table.downcast_ref::<LatestTable>() {
+            Some(latest) => Some(latest.to_write()?.relation().clone()),
+            None => table
+                .downcast_ref::<DeltaTableProvider>()
+                .map(|delta| delta.relation().clone()),
+        };
+        let payload = match relation {
+            Some(relation) => Payload::Delta(TableRef::of(&relation)),
             None => Payload::Local {
                 process: registry::process_token(),
                 id: registry::register(table),

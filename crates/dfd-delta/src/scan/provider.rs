@@ -10,6 +10,7 @@ use datafusion::datasource::TableType;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 
+use crate::error::Error;
 use crate::files::file_set::FileSet;
 use crate::files::scan_columns::with_views;
 use crate::files::statistics::statistics_as;
@@ -17,6 +18,7 @@ use crate::scan::builder::scan_indices;
 use crate::scan::comparisons::exact_comparisons;
 use crate::scan::relation::Relation;
 use crate::scan::request::{Request, Views, filters_exactly, is_plain, unqualified};
+use crate::snapshot::TableSnapshot;
 
 /// Scans one snapshot of a Delta table, or a change feed.
 ///
@@ -27,6 +29,16 @@ pub struct DeltaTableProvider {
     relation: Relation,
     is_opaque: bool,
     views: bool,
+    /// The columns of a plan, where it has others than the relation.
+    columns: Option<PlanColumns>,
+}
+
+/// The columns of a table as a plan knows them, which was made of another version.
+#[derive(Debug, Clone)]
+struct PlanColumns {
+    schema: SchemaRef,
+    /// Where they are in the relation's schema.
+    places: Vec<usize>,
 }
 
 impl DeltaTableProvider {
@@ -36,6 +48,7 @@ impl DeltaTableProvider {
             relation: relation.into(),
             is_opaque: true,
             views: false,
+            columns: None,
         }
     }
 
@@ -45,18 +58,79 @@ impl DeltaTableProvider {
             relation: relation.into(),
             is_opaque: false,
             views: false,
+            columns: None,
         }
+    }
+
+    /// The same rows and columns, for sessions of dfd's own.
+    pub fn to_native(&self) -> Self {
+        Self {
+            columns: self.columns.clone(),
+            ..Self::native(self.relation.clone())
+        }
+    }
+
+    /// The rows of this version for a plan that was made of the version `planned`.
+    ///
+    /// # Errors
+    /// A column of the plan is gone or is another one.
+    pub(crate) fn for_plan_of(self, planned: &TableSnapshot) -> std::result::Result<Self, Error> {
+        if let Some(change) = change_for_plans(planned.schema(), self.relation.schema()) {
+            return Err(Error::SchemaChanged {
+                uri: self.relation.location().url().to_string(),
+                planned: planned.version(),
+                version: self.relation.version(),
+                change,
+            });
+        }
+        Ok(self.with_columns(planned.schema())?)
+    }
+
+    /// Only the columns that `schema` has, by their names and in its order.
+    pub(crate) fn with_columns(self, schema: &SchemaRef) -> Result<Self> {
+        let own = self.relation.schema();
+        let fields = schema.fields().iter();
+        let places = fields.map(|field| Ok(own.index_of(field.name())?));
+        let places = places.collect::<Result<Vec<_>>>()?;
+        let columns = if places.iter().copied().eq(0..own.fields().len()) {
+            None
+        } else {
+            let schema = Arc::new(own.project(&places)?);
+            Some(PlanColumns { schema, places })
+        };
+        Ok(Self { columns, ..self })
+    }
+
+    /// The columns, with the types of the log.
+    fn columns(&self) -> &SchemaRef {
+        match &self.columns {
+            Some(columns) => &columns.schema,
+            None => self.relation.schema(),
+        }
+    }
+
+    /// Where the columns of a projection are in the relation's schema.
+    fn places(&self, projection: Option<&Vec<usize>>) -> Option<Vec<usize>> {
+        let Some(columns) = &self.columns else {
+            return projection.cloned();
+        };
+        let places = &columns.places;
+        Some(match projection {
+            Some(projection) => projection.iter().map(|column| places[*column]).collect(),
+            None => places.clone(),
+        })
     }
 
     /// The same rows with texts and binaries as views, as DataFusion reads them from plain Parquet; None
     /// where the files don't give them so.
     pub fn with_views(&self) -> Option<Self> {
-        let schema = self.relation.schema();
+        let schema = self.columns();
         let has_any = with_views(schema, |name| self.relation.is_in_files(name)) != **schema;
         (!self.is_opaque && has_any).then(|| Self {
             relation: self.relation.clone(),
             is_opaque: false,
             views: true,
+            columns: self.columns.clone(),
         })
     }
 
@@ -83,7 +157,7 @@ impl DeltaTableProvider {
 #[async_trait]
 impl TableProvider for DeltaTableProvider {
     fn schema(&self) -> SchemaRef {
-        let schema = self.relation.schema();
+        let schema = self.columns();
         if self.views {
             Arc::new(with_views(schema, |name| self.relation.is_in_files(name)))
         } else {
@@ -104,7 +178,7 @@ impl TableProvider for DeltaTableProvider {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let request = Request {
             relation: self.relation.clone(),
-            projection: projection.cloned(),
+            projection: self.places(projection),
             filters: self.exact_filters(filters)?,
             limit,
             views: if self.views { Views::All } else { Views::None },
@@ -150,6 +224,23 @@ impl TableProvider for DeltaTableProvider {
         let sets = sets.collect::<Option<Vec<_>>>()?;
         Statistics::try_merge_iter(&sets, &schema).ok()
     }
+}
+
+/// Why a plan with the columns `planned` can't read a table with the columns `now`; None where it can.
+fn change_for_plans(planned: &SchemaRef, now: &SchemaRef) -> Option<String> {
+    if Arc::ptr_eq(planned, now) {
+        return None;
+    }
+    planned.fields().iter().find_map(|field| {
+        let name = field.name();
+        match now.column_with_name(name) {
+            None => Some(format!("the column {name} is gone")),
+            Some((_, other)) if other != field.as_ref() => {
+                Some(format!("the column {name} is another one"))
+            }
+            Some(_) => None,
+        }
+    })
 }
 
 #[cfg(test)]

@@ -1,15 +1,19 @@
-//! One version of a table, ready to be scanned many times, and the cache of such versions.
+//! One version of a table, ready to be scanned many times; the cache of such versions, and the newest.
 
 mod active_files;
 mod at;
 pub(crate) mod cache;
 pub(crate) mod in_use;
+pub(crate) mod latest;
 mod open;
+pub(crate) mod query_versions;
 mod table_snapshot;
 #[cfg(test)]
 mod tests;
 mod time_travel;
 
 pub use self::at::At;
+pub use self::latest::LatestSnapshot;
+pub use self::query_versions::QueryVersions;
 pub use self::table_snapshot::TableSnapshot;
 pub(crate) use self::table_snapshot::unsupported_feature;

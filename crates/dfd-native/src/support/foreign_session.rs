@@ -9,10 +9,14 @@ use pyo3::types::PyCapsule;
 
 use super::{abi_check, errors};
 
-/// The codec with which the session reads plans, as its capsule holds it.
+/// The codec with which the session reads plans, as its capsule holds it, which may stand for the session.
 #[allow(unsafe_code)]
 pub(crate) fn logical_codec(session: &Bound<'_, PyAny>) -> PyResult<FFI_LogicalExtensionCodec> {
-    let exported = session.call_method0("__datafusion_logical_extension_codec__")?;
+    let exported = if session.is_instance_of::<PyCapsule>() {
+        session.clone()
+    } else {
+        session.call_method0("__datafusion_logical_extension_codec__")?
+    };
     let capsule = exported
         .cast::<PyCapsule>()
         .map_err(|_| PyTypeError::new_err("the session exports no logical extension codec"))?;

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from datafusion import SessionContext
 
 _LIMITS = {
-    "list_files_limit_bytes": "datafusion.runtime.list_files_cache_limit",
+    "listings_bytes": "datafusion.runtime.list_files_cache_limit",
     "parquet_meta_limit_bytes": "datafusion.runtime.metadata_cache_limit",
     "file_statistics_limit_bytes": "datafusion.runtime.file_statistics_cache_limit",
 }
 _LISTING_TTL = "datafusion.runtime.list_files_cache_ttl"
+# RESET leaves a time to live as it is (DataFusion 55.0.0): the longest one stands for none.
+_FOR_EVER_S = 1 << 31
 
 
 class AppliedCache(msgspec.Struct, frozen=True):
@@ -45,8 +47,12 @@ def apply(session_context: SessionContext, config: CacheConfig) -> AppliedCache:
             "leave `parquet_meta_ttl_s` out, or set `parquet_meta_limit_bytes` to 0."
         )
     wanted = {name: _render(getattr(config, field)) for field, name in _LIMITS.items()}
-    if config.list_files_ttl_s is not None:
-        wanted[_LISTING_TTL] = f"{config.list_files_ttl_s}s"
+    if config.listings_bytes:
+        ttl_s = config.list_files_ttl_s
+        if ttl_s is None and (_read(session_context) or {}).get(_LISTING_TTL):
+            ttl_s = _FOR_EVER_S
+        if ttl_s is not None:
+            wanted[_LISTING_TTL] = f"{ttl_s}s"
     for name, value in wanted.items():
         session_context.sql(f"SET {name} = '{value}'").collect()
     found = _read(session_context)

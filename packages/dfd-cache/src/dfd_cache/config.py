@@ -18,8 +18,9 @@ PRESETS = ("snapshot_pinned", "always_latest", "off")
 class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The limits of a session's caches in bytes (whole KiB; 0 switches a cache off) and times to live in whole seconds.
 
-    - `list_files_ttl_s`: how long a listing is believed; None for ever.
-    - `list_files_limit_bytes`: default 1 MiB, DataFusion's own.
+    - `list_files_ttl_s`: how long a listing that is kept is believed; None for ever.
+    - `list_files_limit_bytes`: listings that are kept. Default: 1 MiB with a `list_files_ttl_s`, and
+      without one 0: each query lists a directory anew and sees what others write there.
     - `parquet_meta_ttl_s`: no DataFusion so far can do this; only None can be applied.
     - `parquet_meta_limit_bytes`: footers. Default 50 MiB, DataFusion's own.
     - `file_statistics_limit_bytes`: default 20 MiB.
@@ -29,7 +30,7 @@ class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     list_files_ttl_s: int | None = None
-    list_files_limit_bytes: int = MIB
+    list_files_limit_bytes: int | None = None
     parquet_meta_ttl_s: int | None = None
     parquet_meta_limit_bytes: int = 50 * MIB
     file_statistics_limit_bytes: int = 20 * MIB
@@ -44,9 +45,16 @@ class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             "parquet_meta_limit_bytes",
             "file_statistics_limit_bytes",
         ):
-            value = getattr(self, field)
+            value = self.listings_bytes if field.startswith("list") else getattr(self, field)
             if type(value) is not int or not 0 <= value <= _LARGEST or value % KIB:
                 raise InvalidCacheConfig(f"`{field}` is whole KiB in bytes from 0, not {value!r}.")
+
+    @property
+    def listings_bytes(self) -> int:
+        """The bytes of listings that are kept."""
+        if self.list_files_limit_bytes is None:
+            return 0 if self.list_files_ttl_s is None else MIB
+        return self.list_files_limit_bytes
 
     @classmethod
     def preset(cls, name: str, **fields: Any) -> CacheConfig:

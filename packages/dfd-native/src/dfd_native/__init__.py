@@ -30,6 +30,7 @@ from dfd_native.log import (
     commits_since,
     misread_columns,
 )
+from dfd_native.session_catalog import CatalogTable, QueryVersions, SessionCatalog
 from dfd_native.stage import (
     AbandonedStage,
     LiveStage,
@@ -47,6 +48,7 @@ __all__ = [
     "AbandonedStage",
     "ActiveFiles",
     "AdaptedStream",
+    "CatalogTable",
     "CommitError",
     "DeltaExtension",
     "DeltaTable",
@@ -61,8 +63,10 @@ __all__ = [
     "LoggedCommit",
     "NativeError",
     "OperationInfo",
+    "QueryVersions",
     "RecordBatch",
     "RuleViolation",
+    "SessionCatalog",
     "StageError",
     "StagedFiles",
     "StreamError",

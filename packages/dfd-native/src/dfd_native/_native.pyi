@@ -1,6 +1,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from types import TracebackType
 from typing import Any, Literal, Protocol
 
 class _ArrowStream(Protocol):
@@ -35,6 +36,32 @@ class DeltaTable:
 
 class LogTable:
     def __datafusion_table_provider__(self, session: object) -> object: ...
+
+class SessionCatalog:
+    def put(
+        self,
+        name: tuple[str, str, str],
+        label: str,
+        uri: str,
+        table: DeltaTable,
+        pinned: bool,
+    ) -> None: ...
+    def remove(self, name: tuple[str, str, str]) -> bool: ...
+    def exchange(
+        self, name: tuple[str, str, str], before: DeltaTable, table: DeltaTable
+    ) -> bool: ...
+    def choose(self, sql: str, session: object, versions: QueryVersions) -> None: ...
+    def tables(self) -> list[tuple[tuple[str, str, str], str, str, DeltaTable, bool]]: ...
+    def __datafusion_catalog_provider_list__(self, session: object) -> object: ...
+
+class QueryVersions:
+    def __enter__(self) -> QueryVersions: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
 
 class RecordBatch:
     @property
@@ -76,9 +103,12 @@ class Engine:
         memory_limit_bytes: int | None = None,
         spill_directory: str | os.PathLike[str] | None = None,
         footer_cache_bytes: int | None = None,
+        list_files_bytes: int = 0,
+        list_files_ttl_s: int | None = None,
     ) -> None: ...
     @property
     def reserved_bytes(self) -> int: ...
+    def forget_listings(self) -> None: ...
     def register_store(self, uri: str, options: dict[str, str]) -> None: ...
     def run(
         self, plan: object, session: object, schema: _ArrowSchema | None = None
@@ -150,6 +180,7 @@ def delta_table(
     version: int | None = None,
     timestamp: datetime | None = None,
     profile: str | None = None,
+    in_query: bool = False,
 ) -> DeltaTable: ...
 def active_files(uri: str, options: dict[str, str], version: int | None = None) -> ActiveFiles: ...
 def commits_since(

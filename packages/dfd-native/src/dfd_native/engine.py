@@ -14,6 +14,7 @@ from dfd_native.errors import EngineRefusal
 from dfd_native.handshake import ensure_compatible
 from dfd_native.location import table_uri
 from dfd_native.plan_roundtrip import unsupported
+from dfd_native.weak_methods import weakly
 
 if TYPE_CHECKING:
     from datafusion import SessionContext
@@ -32,12 +33,13 @@ class DeltaExtension:
     travels as a number that is good in this process alone, once.
 
     - `resolve`: `(uri, profile_name) -> options`, the object store's options of the profile that a plan
-      names, or None where it isn't known. Local tables need none.
+      names, or None where it isn't known. Local tables need none. The session holds a bound method
+      weakly: keep its object.
     """
 
     def __init__(self, resolve: Resolve | None = None) -> None:
         ensure_compatible()
-        self._codec = _native.DeltaCodec(resolve)
+        self._codec = _native.DeltaCodec(None if resolve is None else weakly(resolve))
 
     def __datafusion_session_components__(self, ctx: SessionContext) -> SessionExtensionComponents:
         """The components that `with_extensions` installs: one logical and one physical codec."""
@@ -55,6 +57,8 @@ class Engine:
       it. No limit by default.
     - `spill_directory`: where they spill; a temporary directory of the system by default.
     - `parquet_metadata_limit_bytes`: footers of Parquet files that are kept; 50 MiB by default.
+    - `list_files_limit_bytes`, `list_files_ttl_s`: listings of directories that are kept, and for how many
+      seconds; for ever without the latter. By default each query lists them anew.
 
     Raises:
         IncompatibleInstallation: the installed libraries don't fit together.
@@ -66,16 +70,26 @@ class Engine:
         memory_limit_bytes: int | None = None,
         spill_directory: str | os.PathLike[str] | None = None,
         parquet_metadata_limit_bytes: int | None = None,
+        list_files_limit_bytes: int = 0,
+        list_files_ttl_s: int | None = None,
     ) -> None:
         ensure_compatible()
         self._native = _native.Engine(
-            memory_limit_bytes, spill_directory, parquet_metadata_limit_bytes
+            memory_limit_bytes,
+            spill_directory,
+            parquet_metadata_limit_bytes,
+            list_files_limit_bytes,
+            list_files_ttl_s,
         )
 
     @property
     def reserved_bytes(self) -> int:
         """The bytes of memory that the engine's queries have reserved now."""
         return self._native.reserved_bytes
+
+    def forget_listings(self) -> None:
+        """List directories anew from now on, as after a statement that wrote into one."""
+        self._native.forget_listings()
 
     def register_store(self, uri: str | os.PathLike[str], options: Mapping[str, str]) -> None:
         """Read files under the scheme and host of `uri` with these options of an object store.

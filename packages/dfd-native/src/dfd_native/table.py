@@ -43,13 +43,27 @@ def delta_table(
             supported.
         ValueError: `version` and `timestamp` are both given, or `timestamp` has no time zone.
     """
+    return open_table(uri, options, version, timestamp, profile_name)
+
+
+def open_table(
+    uri: str | os.PathLike[str],
+    options: Mapping[str, str] | None = None,
+    version: int | None = None,
+    timestamp: datetime | None = None,
+    profile_name: str | None = None,
+    in_query: bool = False,
+) -> DeltaTable:
+    """As `delta_table`; `in_query` the newest version is the one that the query of this thread reads."""
     ensure_compatible()
     if version is not None and timestamp is not None:
         raise ValueError("Give `version` or `timestamp`, not both.")
     if timestamp is not None and timestamp.tzinfo is None:
         raise ValueError("`timestamp` needs a time zone.")
     moment = None if timestamp is None else timestamp.astimezone(timezone.utc)
-    return _native.delta_table(table_uri(uri), dict(options or {}), version, moment, profile_name)
+    return _native.delta_table(
+        table_uri(uri), dict(options or {}), version, moment, profile_name, in_query
+    )
 
 
 def refresh(tables: Iterable[DeltaTable]) -> list[DeltaTable | None]:

@@ -11,7 +11,8 @@ from dfd_native import _native
 from dfd_native._native import DeltaTable, LogTable
 from dfd_native.handshake import ensure_compatible
 from dfd_native.location import table_uri
-from dfd_native.table import delta_table
+from dfd_native.table import open_table
+from dfd_native.weak_methods import weakly
 
 if TYPE_CHECKING:
     from datafusion import SessionContext
@@ -24,7 +25,8 @@ def register_table_functions(
 ) -> tuple[str, ...]:
     """Make the table functions of this package callable in SQL; return their names.
 
-    - `read_delta(uri [, version | time])`: the rows, of the newest version by default. A time is a text of
+    - `read_delta(uri [, version | time])`: the rows, of the newest version by default: within
+      `QueryVersions` of the one that the query reads of the table. A time is a text of
       ISO 8601 with a time zone, as `'2026-01-31T12:00:00Z'`, and means what `delta_table` says.
     - `delta_history(uri)`: the commits, newest first: `version`, `timestamp` (that of the commit's
       file where the commit has none), `operation`, `operation_parameters`, `read_version`,
@@ -41,7 +43,8 @@ def register_table_functions(
     - `dfd_cache_stats()`: `cache`, `hits`, `misses`, `entries`, `bytes`, of this process.
 
     `locate` gives the canonical URI of a table, the options of its object store and the name of
-    its profile (see `delta_table`). Default: local paths and `file://` URIs alone.
+    its profile (see `delta_table`). Default: local paths and `file://` URIs alone. The session holds a
+    bound method weakly: keep its object.
 
     Raises:
         IncompatibleInstallation: the installed datafusion is not the one this was built for.
@@ -49,16 +52,17 @@ def register_table_functions(
     ensure_compatible()
     from datafusion import udtf
 
-    find = locate or _local
+    find = _local if locate is None else weakly(locate)
 
     def opened(uri: Any, at: int | datetime | None = None) -> DeltaTable:
         location, options, profile_name = find(_text(uri))
-        return delta_table(
+        return open_table(
             location,
             options,
             version=at if isinstance(at, int) else None,
             timestamp=at if isinstance(at, datetime) else None,
             profile_name=profile_name,
+            in_query=True,
         )
 
     def read_delta(uri: Any, at: Any = None) -> DeltaTable:

@@ -39,7 +39,13 @@ def tables(context: SessionContext) -> None:
     names: tuple[str, ...] = dfd_native.register_table_functions(
         context, lambda uri: (uri, {"region": "x"}, None)
     )
-    engine = dfd_native.Engine(memory_limit_bytes=1 << 30)
+    catalog = dfd_native.SessionCatalog(context)
+    catalog.register(("datafusion", "public", "u"), table, pinned=False)
+    registered: list[dfd_native.CatalogTable] = catalog.tables()
+    with dfd_native.QueryVersions():
+        context.sql("select * from u")
+    engine = dfd_native.Engine(memory_limit_bytes=1 << 30, list_files_ttl_s=60)
+    engine.forget_listings()
     engine.register_store("s3://bucket/prefix", {"region": "x"})
     plan = context.sql("select 1").optimized_logical_plan()
     run: dfd_native.EngineRun = engine.run(plan, context, is_sql=True)
@@ -48,7 +54,7 @@ def tables(context: SessionContext) -> None:
         print(rows)
     hits: int = dfd_native.cache_stats()["snapshot"]["hits"]
     lists: int = dfd_native.request_counts()["list"]
-    print(newest, history, changes, names, hits, lists)
+    print(newest, history, changes, names, hits, lists, registered)
 
 
 def staged(table: pa.Table, run: dfd_native.EngineRun) -> None:

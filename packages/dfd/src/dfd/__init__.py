@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dfd.profile import DataFusionRuntimeProfile
     from dfd.query import Query
     from dfd.runtime import Runtime, connect
+    from dfd.session_tables import RegisteredTable
 
     __version__: str
 
@@ -25,6 +26,7 @@ __all__ = [
     "DfdError",
     "Query",
     "QueryError",
+    "RegisteredTable",
     "Runtime",
     "connect",
 ]
@@ -33,6 +35,7 @@ _MODULES = ("profile", "query", "runtime")
 _HOMES = {
     "DataFusionRuntimeProfile": "dfd.profile",
     "Query": "dfd.query",
+    "RegisteredTable": "dfd.session_tables",
     "Runtime": "dfd.runtime",
     "connect": "dfd.runtime",
 }

@@ -18,6 +18,7 @@ from dfd_native.frames import under
 from dfd_obs import Observer, OperatorMetrics, operator_metrics
 
 from dfd.errors import QueryError
+from dfd.session_tables import TableVersions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,8 +51,10 @@ class Query:
         session_context: SessionContext,
         engine: Engine,
         is_sql: bool,
+        versions: TableVersions | None = None,
     ) -> None:
         self.dataframe = dataframe
+        self._versions = versions or TableVersions(lambda error: QueryError(str(error)))
         self._is_sql = is_sql
         self._observer = observer
         self._text = text
@@ -121,9 +124,11 @@ class Query:
                 if not self.schema.names:
                     # What `SessionContext.sql` leaves of a statement that it has run.
                     raise EngineRefusal("a statement runs in the session, when it is made")
-                self._planned = self._engine.run(
-                    self._logical(), self._session_context, self.schema, is_sql=self._is_sql
-                )
+                logical, schema = self._logical(), self.schema
+                with self._versions.reading():
+                    self._planned = self._engine.run(
+                        logical, self._session_context, schema, is_sql=self._is_sql
+                    )
             except EngineRefusal as refusal:
                 # Without its traceback, which holds the frames that hold this query.
                 self._planned = EngineRefusal(str(refusal))
@@ -135,7 +140,8 @@ class Query:
         if isinstance(planned, EngineRun):
             self._planned = None
             return planned, planned.plan
-        stream = self.dataframe.execute_stream()
+        with self._versions.reading():
+            stream = self.dataframe.execute_stream()
         return (batch.to_pyarrow() for batch in stream), self.dataframe.execution_plan()
 
     def __arrow_c_schema__(self) -> object:
@@ -182,6 +188,8 @@ class Query:
         finally:
             self._metrics = [] if plan is None else operator_metrics(plan)
             scope.finish(rows=rows, plan=plan, error=failure, abandoned=abandoned)
+            if self._writes_files():
+                self._engine.forget_listings()
             # The traceback of the failure holds this frame: what runs and what a join has built would
             # stay until the garbage collector finds the circle.
             failure = plan = None
@@ -241,6 +249,12 @@ class Query:
 
         print_stream(self, limit=rows)
 
+    def _writes_files(self) -> bool:
+        """Whether it is an INSERT or COPY of the session, which the engine hears of only so."""
+        if not isinstance(self._planned, EngineRefusal):
+            return False
+        return self.dataframe.logical_plan().display_indent().startswith(("Dml:", "CopyTo:"))
+
     def explain(self, analyze: bool = False) -> str:
         """The physical plan as text; the logical one of a statement that changes rows.
 
@@ -254,7 +268,8 @@ class Query:
             # Tables in memory are changed while the physical plan is made.
             if logical.startswith("Dml:"):
                 return logical
-            return self.dataframe.execution_plan().display_indent()
+            with self._versions.reading():
+                return self.dataframe.execution_plan().display_indent()
         for _ in self.reader():
             pass
         return "\n".join(operator.line() for operator in self.metrics())

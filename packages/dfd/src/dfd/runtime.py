@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -31,7 +30,7 @@ from dfd.profile import (
     aggregate_filters_refused,
 )
 from dfd.query import Query
-from dfd.session_tables import Registered, SessionTables
+from dfd.session_tables import RegisteredTable, SessionTables, TableVersions
 
 _logger = logging.getLogger("dfd")
 
@@ -41,10 +40,16 @@ def _profile_name(storage: StorageProfile) -> str | None:
     return f"{storage.uri}#{storage.fingerprint}" if storage.kind != "local" else None
 
 
-def _names(sql: str, table: str) -> bool:
-    """Whether `sql` may name the table, which may be quoted there."""
-    text = sql.replace('""', '"')
-    return re.search(rf"(?<!\w){re.escape(table)}(?!\w)", text, re.IGNORECASE) is not None
+def _options(resolver: StorageResolver, uri: str, profile_name: str) -> dict[str, str] | None:
+    """The options of the profile that a plan names, for whoever reads the plan."""
+    storage = resolver.resolve(uri)
+    return storage.to_native_options() if _profile_name(storage) == profile_name else None
+
+
+def _locate(resolver: StorageResolver, uri: str) -> tuple[str, dict[str, str], str | None]:
+    """The location of a table, the options of its store, and the name of its profile in plans."""
+    storage = resolver.resolve(uri)
+    return storage.canonical_uri(uri), storage.to_native_options(), _profile_name(storage)
 
 
 def _describe(failure: StorageFailure | None) -> str:
@@ -72,15 +77,19 @@ class Runtime:
                 ) from error
         self._resolver = StorageResolver(runtime_profile.storage)
         self.session = SessionContext(config).with_extensions(
-            dfd_native.DeltaExtension(self._options)
+            dfd_native.DeltaExtension(partial(_options, self._resolver))
         )
         self.engine = dfd_native.Engine(
             memory_limit_bytes=runtime_profile.engine.memory_limit_bytes,
             spill_directory=runtime_profile.engine.spill_directory,
             parquet_metadata_limit_bytes=runtime_profile.cache.parquet_meta_limit_bytes,
+            list_files_limit_bytes=runtime_profile.cache.listings_bytes,
+            list_files_ttl_s=runtime_profile.cache.list_files_ttl_s,
         )
         self.cache = dfd_cache.apply(self.session, runtime_profile.cache)
         dfd_native.register_functions(self.session)
+        # What the session calls doesn't hold the runtime, which holds the session.
+        self._locate = partial(_locate, self._resolver)
         dfd_native.register_table_functions(self.session, self._locate)
         self._tables = SessionTables(self.session)
         self._guarded_tables = GuardedTables(self._guarded_table)
@@ -97,16 +106,6 @@ class Runtime:
         self._stack = contextlib.ExitStack()
         if runtime_profile.observability.delta_tracing:
             dfd_obs.init_delta_tracing()
-
-    def _options(self, uri: str, profile_name: str) -> dict[str, str] | None:
-        """The options of the profile that a plan names, for whoever reads the plan."""
-        storage = self._resolver.resolve(uri)
-        return storage.to_native_options() if _profile_name(storage) == profile_name else None
-
-    def _locate(self, uri: str) -> tuple[str, dict[str, str], str | None]:
-        """The location of a table, the options of its store, and the name of its profile in plans."""
-        storage = self._resolver.resolve(uri)
-        return storage.canonical_uri(uri), storage.to_native_options(), _profile_name(storage)
 
     def _open_store(self, storage: StorageProfile) -> None:
         """Make a store known to the session and the engine, for tables that name their files by URL, like Parquet."""
@@ -137,25 +136,21 @@ class Runtime:
                 generation = storage.credentials_generation
                 try:
                     self._open_store(storage)
-                    for registered in self._tables.entries():
-                        self._reopen(registered, storage)
+                    self._tables.reopen(partial(self._open_again, storage))
                 finally:
                     self._generations[storage.uri] = generation
 
     def _is_outdated(self, storage: StorageProfile) -> bool:
         return storage.credentials_generation != self._generations.get(storage.uri, 0)
 
-    def _reopen(self, registered: Registered, storage: StorageProfile) -> None:
-        """Open a table's version again with the storage's new credentials; what isn't pinned is refreshed next."""
-        entry: Registered | None = registered
-        while entry is not None and self._resolver.resolve(entry.uri) == storage:
-            location, options, profile_name = self._locate(entry.uri)
-            table = dfd_native.delta_table(
-                location, options, version=entry.table.version, profile_name=profile_name
-            )
-            if self._tables.exchange(entry, table):
-                return
-            entry = self._tables.current(entry)
+    def _open_again(
+        self, storage: StorageProfile, uri: str, version: int
+    ) -> dfd_native.DeltaTable | None:
+        """A table's version with the new credentials of its storage; None where that isn't `storage`."""
+        if self._resolver.resolve(uri) != storage:
+            return None
+        location, options, profile_name = self._locate(uri)
+        return dfd_native.delta_table(location, options, version=version, profile_name=profile_name)
 
     def __enter__(self) -> Runtime:
         self._stack.enter_context(dfd_obs.run())
@@ -184,11 +179,17 @@ class Runtime:
     ) -> None:
         """Make the Delta table at `uri` a table of the session.
 
-        Without `version`, `timestamp` or `pinned` each query reads the newest version there
-        is when the query is made; with one of them every query reads the same version. `timestamp`
-        has a time zone; see `dfd_native.delta_table` for what the time of a version is.
+        Without `version`, `timestamp` or `pinned` a query reads the newest version there is when it
+        is planned: by `sql` at once, of a DataFrame when its `Query` is first asked for anything.
+        So do DataFrames that were kept, views and prepared statements. One query reads one version
+        of a table, however often it names it, and no query an older one than those before. With
+        one of the three every query reads the same version. `timestamp` has a time zone; see
+        `dfd_native.delta_table` for what the time of a version is.
+
+        Whatever else had the name is replaced, in one step.
 
         Raises:
+            ConfigurationError: no table can have this name.
             QueryError: there is no such table or version, or none is as old as `timestamp`.
             dfd_storage.StorageError: the URI or its profile is refused.
         """
@@ -196,7 +197,7 @@ class Runtime:
             raise ConfigurationError("Give `version` or `timestamp`, not both.")
         if timestamp is not None and timestamp.tzinfo is None:
             raise ConfigurationError("`timestamp` needs a time zone.")
-        reference = self._tables.reference(name)
+        self._tables.reference(name)  # Refused before anything is read.
         location, options, profile_name = self._locate(str(uri))
         try:
             table = dfd_native.delta_table(
@@ -208,7 +209,19 @@ class Runtime:
                 f"No Delta table could be read at {location}: {_describe(failure)}{error}"
             ) from (failure or error)
         pinned = pinned or version is not None or timestamp is not None
-        self._tables.put(Registered(name, reference, location, table, pinned))
+        self._tables.put(name, location, table, pinned)
+
+    def unregister(self, name: str) -> bool:
+        """Take a Delta table out of the session; False where none is registered under the name.
+
+        Raises:
+            ConfigurationError: it is no name of a table.
+        """
+        return self._tables.remove(name)
+
+    def tables(self) -> list[RegisteredTable]:
+        """The Delta tables of the session, sorted by name; nothing is asked of their stores."""
+        return self._tables.tables()
 
     def _failure(self, uri: str, error: Exception) -> StorageFailure | None:
         """The store's refusal behind an error, as writes say it too; None where it wasn't the store."""
@@ -217,34 +230,14 @@ class Runtime:
             failure.__cause__ = error
         return failure
 
-    def _refresh(self, sql: str) -> None:
-        """Bring the unpinned tables that `sql` names to their newest version: one look at the logs."""
-        self._renew()
-        # Again where another thread was first: what it put there may be older than what is there now.
-        while not self._exchange_stale(sql):
-            pass
-
-    def _exchange_stale(self, sql: str) -> bool:
-        stale = [
-            entry
-            for entry in self._tables.entries()
-            if not entry.pinned and _names(sql, entry.reference.table)
-        ]
-        try:
-            newest = dfd_native.refresh(entry.table for entry in stale)
-        except dfd_native.TableError as error:
-            # The error names the table that it is about.
-            failures = (self._failure(e.uri, error) for e in stale if e.uri in str(error))
-            failure = next(filter(None, failures), None)
-            raise QueryError(
-                f"The tables can't be brought up to date: {_describe(failure)}{error}"
-            ) from (failure or error)
-        exchanged = [
-            self._tables.exchange(entry, table)
-            for entry, table in zip(stale, newest, strict=True)
-            if table is not None
-        ]
-        return all(exchanged)
+    def _out_of_date(self, error: dfd_native.TableError) -> QueryError:
+        """The error of a query whose tables' newest versions can't be had."""
+        # The error names the table that it is about.
+        about = (table.uri for table in self.tables() if table.uri in str(error))
+        failure = next(filter(None, (self._failure(uri, error) for uri in about)), None)
+        made = QueryError(f"The tables can't be brought up to date: {_describe(failure)}{error}")
+        made.__cause__ = failure or error
+        return made
 
     def sql(self, sql: str, params: Mapping[str, Any] | None = None) -> Query:
         """Plan a query over the registered tables; `$name` takes its value from `params`.
@@ -253,15 +246,27 @@ class Runtime:
             ConfigurationError: the text switches on a setting with which results are wrong.
             QueryError: the text doesn't parse, or names what isn't there.
         """
-        self._refresh(sql)
+        self._renew()
         values = dict(params) if params else None
+        versions = TableVersions(self._out_of_date)
         try:
-            dataframe = self._tables.planned(lambda: self.session.sql(sql, param_values=values))
+            self._tables.choose(sql, versions)
+            with versions.reading():
+                dataframe = self.session.sql(sql, param_values=values)
+        except QueryError:
+            raise
         except Exception as error:
             raise QueryError(f"The query can't be planned: {error}") from error
         if not dataframe.schema().names:
             self._keep_filters_off(sql)
-        return Query(dataframe, self.observer, sql, self.session, self.engine, is_sql=True)
+        return self._query(dataframe, sql, versions, is_sql=True)
+
+    def _query(
+        self, dataframe: DataFrame, text: str, versions: TableVersions, is_sql: bool
+    ) -> Query:
+        return Query(
+            dataframe, self.observer, text, self.session, self.engine, is_sql, versions=versions
+        )
 
     def _keep_filters_off(self, sql: str) -> None:
         """Undo what a SET or RESET, also of all dynamic filters at once, has switched on."""
@@ -275,8 +280,9 @@ class Runtime:
         if not isinstance(dataframe, DataFrame):
             # Some methods of datafusion 55 give what a DataFrame is made of, `select_exprs` for one.
             dataframe = DataFrame(dataframe)
+        self._renew()
         text = str(dataframe.logical_plan())
-        return Query(dataframe, self.observer, text, self.session, self.engine, is_sql=False)
+        return self._query(dataframe, text, TableVersions(self._out_of_date), is_sql=False)
 
     def _observed(self, data: Any) -> Any:
         """Data as it is written: a DataFrame of `session` as a `Query`, of a callable too."""
@@ -449,10 +455,7 @@ class Runtime:
                 "applied": msgspec.to_builtins(self.cache),
                 "counted": dfd_native.cache_stats(),
             },
-            tables=[
-                {"name": e.name, "uri": e.uri, "version": e.table.version, "pinned": e.pinned}
-                for e in sorted(self._tables.entries(), key=attrgetter("name"))
-            ],
+            tables=[msgspec.to_builtins(table) for table in self.tables()],
         )
 
 

@@ -1,37 +1,32 @@
-"""The Delta tables of a session, exchanged for newer versions while other threads plan queries.
-
-A session takes a table in two steps, out with the old one and in with the new, and whoever plans in
-between doesn't find it. No lock is held while a query is planned: planning may call functions of the user, which
-may use the runtime again, from other threads too, and statements run for as long as they run. A query
-that doesn't find a table while one was exchanged is planned again instead.
-"""
+"""The Delta tables of a runtime's session, by their names."""
 
 from __future__ import annotations
 
+import contextlib
 import re
-import threading
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
 
 import dfd_native
 import msgspec
-from datafusion import SessionContext, Table
+from datafusion import SessionContext
 
 from dfd.table_reference import TableReference, refused
 
-Planned = TypeVar("Planned")
-
 _DEFAULT = re.compile(r"datafusion\.catalog\.default_(catalog|schema) = (.*)")
-_MISSING = re.compile("not found|doesn't exist")
 
 
-class Registered(msgspec.Struct, frozen=True):
-    """A Delta table of the session, under the name that the user gave it."""
+class RegisteredTable(msgspec.Struct, frozen=True):
+    """A Delta table of the session.
+
+    - `name`: as it was given to `register`.
+    - `uri`: where the table is, canonical.
+    - `version`: the one that is read; of a table that isn't pinned, the one that was seen last.
+    - `pinned`: whether every query reads this version.
+    """
 
     name: str
-    reference: TableReference
     uri: str
-    table: dfd_native.DeltaTable
+    version: int
     pinned: bool
 
 
@@ -40,22 +35,7 @@ class SessionTables:
 
     def __init__(self, session_context: SessionContext) -> None:
         self._session_context = session_context
-        self._entries: dict[TableReference, Registered] = {}
-        # Held for the two steps. A schema written in Python may come back here in the same thread.
-        self._exchanging = threading.RLock()
-        self._exchanges = 0
-
-    def entries(self) -> list[Registered]:
-        """The tables that are registered now."""
-        return list(self._entries.values())
-
-    def current(self, entry: Registered) -> Registered | None:
-        """The table that is registered now where `entry` was."""
-        return self._entries.get(entry.reference)
-
-    def clear(self) -> None:
-        """Forget all; the session keeps its tables as they are."""
-        self._entries.clear()
+        self._catalog = dfd_native.SessionCatalog(session_context)
 
     def reference(self, name: str) -> TableReference:
         """The one table that the session would mean by a name in SQL.
@@ -76,71 +56,69 @@ class SessionTables:
             return False
         return reference.schema in self._session_context.catalog(reference.catalog).schema_names()
 
-    def _is_there(self, reference: TableReference) -> bool:
-        return self._has_schema(reference) and self._session_context.table_exist(str(reference))
-
-    def put(self, entry: Registered) -> None:
+    def put(self, name: str, uri: str, table: dfd_native.DeltaTable, pinned: bool) -> None:
         """Register a table in place of any other of its name; all of it is done, or nothing.
 
         Raises:
             ConfigurationError: the session refuses it.
         """
-        with self._exchanging:
-            self._exchange(entry)
+        resolved = self.reference(name).parts
+        try:
+            self._catalog.register(resolved, table, pinned, label=name, uri=uri)
+        except dfd_native.TableError as error:
+            raise refused(name, f"the session says: {error}") from error
 
-    def exchange(self, entry: Registered, table: dfd_native.DeltaTable) -> bool:
-        """Put another version in the place of `entry`; False where `entry` is no longer what is registered.
-
-        A table that was dropped by its name is forgotten, and doesn't come back.
+    def remove(self, name: str) -> bool:
+        """Take a table out; False where no Delta table is registered under the name.
 
         Raises:
-            ConfigurationError: the session refuses it.
+            ConfigurationError: it is no name of a table, or of a schema that isn't there.
         """
-        with self._exchanging:
-            if self.current(entry) is not entry:
-                return False
-            if self._is_there(entry.reference):
-                self._exchange(msgspec.structs.replace(entry, table=table))
-            else:
-                del self._entries[entry.reference]
-        return True
+        return self._catalog.unregister(self.reference(name).parts)
 
-    def _exchange(self, entry: Registered) -> None:
-        name, known = str(entry.reference), self.current(entry)
-        self._exchanges += 1
-        there = (
-            self._session_context.table_provider(name) if self._is_there(entry.reference) else None
-        )
+    def tables(self) -> list[RegisteredTable]:
+        """The tables that are registered now, sorted by the names that they were given."""
+        found = [
+            RegisteredTable(t.label, t.uri, t.table.version, t.pinned)
+            for t in self._catalog.tables()
+        ]
+        return sorted(found, key=lambda table: table.name)
+
+    def choose(self, sql: str, versions: TableVersions) -> None:
+        """Choose the versions of the tables that a statement names, before it is planned."""
+        self._catalog.choose(sql, self._session_context, versions.native)
+
+    def reopen(self, open_again: Callable[[str, int], dfd_native.DeltaTable | None]) -> None:
+        """Read the versions that are read now from what `open_again(uri, version)` gives; None leaves a table.
+
+        A table that is registered anew or read at a newer version meanwhile is left as it is then.
+        """
+        for entry in self._catalog.tables():
+            table = open_again(entry.uri, entry.table.version)
+            while table is not None and not self._catalog.exchange(entry.name, entry.table, table):
+                current = [t for t in self._catalog.tables() if t.name == entry.name]
+                if not current:
+                    break
+                entry = current[0]
+                table = open_again(entry.uri, entry.table.version)
+
+
+class TableVersions:
+    """The versions that one query reads: the newest when it asks first, of each table one.
+
+    `failed` makes the error of a table whose newest version can't be had.
+    """
+
+    def __init__(self, failed: Callable[[dfd_native.TableError], Exception]) -> None:
+        self.native = dfd_native.QueryVersions()
+        self._failed = failed
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Within the block what this thread plans and runs in the session reads these versions."""
         try:
-            if there is not None:
-                self._session_context.deregister_table(name)
-            self._session_context.register_table(name, entry.table)
-            self._entries[entry.reference] = entry
-        except BaseException as error:  # Ctrl-C may come between two steps.
-            self._restore(entry.reference, there, known)
-            if isinstance(error, Exception):
-                raise refused(entry.name, f"the session says: {error}") from error
-            raise
-
-    def _restore(
-        self, reference: TableReference, there: Table | None, known: Registered | None
-    ) -> None:
-        if self._is_there(reference):
-            self._session_context.deregister_table(str(reference))
-        if there is not None:
-            self._session_context.register_table(str(reference), there)
-        if known is None:
-            self._entries.pop(reference, None)
-        else:
-            self._entries[reference] = known
-
-    def planned(self, plan: Callable[[], Planned]) -> Planned:
-        """The result of `plan`, which is called again where it missed a table that was being exchanged."""
-        while True:
-            with self._exchanging:  # None is between its two steps now.
-                before = self._exchanges
-            try:
-                return plan()
-            except Exception as error:
-                if self._exchanges == before or not _MISSING.search(str(error)):
-                    raise
+            with self.native:
+                yield
+        except dfd_native.TableError as error:
+            failed = self._failed(error)
+            raise failed from (failed.__cause__ or error)

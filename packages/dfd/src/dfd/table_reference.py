@@ -42,6 +42,11 @@ class TableReference(msgspec.Struct, frozen=True):
             raise refused(name)
         return cls(*(catalog, schema)[: 3 - len(parts)], *parts)
 
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """Catalog, schema and table."""
+        return (self.catalog, self.schema, self.table)
+
     def __str__(self) -> str:
         return ".".join(_quoted(part) for part in (self.catalog, self.schema, self.table))
 

@@ -27,3 +27,6 @@ def use(data: pa.Table) -> None:
             staged, left, reader, merged, plan, query_id, query.metrics()[0].operator, query.route
         )
         runtime.report().save("report")
+        tables: list[dfd.RegisteredTable] = runtime.tables()
+        taken: bool = runtime.unregister(tables[0].name)
+        assert taken, tables[0].version

@@ -26,9 +26,13 @@ fn written(table: Arc<dyn TableProvider>) -> Vec<u8> {
 }
 
 fn read_by(codec: &DeltaCodec, bytes: &[u8]) -> Result<Arc<dyn TableProvider>> {
-    let schema = Arc::new(arrow::datatypes::Schema::empty());
-    let context = TaskContext::default();
-    codec.try_decode_table_provider(bytes, &TableReference::bare("t"), schema, &context)
+    read_as(codec, bytes, &Arc::new(arrow::datatypes::Schema::empty()))
+}
+
+/// The table with the columns that a plan knows of it.
+fn read_as(codec: &DeltaCodec, bytes: &[u8], schema: &SchemaRef) -> Result<Arc<dyn TableProvider>> {
+    let (name, schema) = (TableReference::bare("t"), Arc::clone(schema));
+    codec.try_decode_table_provider(bytes, &name, schema, &TaskContext::default())
 }
 
 fn error(found: Result<Arc<dyn TableProvider>>) -> String {
@@ -59,7 +63,7 @@ fn a_table_is_the_same_snapshot_in_this_process() {
     let bytes = written(opaque(&snapshot));
     // However often it is read.
     for _ in 0..2 {
-        let found = read_by(&codec(), &bytes).unwrap();
+        let found = read_as(&codec(), &bytes, snapshot.schema()).unwrap();
         assert!(Arc::ptr_eq(&snapshot_of(&found), &snapshot));
         let rows = run(queried(found, "select * from t"));
         assert_eq!(sorted(&rows), sorted(std::slice::from_ref(&expected)));
@@ -69,19 +73,54 @@ fn a_table_is_the_same_snapshot_in_this_process() {
 #[test]
 fn a_table_is_opened_by_its_place_and_version_elsewhere() {
     let (table, expected) = mixed();
+    let schema = Arc::clone(table.open().schema());
     let bytes = written(opaque(&table.open()));
     table.commit(2, &[crate::test_tables::remove("4.parquet")]);
     assert_eq!(table.open().version(), 2);
     let elsewhere = with(&bytes, "/Delta/process", 1);
     let gone = with(&bytes, "/Delta/instance", u64::MAX);
     for bytes in [elsewhere, gone] {
-        let found = read_by(&codec(), &bytes).unwrap();
+        let found = read_as(&codec(), &bytes, &schema).unwrap();
         assert_eq!(snapshot_of(&found).version(), 1);
         let rows = run(queried(found, "select * from t"));
         assert_eq!(sorted(&rows), sorted(std::slice::from_ref(&expected)));
     }
     let missing = with(&with(&bytes, "/Delta/process", 1), "/Delta/version", 9);
     assert!(error(read_by(&codec(), &missing)).contains(table.url().as_str()));
+}
+
+#[test]
+fn a_plan_has_the_columns_that_it_was_made_with() {
+    let table = TestTable::new(&[field("a", "long"), field("b", "long")], &[]);
+    let planned = Arc::clone(table.open().schema());
+    let fields = [field("new", "long"), field("b", "long"), field("a", "long")];
+    let stored = rows([("new", longs([3])), ("b", longs([2])), ("a", longs([1]))]);
+    let add = table.write("1.parquet", &stored).action();
+    table.commit(1, &[metadata(&fields, &[], json!({})), add]);
+    let bytes = written(opaque(&table.open()));
+    let found = read_as(&codec(), &bytes, &planned).unwrap();
+    assert_eq!(found.schema(), planned);
+    for (sql, expected) in [
+        ("select * from t", "1|2"),
+        ("select b from t where a = 1", "2"),
+    ] {
+        let rows = run(queried(Arc::clone(&found), sql));
+        assert_eq!(sorted(&rows), [expected]);
+    }
+    let native = found
+        .downcast_ref::<DeltaTableProvider>()
+        .unwrap()
+        .to_native();
+    let session = dfd_runtime::session(SessionConfig::new());
+    session.register_table("t", Arc::new(native)).unwrap();
+    let read = async {
+        session
+            .sql("select * from t where b = 2")
+            .await?
+            .collect()
+            .await
+    };
+    assert_eq!(sorted(&run(read).unwrap()), ["1|2"]);
 }
 
 #[test]

@@ -1,0 +1,140 @@
+//! The versions that one query reads: of each table one, whatever is committed meanwhile.
+//!
+//! A query asks for its tables several times: where it is planned, where its plan is written, where scans
+//! are made; through views and kept DataFrames too. All of that is done in the thread that wants the
+//! query, between [`QueryVersions::enter`] and [`QueryVersions::leave`], and is answered with the
+//! version that the first asking found.
+//!
+//! While a plan is written nobody can wait: what isn't chosen then is written as it was seen last and noted,
+//! and [`QueryVersions::catch_up`] tells whether to write the plan again.
+
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::future::try_join_all;
+
+use crate::error::Error;
+use crate::snapshot::at::At;
+use crate::snapshot::latest::LatestSnapshot;
+use crate::snapshot::table_snapshot::TableSnapshot;
+use dfd_runtime::Location;
+
+/// The versions that a query reads, chosen when it first asks for a table.
+#[derive(Debug, Default)]
+pub struct QueryVersions {
+    choice: Mutex<Choice>,
+}
+
+#[derive(Debug, Default)]
+struct Choice {
+    snapshots: Vec<Arc<TableSnapshot>>,
+    /// Tables without a choice, and the version that was written of them.
+    noted: Vec<(Arc<LatestSnapshot>, Arc<TableSnapshot>)>,
+    failure: Option<String>,
+}
+
+impl Choice {
+    /// The version that is chosen of the table at `location`.
+    fn of(&self, location: &Location) -> Option<Arc<TableSnapshot>> {
+        let mut chosen = self.snapshots.iter();
+        chosen
+            .find(|chosen| chosen.location().is(location))
+            .cloned()
+    }
+
+    /// Chooses `found`, unless another version was chosen meanwhile.
+    fn choose(&mut self, found: Arc<TableSnapshot>) -> Arc<TableSnapshot> {
+        self.of(found.location()).unwrap_or_else(|| {
+            self.snapshots.push(Arc::clone(&found));
+            found
+        })
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Vec<Arc<QueryVersions>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl QueryVersions {
+    /// From now on this thread asks for the query's tables.
+    pub fn enter(self: &Arc<Self>) {
+        CURRENT.with_borrow_mut(|current| current.push(Arc::clone(self)));
+    }
+
+    /// This thread no longer does; what it did before holds again.
+    pub fn leave() {
+        CURRENT.with_borrow_mut(Vec::pop);
+    }
+
+    /// The query whose tables this thread asks for.
+    pub fn current() -> Option<Arc<Self>> {
+        CURRENT.with_borrow(|current| current.last().cloned())
+    }
+
+    fn choice(&self) -> MutexGuard<'_, Choice> {
+        self.choice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why a table's newest version couldn't be had, once.
+    pub fn take_failure(&self) -> Option<String> {
+        self.choice().failure.take()
+    }
+
+    /// The version of `table` that the query reads: the newest, where it asks for the first time.
+    ///
+    /// # Errors
+    /// The log can't be read or understood.
+    pub async fn version_of(&self, table: &LatestSnapshot) -> Result<Arc<TableSnapshot>, Error> {
+        let seen = table.seen();
+        if let Some(chosen) = self.choice().of(seen.location()) {
+            return Ok(chosen);
+        }
+        let found = table.look().await;
+        let mut choice = self.choice();
+        match found {
+            Ok(found) => Ok(choice.choose(found)),
+            Err(error) => {
+                choice.failure = Some(error.to_string());
+                Err(error)
+            }
+        }
+    }
+
+    /// The version that the query reads of the table at `location`, which isn't registered.
+    ///
+    /// # Errors
+    /// There is no such table, or its log can't be read or understood.
+    pub async fn open(&self, location: Location) -> Result<Arc<TableSnapshot>, Error> {
+        if let Some(chosen) = self.choice().of(&location) {
+            return Ok(chosen);
+        }
+        let found = TableSnapshot::open(location, At::Newest).await?;
+        Ok(self.choice().choose(found))
+    }
+
+    /// The version of `table` that the query reads, or the one that was seen last: then it is noted.
+    pub(crate) fn noted(&self, table: &Arc<LatestSnapshot>) -> Arc<TableSnapshot> {
+        let seen = table.seen();
+        let mut choice = self.choice();
+        let noted = choice.noted.iter().map(|(_, noted)| noted);
+        let mut known = choice.snapshots.iter().chain(noted);
+        if let Some(known) = known.find(|known| known.location().is(seen.location())) {
+            return Arc::clone(known);
+        }
+        choice.noted.push((Arc::clone(table), Arc::clone(&seen)));
+        seen
+    }
+
+    /// Chooses the versions of the tables that were noted, all at once; whether one isn't the one that
+    /// was seen.
+    ///
+    /// # Errors
+    /// A log can't be read or understood.
+    pub async fn catch_up(&self) -> Result<bool, Error> {
+        let noted = std::mem::take(&mut self.choice().noted);
+        let looks = noted.iter().map(|(table, _)| self.version_of(table));
+        let found = try_join_all(looks).await?;
+        let mut pairs = found.iter().zip(&noted);
+        Ok(pairs.any(|(found, (_, seen))| !Arc::ptr_eq(found, seen)))
+    }
+}
