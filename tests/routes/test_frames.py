@@ -219,10 +219,8 @@ def test_explain_analyze(over: Callable[[str], dfd.Runtime]) -> None:
     runtime = over("delta")
     sql = "explain analyze select g, count(*) as n from t group by g"
     query = runtime.sql(sql)
-    assert query.route == "session"
+    assert query.route == "engine"
     plain = runtime.session.sql(sql).to_arrow_table()
     found = query.to_arrow_table()
     assert found.schema.names == plain.schema.names
-    timeless = [re.sub(r"metrics=\[.*?\]", "", text) for text in found["plan"].to_pylist()]
-    assert timeless == [re.sub(r"metrics=\[.*?\]", "", text) for text in plain["plan"].to_pylist()]
     assert "output_rows=3" in "".join(found["plan"].to_pylist())

@@ -1,17 +1,21 @@
 //! From the bytes of a plan to one that can run.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
+use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 use datafusion_proto::bytes::logical_plan_from_bytes_with_extension_codec;
 use dfd_runtime::Location;
 
+use crate::ambiguous_function::{ambiguous_function, without_aliases};
 use crate::config::EngineConfig;
 use crate::foreign_plan_codec::ForeignPlanCodec;
+use crate::memory_limit::within;
 use crate::planned_query::PlannedQuery;
 use crate::rules::{exact_comparisons, physical_rules, reapply_filters};
 use crate::schema_mismatch::ensure_same_columns;
@@ -60,9 +64,17 @@ impl Engine {
         self.base.runtime_env().memory_pool.reserved()
     }
 
+    fn within_memory(&self, config: SessionConfig) -> SessionConfig {
+        match self.base.runtime_env().memory_pool.memory_limit() {
+            MemoryLimit::Finite(limit) => within(limit, config),
+            _ => config,
+        }
+    }
+
     /// Decode and plan, with the settings of the foreign session; nothing runs yet.
     ///
-    /// `codec` reads what only the foreign session knows. `expected` are the columns that it would give.
+    /// `codec` reads what only the foreign session knows. `expected` are the columns that it would give, `ambiguous` the
+    /// names of functions that may be others there.
     ///
     /// # Errors
     /// The plan can't run here.
@@ -72,22 +84,27 @@ impl Engine {
         codec: ForeignPlanCodec,
         config: SessionConfig,
         expected: Option<&Schema>,
+        ambiguous: &HashSet<String>,
     ) -> Result<PlannedQuery, UnsupportedPlan> {
         let mut state = SessionStateBuilder::new_from_existing(self.base.clone())
-            .with_config(without_aggregate_filters(config))
+            .with_config(self.within_memory(without_aggregate_filters(config)))
             .build();
         state.mark_start_execution();
-        let context = state.task_ctx();
+        let context = without_aliases(&state);
         let decoded = logical_plan_from_bytes_with_extension_codec(bytes, &context, &codec)
             .map_err(UnsupportedPlan::Unreadable)?;
         ensure_supported(&decoded)?;
+        let function = ambiguous_function(&decoded, ambiguous, &state);
+        if let Some(name) = function.map_err(UnsupportedPlan::Unplannable)? {
+            return Err(UnsupportedPlan::AmbiguousFunction(name));
+        }
         if let Some(expected) = expected {
             ensure_same_columns(expected, decoded.schema().as_arrow())?;
         }
         let logical = reapply_filters(decoded)
             .and_then(|logical| exact_comparisons(logical, &state))
             .map_err(UnsupportedPlan::Unplannable)?;
-        PlannedQuery::try_new(&logical, &state, context).await
+        PlannedQuery::try_new(logical, state).await
     }
 }
 
@@ -105,7 +122,8 @@ mod tests {
     use std::task::Poll;
     use std::time::{Duration, Instant};
 
-    use arrow::datatypes::{DataType, Field, SchemaRef};
+    use arrow::array::AsArray;
+    use arrow::datatypes::{DataType, Field, Int64Type, SchemaRef};
     use datafusion::logical_expr::LogicalPlan;
     use datafusion::prelude::SessionContext;
     use datafusion_proto::bytes::logical_plan_to_bytes_with_extension_codec;
@@ -138,7 +156,7 @@ mod tests {
     ) -> Result<PlannedQuery, UnsupportedPlan> {
         let codec = ForeignPlanCodec::new(Arc::new(codec()), Arc::new(|_: &str, _: &[u8]| Ok(())));
         let config = SessionConfig::new().with_target_partitions(3);
-        dfd_runtime::block_on(engine.plan(bytes, codec, config, expected)).unwrap()
+        dfd_runtime::block_on(engine.plan(bytes, codec, config, expected, &HashSet::new())).unwrap()
     }
 
     fn taken(mut run: RunningQuery, schema: &SchemaRef) -> arrow::array::RecordBatch {
@@ -289,6 +307,116 @@ mod tests {
             std::thread::yield_now();
         }
         assert_eq!(engine.reserved_bytes(), 0);
+    }
+
+    /// The texts of a run's column `plan`, by its column `plan_type`.
+    fn explained(engine: &Engine, session: &SessionContext, sql: &str) -> Vec<(String, String)> {
+        let query = planned(engine, &written(&optimized(session, sql)), None).unwrap();
+        let rows = taken(query.start().unwrap(), &query.schema());
+        let column = |n: usize| rows.column(n).as_string::<i32>().clone();
+        let texts = |n: usize| {
+            column(n)
+                .iter()
+                .map(|text| text.unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        texts(0).into_iter().zip(texts(1)).collect()
+    }
+
+    #[test]
+    fn explain_gives_the_plan_that_would_run() {
+        let (table, engine) = (table(), engine());
+        let session = foreign(&table);
+        let sql = "SELECT s FROM t WHERE n > 70 ORDER BY s";
+        let query = planned(&engine, &written(&optimized(&session, sql)), None).unwrap();
+        let found = explained(&engine, &session, &format!("EXPLAIN {sql}"));
+        let kinds: Vec<_> = found.iter().map(|(kind, _)| kind.as_str()).collect();
+        assert_eq!(kinds, ["logical_plan", "physical_plan"]);
+        assert_eq!(found[1].1.trim(), query.explain().trim());
+        assert!(
+            found[0].1.contains("Filter: t.n > Int64(70)"),
+            "{}",
+            found[0].1
+        );
+        let verbose = explained(&engine, &session, &format!("EXPLAIN VERBOSE {sql}"));
+        assert_eq!(verbose.len(), 4);
+        assert!(verbose[2].1.contains("statistics=["), "{}", verbose[2].1);
+        assert!(verbose[3].1.contains("schema=["), "{}", verbose[3].1);
+    }
+
+    #[test]
+    fn explain_has_every_format() {
+        let (table, engine) = (table(), engine());
+        let session = foreign(&table);
+        for (format, kind, part) in [
+            ("TREE", "physical_plan", "DataSourceExec"),
+            ("PGJSON", "logical_plan", "\"Plan\""),
+            ("GRAPHVIZ", "logical_plan", "digraph"),
+        ] {
+            let sql = format!("EXPLAIN FORMAT {format} SELECT s FROM t");
+            let found = explained(&engine, &session, &sql);
+            assert_eq!(found.len(), 1);
+            assert_eq!(found[0].0, kind);
+            assert!(found[0].1.contains(part), "{format}: {}", found[0].1);
+        }
+    }
+
+    #[test]
+    fn explain_analyze_runs_what_it_explains() {
+        let (table, engine) = (table(), engine());
+        let session = foreign(&table);
+        let found = explained(
+            &engine,
+            &session,
+            "EXPLAIN ANALYZE SELECT s FROM t WHERE n > 70",
+        );
+        assert_eq!(found[0].0, "Plan with Metrics");
+        assert!(found[0].1.contains("output_rows=79"), "{}", found[0].1);
+    }
+
+    #[test]
+    fn a_join_beyond_the_memory_begins_again_as_one_that_spills() {
+        let rows = |from: i64| {
+            let range = from..from + 20_000;
+            let name = |n: i64| format!("a name that takes some room, and is number {n}");
+            batch(vec![
+                ("n", numbers(range.clone())),
+                ("s", texts(range.map(name))),
+            ])
+        };
+        let files = [rows(0), rows(20_000), rows(40_000), rows(60_000)];
+        let (left, right) = (DeltaTable::new(&files), DeltaTable::new(&files));
+        let session = SessionContext::new();
+        session.register_table("l", left.opaque()).unwrap();
+        session.register_table("r", right.opaque()).unwrap();
+        let sql = "SELECT l.n, l.s AS a, r.s AS b FROM l JOIN r ON l.s = r.s";
+        let bytes = written(&optimized(&session, sql));
+        let config = EngineConfig {
+            memory_bytes: Some(8 << 20),
+            ..EngineConfig::default()
+        };
+        let limited = Engine::try_new(config).unwrap();
+        let query = planned(&limited, &bytes, None).unwrap();
+        assert!(
+            query.explain().contains("HashJoinExec"),
+            "{}",
+            query.explain()
+        );
+        let found = taken(query.start().unwrap(), &query.schema());
+        assert_eq!(found.num_rows(), 80_000);
+        assert!(
+            query.explain().contains("SortMergeJoinExec"),
+            "{}",
+            query.explain()
+        );
+        assert_eq!(found.column(1), found.column(2));
+        let unlimited = planned(&engine(), &bytes, None).unwrap();
+        let wanted = taken(unlimited.start().unwrap(), &unlimited.schema());
+        let sum = |rows: &arrow::array::RecordBatch| {
+            arrow::compute::sum(rows.column(0).as_primitive::<Int64Type>())
+        };
+        assert_eq!(sum(&found), sum(&wanted));
+        assert!(unlimited.explain().contains("HashJoinExec"));
     }
 
     #[test]

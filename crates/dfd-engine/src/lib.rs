@@ -11,13 +11,17 @@
 //! it came from.
 #![warn(missing_docs, unreachable_pub, rustdoc::broken_intra_doc_links)]
 
+mod ambiguous_function;
 mod config;
 mod engine;
+mod explain;
 mod foreign_plan_codec;
+mod memory_limit;
 mod planned_query;
 mod rules;
 mod running_query;
 mod schema_mismatch;
+mod spilling_joins;
 mod store_registry;
 #[cfg(test)]
 mod testing;

@@ -1,67 +1,118 @@
 //! A query that is planned and ready to run.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::error::Result;
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
 use dfd_delta::with_types;
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt};
 
+use crate::explain::{analyzed, explained};
 use crate::rules::with_string_views;
 use crate::running_query::RunningQuery;
 use crate::schema_mismatch::ensure_same_columns;
+use crate::spilling_joins::{is_out_of_memory, may_be_read_again, with_spilling_joins};
 use crate::unsupported_plan::UnsupportedPlan;
 
 /// A plan that is ready to run, once.
 #[derive(Debug, Clone)]
 pub struct PlannedQuery {
-    plan: Arc<dyn ExecutionPlan>,
+    // Another one where it was planned again.
+    plan: Arc<Mutex<Arc<dyn ExecutionPlan>>>,
+    schema: SchemaRef,
+    logical: Arc<LogicalPlan>,
+    state: Arc<SessionState>,
     context: Arc<TaskContext>,
 }
 
 impl PlannedQuery {
-    /// Plan `logical`, which the foreign session has optimized: with texts as views where it can have them.
+    /// Plan `logical`, which the foreign session has optimized; what an EXPLAIN explains is planned as it would run.
     pub(crate) async fn try_new(
-        logical: &LogicalPlan,
-        state: &SessionState,
-        context: Arc<TaskContext>,
+        logical: LogicalPlan,
+        state: SessionState,
     ) -> Result<Self, UnsupportedPlan> {
-        if let Some(plan) = physical_with_views(logical, state).await {
-            return Ok(Self { plan, context });
-        }
-        let plan = physical(logical, state)
-            .await
-            .map_err(UnsupportedPlan::Unplannable)?;
-        ensure_same_columns(logical.schema().inner(), &plan.schema())?;
-        Ok(Self { plan, context })
+        let plan = physical_or_explained(&logical, &state).await?;
+        Ok(Self {
+            schema: plan.schema(),
+            plan: Arc::new(Mutex::new(plan)),
+            logical: Arc::new(logical),
+            context: state.task_ctx(),
+            state: Arc::new(state),
+        })
     }
 
     /// The columns that leave.
     pub fn schema(&self) -> SchemaRef {
-        self.plan.schema()
+        Arc::clone(&self.schema)
+    }
+
+    fn current(&self) -> MutexGuard<'_, Arc<dyn ExecutionPlan>> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The physical plan; its metrics are those of the run.
-    pub fn plan(&self) -> &Arc<dyn ExecutionPlan> {
-        &self.plan
+    pub fn plan(&self) -> Arc<dyn ExecutionPlan> {
+        Arc::clone(&self.current())
     }
 
     /// The physical plan as text.
     pub fn explain(&self) -> String {
-        displayable(self.plan.as_ref()).indent(false).to_string()
+        displayable(self.plan().as_ref()).indent(false).to_string()
     }
 
     /// Begin to run for whoever consumes it on our threads.
+    ///
+    /// Where joins run out of memory before a batch has left, it begins again with joins that spill, if what
+    /// it reads can be read again.
     ///
     /// # Errors
     /// The first steps fail.
     pub fn stream(&self) -> Result<SendableRecordBatchStream> {
         let threads = dfd_runtime::handle()?;
         let _entered = threads.enter();
-        execute_stream(Arc::clone(&self.plan), Arc::clone(&self.context))
+        let batches = self.execute()?;
+        let batches = self.clone().begun(batches).flatten_stream();
+        let schema = self.schema();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
+    }
+
+    fn execute(&self) -> Result<SendableRecordBatchStream> {
+        execute_stream(self.plan(), Arc::clone(&self.context))
+    }
+
+    /// The batches from the first one on.
+    async fn begun(
+        self,
+        mut batches: SendableRecordBatchStream,
+    ) -> BoxStream<'static, Result<arrow::array::RecordBatch>> {
+        let first = batches.next().await;
+        if let Some(Err(error)) = &first
+            && is_out_of_memory(error)
+            && may_be_read_again(&self.logical)
+        {
+            // What ran is gone, and its memory free, before it begins again.
+            drop(batches);
+            if let Some(again) = self.again().await {
+                return again.boxed();
+            }
+            return stream::iter(first).boxed();
+        }
+        stream::iter(first).chain(batches).boxed()
+    }
+
+    /// The batches of a plan whose joins spill; None where there is no other one.
+    async fn again(&self) -> Option<SendableRecordBatchStream> {
+        let state = with_spilling_joins(&self.plan(), &self.state)?;
+        let plan = physical_or_explained(&self.logical, &state).await.ok()?;
+        ensure_same_columns(&self.schema, &plan.schema()).ok()?;
+        *self.current() = plan;
+        self.execute().ok()
     }
 
     /// Begin to run, on our threads.
@@ -69,8 +120,43 @@ impl PlannedQuery {
     /// # Errors
     /// The first steps fail.
     pub fn start(&self) -> Result<RunningQuery> {
-        RunningQuery::start(Arc::clone(&self.plan), Arc::clone(&self.context))
+        let query = self.clone();
+        RunningQuery::start(move || query.stream())
     }
+}
+
+/// The physical plan, or one that gives the rows of an EXPLAIN.
+async fn physical_or_explained(
+    logical: &LogicalPlan,
+    state: &SessionState,
+) -> Result<Arc<dyn ExecutionPlan>, UnsupportedPlan> {
+    let options = &state.config_options().explain;
+    match logical {
+        LogicalPlan::Explain(explain) => {
+            let plan = planned(&explain.plan, state).await?;
+            Ok(explained(explain, plan.as_ref(), options))
+        }
+        LogicalPlan::Analyze(analyze) => {
+            let plan = planned(&analyze.input, state).await?;
+            Ok(analyzed(analyze, plan, options))
+        }
+        query => planned(query, state).await,
+    }
+}
+
+/// The physical plan, with texts as views inside where it can have them.
+async fn planned(
+    logical: &LogicalPlan,
+    state: &SessionState,
+) -> Result<Arc<dyn ExecutionPlan>, UnsupportedPlan> {
+    if let Some(plan) = physical_with_views(logical, state).await {
+        return Ok(plan);
+    }
+    let plan = physical(logical, state)
+        .await
+        .map_err(UnsupportedPlan::Unplannable)?;
+    ensure_same_columns(logical.schema().inner(), &plan.schema())?;
+    Ok(plan)
 }
 
 /// The physical plan; the foreign session has done all that comes before it.
@@ -106,14 +192,12 @@ mod tests {
     };
 
     fn planned(session: &SessionContext, sql: &str) -> PlannedQuery {
-        let state = session.state();
-        let logical = optimized(session, sql);
-        let planned = PlannedQuery::try_new(&logical, &state, state.task_ctx());
+        let planned = PlannedQuery::try_new(optimized(session, sql), session.state());
         dfd_runtime::block_on(planned).unwrap().unwrap()
     }
 
     fn has_views(query: &PlannedQuery) -> bool {
-        nodes(query.plan()).iter().any(|node| {
+        nodes(&query.plan()).iter().any(|node| {
             let schema = node.schema();
             schema
                 .fields()
@@ -169,19 +253,15 @@ mod tests {
         ] {
             let query = planned(&session, &sql.replace("{}", "t"));
             assert!(has_views(&query), "{}", query.explain());
-            let merges = nodes(query.plan())
+            let merges = nodes(&query.plan())
                 .iter()
                 .any(|node| node.downcast_ref::<SortPreservingMergeExec>().is_some());
             assert!(merges, "{}", query.explain());
             let state = session.state();
-            let found = rows(Arc::clone(query.plan()), &state);
+            let found = rows(query.plan(), &state);
             let judge = planned(&session, &sql.replace("{}", "m"));
             assert!(!has_views(&judge));
-            assert_eq!(
-                shown(&found),
-                shown(&rows(Arc::clone(judge.plan()), &state)),
-                "{sql}"
-            );
+            assert_eq!(shown(&found), shown(&rows(judge.plan(), &state)), "{sql}");
         }
     }
 

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::TaskContext;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::execution::SendableRecordBatchStream;
 use dfd_arrow::panic_message;
 use futures::StreamExt;
 use tokio::sync::mpsc::{Receiver, channel};
@@ -26,12 +25,14 @@ pub struct RunningQuery {
 }
 
 impl RunningQuery {
-    /// Begin to run the plan on our threads.
-    pub(crate) fn start(plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Result<Self> {
+    /// Begin to run on our threads what `begin` gives there.
+    pub(crate) fn start(
+        begin: impl FnOnce() -> Result<SendableRecordBatchStream> + Send + 'static,
+    ) -> Result<Self> {
         let handle = dfd_runtime::handle()?;
         let (sender, batches) = channel(WAITING);
         let work = handle.spawn(async move {
-            let mut stream = match execute_stream(plan, context) {
+            let mut stream = match begin() {
                 Ok(stream) => stream,
                 Err(error) => {
                     let _gone = sender.send(Err(error)).await;
@@ -117,9 +118,10 @@ mod tests {
 
     use arrow::datatypes::SchemaRef;
     use datafusion::common::exec_err;
-    use datafusion::execution::SendableRecordBatchStream;
+    use datafusion::execution::TaskContext;
     use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
     use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+    use datafusion::physical_plan::{ExecutionPlan, execute_stream};
     use futures::Stream;
     use futures::stream::{self, BoxStream};
 
@@ -165,7 +167,11 @@ mod tests {
             batches: Mutex::new(Some(batches.boxed())),
         });
         let plan = StreamingTableExec::try_new(schema, vec![source], None, [], false, None);
-        RunningQuery::start(Arc::new(plan.unwrap()), Arc::default()).unwrap()
+        started(Arc::new(plan.unwrap()))
+    }
+
+    fn started(plan: Arc<dyn ExecutionPlan>) -> RunningQuery {
+        RunningQuery::start(move || execute_stream(plan, Arc::default())).unwrap()
     }
 
     fn next(query: &mut RunningQuery) -> Option<Result<RecordBatch>> {
@@ -199,12 +205,12 @@ mod tests {
     #[test]
     fn a_plan_that_does_not_begin_is_an_error() {
         let nothing = StreamingTableExec::try_new(one().schema(), vec![], None, [], false, None);
-        let mut query = RunningQuery::start(Arc::new(nothing.unwrap()), Arc::default()).unwrap();
+        let mut query = started(Arc::new(nothing.unwrap()));
         assert!(next(&mut query).is_none());
 
         let memory = crate::testing::physical(&crate::testing::session(), "VALUES (1)");
         let broken = Arc::new(Broken(memory));
-        let mut query = RunningQuery::start(broken, Arc::default()).unwrap();
+        let mut query = started(broken);
         let error = next(&mut query).unwrap().unwrap_err().to_string();
         assert!(error.contains("it doesn't begin"), "{error}");
         assert!(next(&mut query).is_none());

@@ -19,6 +19,9 @@ pub enum UnsupportedPlan {
     /// Its literals of 16 bits can't be told from those of 32.
     #[error("a Float16 literal loses its type on the way")]
     HalfLiteral,
+    /// It calls a function of which there is another one by the same name.
+    #[error("{0} may be the function of datafusion.functions.spark, and the plan doesn't say")]
+    AmbiguousFunction(String),
     /// Planning failed.
     #[error("the plan can't be planned: {0}")]
     Unplannable(#[source] DataFusionError),
@@ -45,7 +48,8 @@ fn statement(plan: &LogicalPlan) -> Option<&'static str> {
         LogicalPlan::Dml(_) => "DML",
         LogicalPlan::Copy(_) => "COPY",
         LogicalPlan::Statement(_) => "a statement",
-        LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) => "EXPLAIN",
+        LogicalPlan::Explain(explain) => return statement(&explain.plan),
+        LogicalPlan::Analyze(analyze) => return statement(&analyze.input),
         LogicalPlan::DescribeTable(_) => "DESCRIBE",
         _ => return None,
     })
@@ -106,6 +110,8 @@ mod tests {
             "VALUES (1)",
             "SELECT 1",
             "SELECT n FROM t UNION SELECT 2",
+            "EXPLAIN SELECT n FROM t",
+            "EXPLAIN ANALYZE SELECT n FROM t",
         ] {
             assert!(checked(&session, sql).is_ok(), "{sql}");
         }
@@ -123,8 +129,8 @@ mod tests {
             ("UPDATE t SET n = 1", "DML"),
             ("COPY t TO 'x.parquet'", "COPY"),
             ("SET datafusion.execution.batch_size = 1", "a statement"),
-            ("EXPLAIN SELECT n FROM t", "EXPLAIN"),
-            ("EXPLAIN ANALYZE SELECT n FROM t", "EXPLAIN"),
+            ("EXPLAIN DELETE FROM t", "DML"),
+            ("EXPLAIN ANALYZE INSERT INTO t VALUES (1)", "DML"),
             ("DESCRIBE t", "DESCRIBE"),
         ] {
             let refusal = checked(&session, sql).unwrap_err();

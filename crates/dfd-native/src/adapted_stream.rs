@@ -13,7 +13,7 @@ use pyo3::types::PyCapsule;
 use pyo3_arrow::PySchema;
 
 use crate::batch::Batch;
-use crate::support::arrow_export::{Exported, requested, schema_capsule};
+use crate::support::arrow_export::{AdaptedBatches, Exported, requested, schema_capsule};
 use crate::support::arrow_import::reader;
 use crate::support::interrupt::raised;
 use crate::support::{errors, polling};
@@ -140,7 +140,8 @@ impl AdaptedStream {
             )
         })?;
         let interrupted = Arc::clone(&self.interrupted);
-        Exported::capsule(py, reader, wanted, interrupted)
+        let batches = AdaptedBatches::new(reader, wanted, interrupted);
+        Exported::capsule(py, Box::new(batches))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Plans of a session, run in dfd's own DataFusion.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,13 +78,16 @@ impl Engine {
     }
 
     /// Plan an optimized plan of `session`, or its bytes; it runs as it is consumed.
-    #[pyo3(signature = (plan, session, schema=None))]
+    ///
+    /// A call of a function by one of the names `ambiguous` is refused.
+    #[pyo3(signature = (plan, session, schema=None, ambiguous=HashSet::new()))]
     fn run(
         &self,
         py: Python<'_>,
         plan: &Bound<'_, PyAny>,
         session: &Bound<'_, PyAny>,
         schema: Option<PySchema>,
+        ambiguous: HashSet<String>,
     ) -> PyResult<EngineRun> {
         abi_check::check(py)?;
         // Tables in memory that nobody takes are freed when this ends.
@@ -100,11 +103,13 @@ impl Engine {
         let expected = schema.map(PySchema::into_inner);
         let bytes = bytes.as_bytes();
         let planned = py.detach(|| {
-            let work = self.0.plan(bytes, codec, config, expected.as_deref());
+            let work = self
+                .0
+                .plan(bytes, codec, config, expected.as_deref(), &ambiguous);
             catch_unwind(AssertUnwindSafe(|| dfd_runtime::block_on(work)))
         });
         match planned {
-            Ok(Ok(Ok(query))) => Ok(EngineRun::new(query, session.clone().unbind())),
+            Ok(Ok(Ok(query))) => Ok(EngineRun::new(query, expected, session.clone().unbind())),
             Ok(Ok(Err(unsupported))) => Err(errors::refusal(py, &unsupported.to_string())),
             Ok(Err(error)) => Err(errors::table(py, &error)),
             Err(_) => Err(errors::refusal(py, "planning it panicked")),

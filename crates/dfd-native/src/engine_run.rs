@@ -2,24 +2,23 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::SchemaRef;
-use arrow::error::ArrowError;
 use datafusion::execution::SendableRecordBatchStream;
-use dfd_engine::{PlannedQuery, RunningQuery};
+use dfd_engine::PlannedQuery;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 use crate::batch::Batch;
+use crate::observed_run::ObservedRun;
 use crate::plan_node::PlanNode;
-use crate::support::arrow_export::{export, schema_capsule};
-use crate::support::{errors, polling};
+use crate::support::arrow_export::{Exported, PyBatches, requested, schema_capsule};
+use crate::support::errors;
 
 enum State {
-    /// Nothing runs yet.
-    Ready,
+    /// Nothing runs yet; what is called when it begins.
+    Ready(Option<Py<PyAny>>),
     /// Its batches are asked for one by one.
-    Running(RunningQuery),
+    Running(ObservedRun),
     /// It has ended, or another library has it.
     Over,
 }
@@ -28,18 +27,19 @@ enum State {
 #[pyclass(module = "dfd_native", frozen)]
 pub(crate) struct EngineRun {
     query: PlannedQuery,
+    schema: SchemaRef,
     state: Mutex<State>,
-    // Its tables and functions live as long as the session.
-    _session: Py<PyAny>,
+    session: Py<PyAny>,
 }
 
 impl EngineRun {
-    /// A run of `query`, which has tables and functions of `session`.
-    pub(crate) fn new(query: PlannedQuery, session: Py<PyAny>) -> Self {
+    /// A run of `query`, which has tables and functions of `session`; `schema` has the names and types of its own.
+    pub(crate) fn new(query: PlannedQuery, schema: Option<SchemaRef>, session: Py<PyAny>) -> Self {
         Self {
+            schema: schema.unwrap_or_else(|| query.schema()),
             query,
-            state: Mutex::new(State::Ready),
-            _session: session,
+            state: Mutex::new(State::Ready(None)),
+            session,
         }
     }
 
@@ -47,39 +47,43 @@ impl EngineRun {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begin to run.
-    fn begin(&self, py: Python<'_>) -> PyResult<RunningQuery> {
-        self.ensure_ready(py)?;
-        self.query
-            .start()
-            .map_err(|error| errors::engine(py, &error.to_string()))
-    }
-
-    /// Fail where it was begun before.
-    fn ensure_ready(&self, py: Python<'_>) -> PyResult<()> {
-        if matches!(*self.state(), State::Ready) {
-            return Ok(());
+    /// The run is no longer here. What is called when it begins; an error where it was begun before.
+    fn give_away(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let mut state = self.state();
+        match std::mem::replace(&mut *state, State::Over) {
+            State::Ready(on_begin) => Ok(on_begin),
+            begun => {
+                *state = begun;
+                drop(state);
+                let reason = "This run was begun before; a run is read once.";
+                Err(errors::engine(py, reason))
+            }
         }
-        let reason = "This run was begun before; a run is read once.";
-        Err(errors::engine(py, reason))
     }
 
-    /// The batches for whoever consumes them on our own threads.
+    fn observed(
+        &self,
+        py: Python<'_>,
+        on_begin: Option<Py<PyAny>>,
+        schema: SchemaRef,
+    ) -> ObservedRun {
+        ObservedRun::new(
+            self.query.clone(),
+            schema,
+            on_begin,
+            self.session.clone_ref(py),
+        )
+    }
+
+    /// The batches for whoever consumes them on our own threads, who is not observed.
     pub(crate) fn stream(&self, py: Python<'_>) -> PyResult<SendableRecordBatchStream> {
-        self.ensure_ready(py)?;
-        let batches = self
-            .query
-            .stream()
-            .map_err(|error| errors::engine(py, &error.to_string()))?;
-        *self.state() = State::Over;
-        Ok(batches)
+        let on_begin = self.give_away(py)?;
+        let batches = self.query.stream();
+        batches.map_err(|error| {
+            *self.state() = State::Ready(on_begin);
+            errors::engine(py, &error.to_string())
+        })
     }
-}
-
-/// The next batch, with an eye on Ctrl-C.
-fn next(py: Python<'_>, run: &mut RunningQuery) -> PyResult<Option<RecordBatch>> {
-    let batch = polling::wait(py, |patience| run.poll_next(patience))?.transpose();
-    batch.map_err(|error| errors::engine(py, &error.to_string()))
 }
 
 #[pymethods]
@@ -93,7 +97,7 @@ impl EngineRun {
     /// The plan, whose metrics are those of this run.
     #[getter]
     fn plan(&self) -> PlanNode {
-        PlanNode::new(Arc::clone(self.query.plan()))
+        PlanNode::new(self.query.plan())
     }
 
     /// The physical plan as text.
@@ -101,8 +105,15 @@ impl EngineRun {
         self.query.explain()
     }
 
+    /// Call `on_begin` when the first batch is asked for, and what it gives once the run is over.
+    fn observe(&self, py: Python<'_>, on_begin: Py<PyAny>) -> PyResult<()> {
+        self.give_away(py)?;
+        *self.state() = State::Ready(Some(on_begin));
+        Ok(())
+    }
+
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        schema_capsule(py, &self.query.schema())
+        schema_capsule(py, &self.schema)
     }
 
     fn __iter__(slf: Py<Self>) -> Py<Self> {
@@ -110,16 +121,13 @@ impl EngineRun {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
-        if matches!(*self.state(), State::Ready) {
-            let run = self.begin(py)?;
-            *self.state() = State::Running(run);
-        }
         let taken = std::mem::replace(&mut *self.state(), State::Over);
-        let State::Running(mut run) = taken else {
-            return Ok(None);
+        let mut run = match taken {
+            State::Ready(on_begin) => self.observed(py, on_begin, Arc::clone(&self.schema)),
+            State::Running(run) => run,
+            State::Over => return Ok(None),
         };
-        // What raises, and the end, drop the run.
-        let batch = next(py, &mut run)?;
+        let batch = run.next(py)?;
         if batch.is_some() {
             *self.state() = State::Running(run);
         }
@@ -132,46 +140,9 @@ impl EngineRun {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyCapsule>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let run = self.begin(py)?;
-        *self.state() = State::Over;
-        let reader = RunReader {
-            run: Some(run),
-            schema: self.query.schema(),
-        };
-        export(py, Box::new(reader), requested_schema)
-    }
-}
-
-/// A run as a reader, which other libraries pull from threads with and without the GIL.
-struct RunReader {
-    // None once it ended.
-    run: Option<RunningQuery>,
-    schema: SchemaRef,
-}
-
-impl Iterator for RunReader {
-    type Item = Result<RecordBatch, ArrowError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let run = self.run.as_mut()?;
-        // Functions written in Python need the GIL, whoever holds it while waiting here.
-        let batch = Python::try_attach(|py| next(py, run).map_err(|error| error.to_string()));
-        let item = match batch {
-            Some(Ok(batch)) => batch.map(Ok),
-            Some(Err(reason)) => Some(Err(ArrowError::ExternalError(reason.into()))),
-            None => Some(Err(ArrowError::ExternalError(
-                "the interpreter is shutting down".into(),
-            ))),
-        };
-        if !matches!(item, Some(Ok(_))) {
-            self.run = None;
-        }
-        item
-    }
-}
-
-impl RecordBatchReader for RunReader {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
+        let wanted = requested(requested_schema, &self.schema)?;
+        let on_begin = self.give_away(py)?;
+        let schema = wanted.unwrap_or_else(|| Arc::clone(&self.schema));
+        Exported::capsule(py, Box::new(self.observed(py, on_begin, schema)))
     }
 }

@@ -10,6 +10,7 @@ mod engine;
 mod engine_run;
 mod extension;
 mod functions;
+mod observed_run;
 mod plan_node;
 mod session_catalog;
 mod stage;

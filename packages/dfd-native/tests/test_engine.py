@@ -10,13 +10,13 @@ from pathlib import Path
 import dfd_native
 import pyarrow as pa
 import pytest
-from datafusion import SessionContext
+from datafusion import SessionConfig, SessionContext
 from deltalake import write_deltalake
 
 READ = """
 import sys
 import dfd_native, pyarrow as pa
-from datafusion import SessionContext
+from datafusion import SessionConfig, SessionContext
 from datafusion.plan import ExecutionPlan, LogicalPlan
 session = SessionContext().with_extensions(dfd_native.DeltaExtension())
 kind, data = sys.argv[1], sys.stdin.buffer.read()
@@ -118,3 +118,36 @@ def test_memory_is_limited_and_aggregates_spill(session: SessionContext, tmp_pat
             sum(m.value for m in metrics.metrics() if m.name == "spill_count") if metrics else 0
         )
     assert spilled > 0
+
+
+DYNAMIC = "datafusion.optimizer.enable_{}dynamic_filter_pushdown"
+FILTERED = {
+    "join_": "select l.id from t l join t r on l.id = r.id where r.p = 1",
+    "topk_": "select id from t order by id limit 3",
+}
+
+
+@pytest.mark.parametrize("kind", FILTERED)
+@pytest.mark.parametrize("form", ["set", "config"])
+def test_each_dynamic_filter_has_its_own_switch(uri: str, kind: str, form: str) -> None:
+    """The switch of all of them, which is on, would switch each on again."""
+    config = SessionConfig()
+    if form == "config":
+        config = config.set(DYNAMIC.format(kind), "false")
+    session = SessionContext(config).with_extensions(dfd_native.DeltaExtension())
+    session.register_table("t", dfd_native.delta_table(uri))
+    if form == "set":
+        session.sql(f"set {DYNAMIC.format(kind)} = false").collect()
+    engine = dfd_native.Engine()
+
+    def has_filter(other: str) -> bool:
+        plan = session.sql(FILTERED[other]).optimized_logical_plan()
+        return "DynamicFilter" in engine.run(plan, session, is_sql=True).explain()
+
+    assert {other: has_filter(other) for other in FILTERED} == {
+        other: other != kind for other in FILTERED
+    }
+    session.sql(f"set {DYNAMIC.format(kind)} = true").collect()
+    assert has_filter(kind)
+    session.sql(f"set {DYNAMIC.format('')} = false").collect()
+    assert not any(map(has_filter, FILTERED))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dfd_native
 import pyarrow as pa
 import pytest
-from datafusion import SessionContext, col, functions
+from datafusion import SessionContext, col, functions, lit
 from datafusion.functions import spark
 
 
@@ -36,6 +36,65 @@ def test_a_dataframe_may_have_either(session: SessionContext, abs_: object) -> N
     frame = session.table("t").select(abs_(col("n")).alias("n"))  # type: ignore[operator]
     with pytest.raises(dfd_native.EngineRefusal, match="abs may be the function of"):
         dfd_native.Engine().run(frame.optimized_logical_plan(), session)
+
+
+def test_functions_that_call_themselves_otherwise_are_told_apart(session: SessionContext) -> None:
+    def lengths(of: object) -> pa.Table:
+        frame = session.table("t").select(of.length(col("a")).alias("n"))  # type: ignore[attr-defined]
+        return pa.table(dfd_native.Engine().run(frame.optimized_logical_plan(), session))
+
+    assert lengths(functions).to_pydict() == {"n": [1, 1]}
+    with pytest.raises(dfd_native.EngineRefusal, match="length"):
+        lengths(spark)
+
+
+NAMES = [
+    "abs",
+    "ascii",
+    "avg",
+    "concat",
+    "floor",
+    "length",
+    "round",
+    "trunc",
+    "EmptyRelation: rows=0",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_alone_calls_no_function(name: str) -> None:
+    made = SessionContext().with_extensions(dfd_native.DeltaExtension())
+    made.from_pydict({name: [1, 2]}, name="t")
+    column = col(f'"{name}"')
+    frames = [
+        made.table("t"),
+        made.table("t").filter(column > lit(0)).sort(column),
+        made.table("t").select(column.alias("concat"), lit(f"{name}(1)").alias("abs")),
+        made.table("t").aggregate([column], [functions.count(column).alias("avg")]),
+    ]
+    for frame in frames:
+        found = pa.table(dfd_native.Engine().run(frame.optimized_logical_plan(), made))
+        assert sorted(found.to_pylist(), key=repr) == sorted(frame.to_pylist(), key=repr)
+
+
+def test_every_function_of_spark_is_refused_or_another_by_name(session: SessionContext) -> None:
+    """None of them is taken for DataFusion's own."""
+    session.from_pydict({"x": [1.5], "d": ["2024-01-01"]}, name="u")
+    calls = {
+        "abs": ("x",), "ascii": ("d",), "avg": ("x",), "ceil": ("x",), "concat": ("d", "d"),
+        "factorial": ("x",), "floor": ("x",), "length": ("d",), "pow": ("x", "x"), "round": ("x",),
+        "char_length": ("d",), "substr": ("d", "x"), "atan2": ("x", "x"),
+    }  # fmt: skip
+    for name, arguments in calls.items():
+        call = getattr(spark, name)(*map(col, arguments)).alias("v")
+        frame = session.table("u")
+        frame = frame.aggregate([], [call]) if name == "avg" else frame.select(call)
+        try:
+            plan = frame.optimized_logical_plan()
+        except Exception:  # noqa: BLE001 (types that Spark's function doesn't take)
+            continue
+        with pytest.raises(dfd_native.EngineRefusal):
+            dfd_native.Engine().run(plan, session)
 
 
 @pytest.mark.parametrize(

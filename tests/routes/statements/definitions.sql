@@ -65,15 +65,6 @@ execute one(5);
 prepare one (bigint) as select id, s from t where id = $1;
 deallocate one;
 
--- session: EXPLAIN
-explain select id from t where g = 1;
-
--- session: EXPLAIN
-explain format tree select count(*) from t;
-
--- session: EXPLAIN
-explain verbose select id from t limit 1;
-
 -- session
 describe t;
 

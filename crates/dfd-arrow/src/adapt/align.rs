@@ -61,6 +61,13 @@ impl From<AlignError> for ArrowError {
 
 /// Checks before any batch is read: fail where no batch of `from` can become one of `to`.
 pub fn check(from: &Schema, to: &Schema) -> Result<(), AlignError> {
+    if in_order(from, to) {
+        return from
+            .fields()
+            .iter()
+            .zip(to.fields())
+            .try_for_each(|(old, new)| fits(old, new));
+    }
     let found = |name: &str| from.fields().find(name);
     for (position, field) in from.fields().iter().enumerate() {
         let name = field.name();
@@ -76,11 +83,25 @@ pub fn check(from: &Schema, to: &Schema) -> Result<(), AlignError> {
         match found(&name) {
             None if !field.is_nullable() => return Err(AlignError::Missing(name)),
             None => {}
-            Some((_, old)) => castable(old.data_type(), field.data_type())
-                .map_err(|reason| AlignError::Type { name, reason })?,
+            Some((_, old)) => fits(old, field)?,
         }
     }
     Ok(())
+}
+
+/// Whether both have the same names in the same order, so that two columns of one name are told apart.
+fn in_order(from: &Schema, to: &Schema) -> bool {
+    let (from, to) = (from.fields(), to.fields());
+    from.len() == to.len()
+        && from
+            .iter()
+            .zip(to)
+            .all(|(old, new)| old.name() == new.name())
+}
+
+fn fits(old: &Field, new: &Field) -> Result<(), AlignError> {
+    let name = new.name().clone();
+    castable(old.data_type(), new.data_type()).map_err(|reason| AlignError::Type { name, reason })
 }
 
 /// The batch with the columns of `to`, values unchanged; `first_row` rows came before it.
@@ -92,11 +113,18 @@ pub fn align(
     if batch.schema_ref() == to {
         return Ok(batch.clone());
     }
+    let is_in_order = in_order(batch.schema_ref(), to);
     let columns = to
         .fields()
         .iter()
-        .map(|field| {
-            column(batch, field).map_err(|bad| AlignError::Value {
+        .enumerate()
+        .map(|(position, field)| {
+            let array = if is_in_order {
+                Some(batch.column(position))
+            } else {
+                batch.column_by_name(field.name())
+            };
+            column(array, field, batch.num_rows()).map_err(|bad| AlignError::Value {
                 name: field.name().clone(),
                 path: bad.path,
                 row: first_row + bad.row as u64,
@@ -114,9 +142,9 @@ pub fn align(
     })
 }
 
-fn column(batch: &RecordBatch, field: &Field) -> Result<ArrayRef, Inexact> {
-    let Some(array) = batch.column_by_name(field.name()) else {
-        return Ok(new_null_array(field.data_type(), batch.num_rows()));
+fn column(array: Option<&ArrayRef>, field: &Field, rows: usize) -> Result<ArrayRef, Inexact> {
+    let Some(array) = array else {
+        return Ok(new_null_array(field.data_type(), rows));
     };
     not_null(&exact_cast(array, field.data_type())?, None, field)
 }
@@ -126,7 +154,7 @@ mod tests {
     use std::error::Error;
 
     use arrow::array::{AsArray, Int64Array, StringArray};
-    use arrow::datatypes::DataType;
+    use arrow::datatypes::{DataType, Int8Type};
 
     use super::*;
 
@@ -179,6 +207,22 @@ mod tests {
         assert_eq!(aligned.column(0).as_string::<i64>().value(2), "c");
         assert_eq!(aligned.column(1).null_count(), 3);
         assert_eq!(aligned.column(2).null_count(), 1);
+    }
+
+    #[test]
+    fn columns_of_one_name_are_told_apart_by_their_places() {
+        let number = |values: Vec<i64>| Arc::new(Int64Array::from(values)) as ArrayRef;
+        let from = schema(&[("n", DataType::Int64, false), ("n", DataType::Int64, false)]);
+        let columns = vec![number(vec![1, 2]), number(vec![3, 4])];
+        let batch = RecordBatch::try_new(from, columns).unwrap();
+        let to = schema(&[("n", DataType::Int64, true), ("n", DataType::Int8, true)]);
+        check(batch.schema_ref(), &to).unwrap();
+        let aligned = align(&batch, &to, 0).unwrap();
+        assert_eq!(aligned.column(0), batch.column(0));
+        assert_eq!(
+            aligned.column(1).as_primitive::<Int8Type>().values(),
+            &[3, 4]
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Arrow streams of our own, for other libraries.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,7 +15,7 @@ use pyo3::types::PyCapsule;
 use pyo3_arrow::{PyRecordBatchReader, PySchema};
 
 use super::errors;
-use super::interrupt::{interrupt_again, is_interrupt, text};
+use super::interrupt::{crossing, raised};
 use super::polling;
 
 /// The schema that a consumer asks for, if `own` can be given so.
@@ -53,6 +54,63 @@ pub(crate) fn schema_capsule<'py>(
         .call_method0(intern!(py, "__arrow_c_schema__"))
 }
 
+/// Batches of our own that Python, or another library, pulls one by one.
+pub(crate) trait PyBatches: Send {
+    /// The columns that leave.
+    fn schema(&self) -> SchemaRef;
+
+    /// The next batch, with an eye on Ctrl-C; there is none after the end, nor after an error.
+    fn next(&mut self, py: Python<'_>) -> PyResult<Option<RecordBatch>>;
+}
+
+/// An adapted stream in the schema that is asked of it.
+pub(crate) struct AdaptedBatches {
+    reader: Box<AdaptedReader>,
+    schema: SchemaRef,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl AdaptedBatches {
+    /// `reader` in the schema `wanted`; `interrupted` is set where Ctrl-C ends it.
+    pub(crate) fn new(
+        reader: Box<AdaptedReader>,
+        wanted: Option<SchemaRef>,
+        interrupted: Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            schema: wanted.unwrap_or_else(|| reader.schema()),
+            reader,
+            interrupted,
+        }
+    }
+
+    fn pull(&mut self, py: Python<'_>) -> PyResult<Option<RecordBatch>> {
+        let first_row = self.reader.counters().rows();
+        py.check_signals()?;
+        let Some(batch) = polling::wait(py, |patience| self.reader.poll_next(patience))? else {
+            return Ok(None);
+        };
+        let batch = batch.map_err(|error| raised(py, &error))?;
+        let aligned = dfd_arrow::align(&batch, &self.schema, first_row);
+        aligned
+            .map(Some)
+            .map_err(|error| errors::stream(py, &error.to_string()))
+    }
+}
+
+impl PyBatches for AdaptedBatches {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn next(&mut self, py: Python<'_>) -> PyResult<Option<RecordBatch>> {
+        self.pull(py).inspect_err(|error| {
+            let is_interrupt = error.is_instance_of::<PyKeyboardInterrupt>(py);
+            self.interrupted.fetch_or(is_interrupt, Ordering::Relaxed);
+        })
+    }
+}
+
 /// A stream of our own for another library: in the schema that it requests, and with an eye on Ctrl-C.
 pub(crate) fn export<'py>(
     py: Python<'py>,
@@ -62,74 +120,40 @@ pub(crate) fn export<'py>(
     let wanted = requested(requested_schema, &source.schema())?;
     let reader =
         AdaptedReader::try_new(source, Shape::default()).map_err(|error| errors::value(&error))?;
-    Exported::capsule(py, Box::new(reader), wanted, Arc::default())
+    let batches = AdaptedBatches::new(Box::new(reader), wanted, Arc::default());
+    Exported::capsule(py, Box::new(batches))
 }
 
-/// An adapted stream that another library pulls from, with or without the GIL.
+/// Batches that another library pulls, with or without the GIL.
 pub(crate) struct Exported {
-    // None once it ended.
-    reader: Option<Box<AdaptedReader>>,
+    // None once they ended.
+    batches: Option<Box<dyn PyBatches>>,
     schema: SchemaRef,
-    interrupted: Arc<AtomicBool>,
 }
 
 impl Exported {
-    /// A capsule with the stream, in the schema `wanted`; `interrupted` is set where Ctrl-C ends it.
+    /// A capsule with the stream.
     pub(crate) fn capsule(
         py: Python<'_>,
-        reader: Box<AdaptedReader>,
-        wanted: Option<SchemaRef>,
-        interrupted: Arc<AtomicBool>,
+        batches: Box<dyn PyBatches>,
     ) -> PyResult<Bound<'_, PyAny>> {
         let exported = Self {
-            schema: wanted.unwrap_or_else(|| reader.schema()),
-            reader: Some(reader),
-            interrupted,
+            schema: batches.schema(),
+            batches: Some(batches),
         };
         PyRecordBatchReader::new(Box::new(exported))
             .into_pyobject(py)?
             .call_method0(intern!(py, "__arrow_c_stream__"))
     }
 
-    /// The next batch in the schema; an interrupt is also raised in Python once its code runs again.
-    fn pull(&mut self) -> Option<Result<RecordBatch, ArrowError>> {
-        let reader = self.reader.as_mut()?;
-        let first_row = reader.counters().rows();
-        let pulled = Python::try_attach(|py| {
-            let item = py
-                .check_signals()
-                .and_then(|()| polling::wait(py, |patience| reader.poll_next(patience)));
-            let (text, is_interrupt) = match item {
-                Ok(Some(Ok(batch))) => return Ok(Some(batch)),
-                Ok(None) => return Ok(None),
-                Ok(Some(Err(error))) => {
-                    let text = text(&error);
-                    let is_interrupt = is_interrupt(&text);
-                    (text, is_interrupt)
-                }
-                Err(raised) => (
-                    raised.to_string(),
-                    raised.is_instance_of::<PyKeyboardInterrupt>(py),
-                ),
-            };
-            if is_interrupt {
-                self.interrupted.store(true, Ordering::Relaxed);
-                if let Err(error) = interrupt_again(py) {
-                    error.write_unraisable(py, None);
-                }
-            }
-            Err(text)
-        });
-        let batch = match pulled {
-            Some(Ok(batch)) => batch?,
-            Some(Err(text)) => return Some(Err(ArrowError::ExternalError(text.into()))),
-            None => return Some(Err(ArrowError::ExternalError("Python is ending".into()))),
+    fn pull(&mut self) -> Result<Option<RecordBatch>, String> {
+        let Some(batches) = self.batches.as_mut() else {
+            return Ok(None);
         };
-        let aligned = dfd_arrow::align(&batch, &self.schema, first_row);
-        Some(aligned.map_err(|error| {
-            let text = text(&ArrowError::from(error));
-            ArrowError::ExternalError(text.into())
-        }))
+        // Functions written in Python need the GIL, whoever holds it while waiting here.
+        let pulled =
+            Python::try_attach(|py| batches.next(py).map_err(|error| crossing(py, &error)));
+        pulled.unwrap_or_else(|| Err("Python is ending".to_owned()))
     }
 }
 
@@ -137,11 +161,16 @@ impl Iterator for Exported {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let item = self.pull();
-        if !matches!(item, Some(Ok(_))) {
-            self.reader = None;
+        // A panic must not reach the C interface.
+        let pulled = catch_unwind(AssertUnwindSafe(|| self.pull())).unwrap_or_else(|panic| {
+            let message = dfd_arrow::panic_message(panic.as_ref());
+            Err(format!("the stream panicked: {message}"))
+        });
+        if !matches!(pulled, Ok(Some(_))) {
+            self.batches = None;
         }
-        item
+        let item = pulled.map_err(|text| ArrowError::ExternalError(text.into()));
+        item.transpose()
     }
 }
 

@@ -1,5 +1,7 @@
 //! A foreign session of datafusion-python: its codec and its settings.
 
+use std::collections::HashMap;
+
 use datafusion::prelude::SessionConfig;
 use datafusion_ffi::execution::{FFI_TaskContext, FFI_TaskContextProvider};
 use datafusion_ffi::proto::logical_extension_codec::FFI_LogicalExtensionCodec;
@@ -47,8 +49,42 @@ pub(crate) fn settings(session: &Bound<'_, PyAny>) -> PyResult<SessionConfig> {
         context.map(|context| SessionConfig::try_from(&(context.session_config)(&context)))
     };
     match found {
-        Ok(Ok(config)) => Ok(config),
+        Ok(Ok(config)) => with_separate_switches(session, config),
         Ok(Err(error)) => Err(errors::engine(py, &error.to_string())),
         Err(error) => Err(errors::engine(py, error.as_ref())),
     }
+}
+
+/// The settings with each dynamic filter's own switch as it is: the one for all of them, which DataFusion sets after
+/// them when settings cross, sets every one. A session shows its settings one a line.
+fn with_separate_switches(
+    session: &Bound<'_, PyAny>,
+    mut config: SessionConfig,
+) -> PyResult<SessionConfig> {
+    let shown = session.repr()?.to_string();
+    let optimizer = &mut config.options_mut().optimizer;
+    let switches = [
+        (
+            "datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown",
+            &mut optimizer.enable_aggregate_dynamic_filter_pushdown,
+        ),
+        (
+            "datafusion.optimizer.enable_join_dynamic_filter_pushdown",
+            &mut optimizer.enable_join_dynamic_filter_pushdown,
+        ),
+        (
+            "datafusion.optimizer.enable_topk_dynamic_filter_pushdown",
+            &mut optimizer.enable_topk_dynamic_filter_pushdown,
+        ),
+    ];
+    let settings = shown
+        .lines()
+        .filter_map(|line| line.trim().split_once(" = "));
+    let settings: HashMap<_, _> = settings.collect();
+    for (name, switch) in switches {
+        if let Some(value) = settings.get(name).and_then(|value| value.parse().ok()) {
+            *switch = value;
+        }
+    }
+    Ok(config)
 }

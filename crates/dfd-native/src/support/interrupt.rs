@@ -6,6 +6,9 @@ use pyo3::prelude::*;
 
 use super::errors;
 
+/// The exception that Ctrl-C raises, by its name.
+const NAME: &str = "KeyboardInterrupt";
+
 /// An error of a stream as its text; the C interface says nothing else of one that came through it.
 pub(crate) fn text(error: &ArrowError) -> String {
     let text = match error {
@@ -21,7 +24,6 @@ pub(crate) fn text(error: &ArrowError) -> String {
 ///
 /// pyarrow's text ends with the traceback; through others it may be quoted once more.
 pub(crate) fn is_interrupt(text: &str) -> bool {
-    const NAME: &str = "KeyboardInterrupt";
     let text = text.replace("\\n", "\n");
     let lines = text.trim_end_matches(['\n', '"', ')', ' ']).lines();
     let last = lines.last().unwrap_or_default().trim();
@@ -51,8 +53,20 @@ fn interrupt(py: Python<'_>) -> PyErr {
     pending.unwrap_or_else(|| PyKeyboardInterrupt::new_err(()))
 }
 
+/// An exception as the text that crosses Arrow's C interface; an interrupt is also raised in Python once its
+/// code runs again.
+pub(crate) fn crossing(py: Python<'_>, error: &PyErr) -> String {
+    if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+        if let Err(error) = interrupt_again(py) {
+            error.write_unraisable(py, None);
+        }
+        return NAME.to_owned();
+    }
+    error.value(py).to_string().replace('\0', "\\0")
+}
+
 /// Raise the interrupt once Python code runs again: what the consumer raises is an error of its own.
-pub(crate) fn interrupt_again(py: Python<'_>) -> PyResult<()> {
+fn interrupt_again(py: Python<'_>) -> PyResult<()> {
     let thread = py.import("_thread")?;
     let is_ours = py
         .import("dfd_native.streams")?

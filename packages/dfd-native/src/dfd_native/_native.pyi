@@ -1,5 +1,5 @@
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Protocol
@@ -92,6 +92,12 @@ class EngineRun:
     @property
     def plan(self) -> PlanNode: ...
     def explain(self) -> str: ...
+    def observe(
+        self,
+        on_begin: Callable[
+            [], Callable[[PlanNode, int, BaseException | None, bool], BaseException | None]
+        ],
+    ) -> None: ...
     def __iter__(self) -> Iterator[RecordBatch]: ...
     def __next__(self) -> RecordBatch: ...
     def __arrow_c_schema__(self) -> object: ...
@@ -111,7 +117,11 @@ class Engine:
     def forget_listings(self) -> None: ...
     def register_store(self, uri: str, options: dict[str, str]) -> None: ...
     def run(
-        self, plan: object, session: object, schema: _ArrowSchema | None = None
+        self,
+        plan: object,
+        session: object,
+        schema: _ArrowSchema | None = None,
+        ambiguous: Set[str] = ...,
     ) -> EngineRun: ...
 
 class DeltaCodec:

@@ -13,7 +13,7 @@ from dfd_native._native import EngineRun
 from dfd_native.errors import EngineRefusal
 from dfd_native.handshake import ensure_compatible
 from dfd_native.location import table_uri
-from dfd_native.plan_roundtrip import unsupported
+from dfd_native.plan_roundtrip import ambiguous_functions, unsupported
 from dfd_native.weak_methods import weakly
 
 if TYPE_CHECKING:
@@ -121,13 +121,14 @@ class Engine:
         - `schema`: anything with `__arrow_c_schema__`; names and types that must come back. Give it: a
           relation without rows loses its columns in a plan's bytes.
         - `is_sql`: the plan was made from SQL, so that each function is the session's of that name. In a
-          plan of the DataFrame API `concat` may be the one of `datafusion.functions.spark`.
+          plan of the DataFrame API a call of `concat` may be one of `datafusion.functions.spark`.
 
         Raises:
             EngineRefusal: the plan can't be written, read or planned, is a statement, has a function that may
                 be another one here, or comes back with other columns. Nothing has run.
         """
-        reason = unsupported(plan, session_context, is_sql)
+        reason = unsupported(plan)
         if reason is not None:
             raise EngineRefusal(reason)
-        return self._native.run(plan, session_context, schema)
+        names = ambiguous_functions(session_context, is_sql)
+        return self._native.run(plan, session_context, schema, names)

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,19 +19,28 @@ _NO_ROWS = "EmptyRelation: rows=0"
 
 
 def unsupported(
-    plan: LogicalPlan | bytes, session_context: SessionContext, is_sql: bool
+    plan: LogicalPlan | bytes,
+    session_context: SessionContext | None = None,
+    is_sql: bool | None = None,
 ) -> str | None:
-    """The part of `plan` that its bytes don't say, in words; None where they say all of it."""
-    text = plan.decode("latin-1") if isinstance(plan, bytes) else plan.display_indent()
-    if _NO_ROWS in text:
+    """The part of `plan` that its bytes don't say, in words; None where they say all of it.
+
+    Which functions it calls is seen when it is read (`ambiguous_functions`): the other arguments change nothing.
+    """
+    if isinstance(plan, bytes):
+        return None
+    # Each relation has a line of its own, within subqueries too.
+    lines = plan.display_indent().splitlines()
+    if any(line.strip().startswith(_NO_ROWS) for line in lines):
         return "a relation without rows comes back with another schema"
+    return None
+
+
+def ambiguous_functions(session_context: SessionContext, is_sql: bool) -> set[str]:
+    """Names of which a call in a plan's bytes may be of DataFusion's own function or of another one."""
     if is_sql and not (_of_spark_alone() & _registered(session_context)):
-        return None
-    names = re.findall(r"\w+", text)
-    name = next((name for name in names if name in _of_both()), None)
-    if name is None:
-        return None
-    return f"{name} may be the function of datafusion.functions.spark, and the plan doesn't say"
+        return set()
+    return _of_both()
 
 
 def _registered(session_context: SessionContext) -> set[str]:
@@ -51,7 +59,18 @@ def _of_spark_alone() -> set[str]:
 
 @functools.cache
 def _of_both() -> set[str]:
+    """The names that DataFusion's functions and Spark's call themselves, which may have others as aliases."""
     from datafusion import SessionContext
     from datafusion.functions import spark
 
-    return _registered(SessionContext()) & set(dir(spark))
+    own, with_spark = SessionContext(), SessionContext()
+    with_spark.enable_spark_functions()
+    names = _own_names(own) & _own_names(with_spark)
+    return names & set(dir(spark))
+
+
+def _own_names(session_context: SessionContext) -> set[str]:
+    return {
+        *(name for name in session_context.udfs() if session_context.udf(name).name == name),
+        *(name for name in session_context.udafs() if session_context.udaf(name).name == name),
+    }

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
 from typing import Any
 
@@ -84,10 +84,18 @@ class Observer:
         return tuple(record for record in self.records if record.slow)
 
     def start_query(
-        self, sql: str, route: str | None = None, route_reason: str | None = None
+        self,
+        sql: str,
+        route: str | None = None,
+        route_reason: str | None = None,
+        *,
+        planning_s: float = 0.0,
     ) -> QueryScope:
-        """Begin a run of a query: its span starts, and it has a query id."""
-        return QueryScope(self, sql, route, route_reason)
+        """Begin a run of a query: its span starts, and it has a query id.
+
+        `planning_s`: the seconds that it was planned before, which its duration and its span include.
+        """
+        return QueryScope(self, sql, route, route_reason, planning_s)
 
     def start_operation(self, name: str, uri: str) -> OperationScope:
         """Begin an operation (`"append"`, `"merge"`, ...) on the table at `uri`."""
@@ -175,14 +183,23 @@ def add_event(name: str, attributes: Mapping[str, Any]) -> None:
 class _Scope:
     """The base of `QueryScope` and `OperationScope`: a span, a start, and one end."""
 
-    def __init__(self, observer: Observer, name: str, attributes: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        observer: Observer,
+        name: str,
+        attributes: Mapping[str, str],
+        elapsed_s: float = 0.0,
+    ) -> None:
         self._observer = observer
         self._run_id = ids.current_run().id
-        self._started_at = observer.now()
-        self._start_s = observer.seconds()
+        self._started_at = observer.now() - timedelta(seconds=elapsed_s)
+        self._start_s = observer.seconds() - elapsed_s
         self._finished = False
         self.span: Span = observer.tracer.start_span(
-            name, kind=SpanKind.CLIENT, attributes={ids.RUN_ID: self._run_id, **attributes}
+            name,
+            kind=SpanKind.CLIENT,
+            attributes={ids.RUN_ID: self._run_id, **attributes},
+            start_time=time.time_ns() - round(elapsed_s * 1e9),
         )
 
     @contextlib.contextmanager
@@ -216,7 +233,12 @@ class QueryScope(_Scope):
     """One run of a query, from `start_query` to `finish`."""
 
     def __init__(
-        self, observer: Observer, sql: str, route: str | None, route_reason: str | None
+        self,
+        observer: Observer,
+        sql: str,
+        route: str | None,
+        route_reason: str | None,
+        planning_s: float,
     ) -> None:
         self.query_id = ids.new_id()
         self._sql = observer.recorded_sql(sql)
@@ -227,7 +249,7 @@ class QueryScope(_Scope):
             attributes["dfd.route"] = route
         if observer.config.record_sql == "text":
             attributes["db.query.text"] = sql
-        super().__init__(observer, "dfd.query", attributes)
+        super().__init__(observer, "dfd.query", attributes, planning_s)
 
     @contextlib.contextmanager
     def activate(self) -> Iterator[None]:

@@ -7,32 +7,43 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pyarrow as pa
 from datafusion import DataFrame, SessionContext
 from dfd_base import renamed_keywords
-from dfd_native import Engine, EngineRefusal, EngineRun, adapt_stream
+from dfd_native import AdaptedStream, Engine, EngineRefusal, EngineRun, adapt_stream
 from dfd_native.frames import under
-from dfd_obs import Observer, OperatorMetrics, operator_metrics
+from dfd_obs import Observer, OperatorMetrics
 
 from dfd.errors import QueryError
+from dfd.explained import changes_rows, explained_change, explanation
+from dfd.query_run import QueryRun
 from dfd.session_tables import TableVersions
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     from datafusion.plan import LogicalPlan
+    from dfd_obs.observer import QueryScope
     from dfd_obs.plan import ExecutedPlan
 
+Result = TypeVar("Result")
 
 # What Arrow and DataFusion say of a time that nanoseconds can't hold.
 _BEYOND_NANOSECONDS = re.compile(r"to Nanosecond|to Timestamp\(ns\)")
 
 
-def _failed(query_id: str, error: Exception) -> QueryError:
-    return QueryError(f"Query {query_id} failed: {error}", query_id)
+def _observed(planned: EngineRun, run: QueryRun) -> EngineRun:
+    """The run of a plan, which tells `run` of its begin and its end."""
+
+    def begin() -> Callable[..., BaseException | None]:
+        run.begin()
+        return run.end
+
+    planned.observe(begin)
+    return planned
 
 
 class Query:
@@ -64,6 +75,7 @@ class Query:
         self._metrics: list[OperatorMetrics] = []
         # Planned when somebody first asks, and consumed by the first run.
         self._planned: EngineRun | EngineRefusal | None = None
+        self._planning_s = 0.0
         self._optimized: LogicalPlan | None = None
         self._schema: pa.Schema | None = None
 
@@ -120,6 +132,7 @@ class Query:
 
     def _plan_once(self) -> EngineRun | EngineRefusal:
         if self._planned is None:
+            began = self._observer.seconds()
             try:
                 if not self.schema.names:
                     # What `SessionContext.sql` leaves of a statement that it has run.
@@ -132,17 +145,78 @@ class Query:
             except EngineRefusal as refusal:
                 # Without its traceback, which holds the frames that hold this query.
                 self._planned = EngineRefusal(str(refusal))
+            self._planning_s = self._observer.seconds() - began
         return self._planned
 
-    def _start(self) -> tuple[Iterable[Any], ExecutedPlan]:
-        """The batches of a new run, and the plan whose metrics are its own."""
+    def _new_run(self) -> tuple[QueryRun, EngineRun | None]:
+        """A run that has not begun, and where it runs: None is the session."""
         planned = self._plan_once()
-        if isinstance(planned, EngineRun):
-            self._planned = None
-            return planned, planned.plan
+        route, reason, planning_s = self.route, self.route_reason, self._planning_s
+
+        def start() -> QueryScope:
+            scope = self._observer.start_query(self._text, planning_s=planning_s)
+            scope.routed(route, reason)
+            self._id = scope.query_id
+            return scope
+
+        def on_end(metrics: list[OperatorMetrics]) -> None:
+            self._metrics = metrics
+            if self._writes_files():
+                self._engine.forget_listings()
+
+        run = QueryRun(start, on_end)
+        self._planning_s = 0.0
+        if not isinstance(planned, EngineRun):
+            return run, None
+        # A run is read once.
+        self._planned = None
+        return run, planned
+
+    def _stream(self) -> tuple[QueryRun, EngineRun | AdaptedStream]:
+        """A run that begins with the first batch that is read of its stream, and ends with the stream."""
+        run, planned = self._new_run()
+        if planned is not None:
+            return run, _observed(planned, run)
+        batches = pa.RecordBatchReader.from_batches(self.schema, self._session_batches(run))
+        # pyarrow's own stream would make nulls of what doesn't fit, and a text of Ctrl-C.
+        return run, adapt_stream(batches)
+
+    def _execute(self) -> tuple[Iterator[pa.RecordBatch], ExecutedPlan | None]:
+        """The batches of a run in the session, and the plan whose metrics are its own."""
+        change = explained_change(self.dataframe.logical_plan())
+        if change is not None:
+            return iter([explanation(change, self.schema)]), None
         with self._versions.reading():
             stream = self.dataframe.execute_stream()
-        return (batch.to_pyarrow() for batch in stream), self.dataframe.execution_plan()
+        batches = (under(self.schema, batch.to_pyarrow()) for batch in stream)
+        return batches, self.dataframe.execution_plan()
+
+    def _session_batches(self, run: QueryRun) -> Iterator[pa.RecordBatch]:
+        rows = 0
+        plan: ExecutedPlan | None = None
+        batches: Iterable[pa.RecordBatch] = ()
+        try:
+            with run.begin().activate():
+                batches, plan = self._execute()
+            for batch in batches:
+                rows += batch.num_rows
+                yield batch
+        except GeneratorExit:
+            run.end(plan, rows, abandoned=True)
+            raise
+        except Exception as error:
+            raise run.fail(plan, rows, error) from error
+        except BaseException as error:
+            run.end(plan, rows, error)
+            raise
+        else:
+            run.end(plan, rows)
+        finally:
+            # The traceback of a failure holds this frame: what runs and what a join has built would
+            # stay until the garbage collector finds the circle.
+            plan = None
+            batches = ()
+            del run
 
     def __arrow_c_schema__(self) -> object:
         """Names and types of the result, without a run."""
@@ -151,49 +225,21 @@ class Query:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Run the query as an Arrow C stream, batch by batch as it is consumed.
 
-        With a `requested_schema` values are cast exactly: one that doesn't fit is an error.
+        What runs in the engine leaves it as it is: no batch passes Python. With a
+        `requested_schema` values are cast exactly: one that doesn't fit is an error.
         """
-        # pyarrow's own stream would make nulls of what doesn't fit, and a text of Ctrl-C.
-        return adapt_stream(self.reader()).__arrow_c_stream__(requested_schema)
+        _, stream = self._stream()
+        return stream.__arrow_c_stream__(requested_schema)
 
     def reader(self) -> pa.RecordBatchReader:
-        """Run the query as a lazy `pyarrow.RecordBatchReader`."""
-        return pa.RecordBatchReader.from_batches(self.schema, self._batches())
-
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        scope = self._observer.start_query(self._text)
-        self._id = scope.query_id
-        rows = 0
-        failure: BaseException | None = None
-        abandoned = False
-        stream: Iterable[Any] = ()
-        plan: ExecutedPlan | None = None
-        try:
-            with scope.activate():
-                scope.routed(self.route, self.route_reason)
-                stream, plan = self._start()
-            for batch in stream:
-                out = under(self.schema, pa.record_batch(batch))
-                rows += out.num_rows
-                yield out
-        except GeneratorExit:
-            abandoned = True
-            raise
-        except Exception as error:
-            failure = error
-            raise _failed(scope.query_id, error) from error
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            self._metrics = [] if plan is None else operator_metrics(plan)
-            scope.finish(rows=rows, plan=plan, error=failure, abandoned=abandoned)
-            if self._writes_files():
-                self._engine.forget_listings()
-            # The traceback of the failure holds this frame: what runs and what a join has built would
-            # stay until the garbage collector finds the circle.
-            failure = plan = None
-            stream = ()
+        """Run the query as a lazy `pyarrow.RecordBatchReader`, which raises `QueryError` itself."""
+        run, planned = self._new_run()
+        batches: Iterable[pa.RecordBatch]
+        if planned is None:
+            batches = self._session_batches(run)
+        else:
+            batches = map(pa.record_batch, _observed(planned, run))
+        return pa.RecordBatchReader.from_batches(self.schema, batches)
 
     @contextlib.contextmanager
     def __dfd_run__(self) -> Iterator[Any]:
@@ -201,36 +247,51 @@ class Query:
 
         `dfd_delta_policy.GuardedTable` stages it. It has a query id, a span and a record like any other.
         """
-        scope = self._observer.start_query(self._text)
-        self._id = scope.query_id
-        failure: BaseException | None = None
+        run, planned = self._new_run()
         plan: ExecutedPlan | None = None
+        scope = run.begin()
         try:
             with scope.activate():
-                scope.routed(self.route, self.route_reason)
-                try:
-                    stream, plan = self._start()
-                except Exception as error:
-                    raise _failed(scope.query_id, error) from error
-                if not isinstance(stream, EngineRun):
-                    batches = (under(self.schema, pa.record_batch(batch)) for batch in stream)
-                    stream = pa.RecordBatchReader.from_batches(self.schema, batches)
-                yield stream
+                if planned is not None:
+                    yield planned
+                    plan = planned.plan
+                else:
+                    try:
+                        batches, plan = self._execute()
+                    except Exception as error:
+                        raise run.fail(None, 0, error) from error
+                    yield pa.RecordBatchReader.from_batches(self.schema, batches)
         except BaseException as error:
-            # What is recorded is what failed, as of a run that Python reads.
-            failure = error.__cause__ if isinstance(error, QueryError) else error
+            run.end(plan if planned is None else planned.plan, None, error)
             raise
+        else:
+            run.end(plan, None)
         finally:
-            self._metrics = [] if plan is None else operator_metrics(plan)
-            rows = self._metrics[0].metrics.get("output_rows", 0) if self._metrics else 0
-            scope.finish(rows=rows, plan=plan, error=failure)
-            # As in `_batches`: nothing that ran is held by the traceback of what stopped it.
-            failure = plan = None
+            # As in `_session_batches`: nothing that ran is held by the traceback of what stopped it.
+            plan = planned = None
+            del run
+
+    def _read(self, read: Callable[[Any], Result]) -> Result:
+        """What `read` makes of a new run's stream. Where the run fails, its own error is raised."""
+        run, stream = self._stream()
+        failure: BaseException | None = None
+        try:
+            return read(stream)
+        except Exception:
+            failure = run.take_failure()
+            if failure is None:
+                raise
+        finally:
+            del stream
+        # Not while that error is handled, whose traceback holds the stream.
+        try:
+            raise failure
+        finally:
+            del failure
 
     def to_arrow_table(self) -> pa.Table:
         """Run the query and hold the whole result in memory."""
-        # Not through the C stream, which would turn a QueryError into text.
-        return self.reader().read_all()
+        return self._read(pa.table)
 
     def to_pandas(self) -> pd.DataFrame:
         """Run the query into a pandas DataFrame."""
@@ -241,7 +302,7 @@ class Query:
         """Run the query into a polars DataFrame (needs polars)."""
         import polars as pl
 
-        return pl.DataFrame(self)
+        return self._read(pl.DataFrame)
 
     def show(self, rows: int = 20) -> None:
         """Print the first `rows` rows as a table."""
@@ -256,7 +317,7 @@ class Query:
         return self.dataframe.logical_plan().display_indent().startswith(("Dml:", "CopyTo:"))
 
     def explain(self, analyze: bool = False) -> str:
-        """The physical plan as text; the logical one of a statement that changes rows.
+        """The physical plan as text, as `EXPLAIN` shows it; the logical one of a statement that changes rows.
 
         With `analyze` the plan and metrics of a run made for it.
         """
@@ -264,10 +325,9 @@ class Query:
             planned = self._plan_once()
             if isinstance(planned, EngineRun):
                 return planned.explain()
-            logical = self.dataframe.logical_plan().display_indent()
-            # Tables in memory are changed while the physical plan is made.
-            if logical.startswith("Dml:"):
-                return logical
+            logical = self.dataframe.logical_plan()
+            if changes_rows(logical):
+                return logical.display_indent()
             with self._versions.reading():
                 return self.dataframe.execution_plan().display_indent()
         for _ in self.reader():
