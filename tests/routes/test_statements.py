@@ -59,6 +59,11 @@ def operators(explained: str) -> list[str]:
     return [line.partition(":")[0].partition(",")[0] for line in lines if line]
 
 
+def settled(explained: str) -> str:
+    """The plan without the numbers of aliases, which a session counts up from plan to plan."""
+    return re.sub(r"\b(__[a-z_]+?)_\d+\b", r"\1", explained).strip()
+
+
 def same(plain: dfd.Runtime, ours: dfd.Runtime, case: Case) -> None:
     """The last statement of `case` gives the same through the session of `plain` and through `ours`."""
     *before, sql = case.statements
@@ -101,6 +106,17 @@ def same(plain: dfd.Runtime, ours: dfd.Runtime, case: Case) -> None:
 @pytest.mark.parametrize("case", list(cases(*OVER_EVERY_KIND)))
 def test_over_tables_of_every_kind(over: Connect, kind: str, case: Case) -> None:
     same(over(kind), over(kind), case)
+
+
+@pytest.mark.parametrize("case", list(cases(*OVER_EVERY_KIND)))
+def test_explain_shows_the_plan_that_would_run(over: Connect, case: Case) -> None:
+    runtime = over("delta")
+    *_, sql = case.statements
+    query, explained = runtime.sql(sql), runtime.sql(f"explain {sql}")
+    assert explained.route == query.route
+    plans = explained.to_arrow_table().to_pylist()
+    assert [row["plan_type"] for row in plans] == ["logical_plan", "physical_plan"]
+    assert settled(plans[1]["plan"]) == settled(query.explain())
 
 
 @pytest.mark.parametrize("case", list(cases("types", "failures")))

@@ -43,8 +43,12 @@ impl ObservedRun {
     }
 
     fn begin(&mut self, py: Python<'_>) -> PyResult<()> {
-        let Stage::Ready(query, on_begin) = std::mem::replace(&mut self.stage, Stage::Over) else {
-            return Ok(());
+        let (query, on_begin) = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Ready(query, on_begin) => (query, on_begin),
+            begun => {
+                self.stage = begun;
+                return Ok(());
+            }
         };
         let on_end = on_begin.map(|begin| begin.call0(py)).transpose()?;
         match query.start() {

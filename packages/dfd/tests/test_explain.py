@@ -105,8 +105,12 @@ def test_nothing_is_changed(runtime: dfd.Runtime, uri: Path, change: str) -> Non
     plans = shown(runtime, f"explain {change}")
     assert CHANGES[change] in plans["logical_plan"]
     assert ("physical_plan" in plans) == (CHANGES[change] == "Insert")
-    assert CHANGES[change] in runtime.sql(change).explain()
+    assert ("Sink" if CHANGES[change] == "Insert" else CHANGES[change]) in runtime.sql(
+        change
+    ).explain()
     assert runtime.sql("select * from m order by id").to_arrow_table().equals(before)
+    if CHANGES[change] == "Truncate":
+        return  # Tables in memory have none.
     # And without EXPLAIN it is done.
     assert runtime.sql(change).to_arrow_table().num_rows == 1
     assert not runtime.sql("select * from m order by id").to_arrow_table().equals(before)

@@ -317,7 +317,7 @@ class Query:
         return self.dataframe.logical_plan().display_indent().startswith(("Dml:", "CopyTo:"))
 
     def explain(self, analyze: bool = False) -> str:
-        """The physical plan as text, as `EXPLAIN` shows it; the logical one of a statement that changes rows.
+        """The physical plan as text, as `EXPLAIN` shows it; the logical one of DELETE, UPDATE and TRUNCATE.
 
         With `analyze` the plan and metrics of a run made for it.
         """
