@@ -116,6 +116,17 @@ def test_nothing_is_changed(runtime: dfd.Runtime, uri: Path, change: str) -> Non
     assert not runtime.sql("select * from m order by id").to_arrow_table().equals(before)
 
 
+def test_to_look_at_analyze_of_a_change_makes_none(runtime: dfd.Runtime, uri: Path) -> None:
+    runtime.sql("create table m as select id, s from t").to_arrow_table()
+    query = runtime.sql("explain analyze update m set id = id + 1")
+    assert "Update" in query.explain()
+    assert query.route == "session"
+    ids = "select id from m order by id"
+    assert runtime.sql(ids).to_arrow_table()["id"].to_pylist() == [1, 2, 3, 4]
+    query.to_arrow_table()
+    assert runtime.sql(ids).to_arrow_table()["id"].to_pylist() == [2, 3, 4, 5]
+
+
 def test_analyze_of_a_change_makes_it(runtime: dfd.Runtime, uri: Path) -> None:
     runtime.sql("create table m as select id, s from t").to_arrow_table()
     runtime.sql("explain analyze insert into m values (9, 'z')").to_arrow_table()

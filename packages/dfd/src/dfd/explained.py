@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from datafusion.expr import DmlStatement, Explain
+from datafusion.expr import Analyze, DmlStatement, Explain
 
 if TYPE_CHECKING:
     from datafusion.plan import LogicalPlan
@@ -26,6 +26,12 @@ def explained_change(plan: LogicalPlan) -> LogicalPlan | None:
         return None
     (statement,) = plan.inputs()
     return statement if changes_rows(statement) else None
+
+
+def is_logical_alone(plan: LogicalPlan) -> bool:
+    """Whether no physical plan may be made of it to show it: it changes rows, or explains what does."""
+    is_about = isinstance(plan.to_variant(), (Analyze, Explain))
+    return any(map(changes_rows, plan.inputs() if is_about else [plan]))
 
 
 def explanation(statement: LogicalPlan, schema: pa.Schema) -> pa.RecordBatch:

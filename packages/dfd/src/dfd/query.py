@@ -18,7 +18,7 @@ from dfd_native.frames import under
 from dfd_obs import Observer, OperatorMetrics
 
 from dfd.errors import QueryError
-from dfd.explained import changes_rows, explained_change, explanation
+from dfd.explained import explained_change, explanation, is_logical_alone
 from dfd.query_run import QueryRun
 from dfd.session_tables import TableVersions
 
@@ -326,7 +326,7 @@ class Query:
             if isinstance(planned, EngineRun):
                 return planned.explain()
             logical = self.dataframe.logical_plan()
-            if changes_rows(logical):
+            if is_logical_alone(logical):
                 return logical.display_indent()
             with self._versions.reading():
                 return self.dataframe.execution_plan().display_indent()
