@@ -6,7 +6,6 @@ It is planned in the session and runs in dfd's engine; what can't cross runs in 
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -19,6 +18,7 @@ from dfd_obs import Observer, OperatorMetrics
 
 from dfd.errors import QueryError
 from dfd.explained import explained_change, explanation, is_logical_alone
+from dfd.optimized_plan import optimized_plan
 from dfd.query_run import QueryRun
 from dfd.session_tables import TableVersions
 
@@ -30,20 +30,6 @@ if TYPE_CHECKING:
     from dfd_obs.plan import ExecutedPlan
 
 Result = TypeVar("Result")
-
-# What Arrow and DataFusion say of a time that nanoseconds can't hold.
-_BEYOND_NANOSECONDS = re.compile(r"to Nanosecond|to Timestamp\(ns\)")
-
-
-def _observed(planned: EngineRun, run: QueryRun) -> EngineRun:
-    """The run of a plan, which tells `run` of its begin and its end."""
-
-    def begin() -> Callable[..., BaseException | None]:
-        run.begin()
-        return run.end
-
-    planned.observe(begin)
-    return planned
 
 
 class Query:
@@ -112,23 +98,11 @@ class Query:
     def _logical(self) -> LogicalPlan:
         if self._optimized is None:
             try:
-                self._optimized = self._optimize()
+                self._optimized = optimized_plan(self.dataframe, self._session_context)
             except Exception as error:
                 # The run will fail of it in the session, with a query id and a record of its own.
                 raise EngineRefusal(f"the session can't optimize the plan: {error}") from error
         return self._optimized
-
-    def _optimize(self) -> LogicalPlan:
-        try:
-            return self.dataframe.optimized_logical_plan()
-        except Exception as error:
-            if not _BEYOND_NANOSECONDS.search(str(error)):
-                raise
-        # A literal like 9999-12-31: the session can't compute it, and the engine can in microseconds.
-        config = self._session_context.copied_config()
-        lenient = SessionContext(config.set("datafusion.optimizer.skip_failed_rules", "true"))
-        plan = self.dataframe.logical_plan()
-        return lenient.create_dataframe_from_logical_plan(plan).optimized_logical_plan()
 
     def _plan_once(self) -> EngineRun | EngineRefusal:
         if self._planned is None:
@@ -176,7 +150,7 @@ class Query:
         """A run that begins with the first batch that is read of its stream, and ends with the stream."""
         run, planned = self._new_run()
         if planned is not None:
-            return run, _observed(planned, run)
+            return run, run.observing(planned)
         batches = pa.RecordBatchReader.from_batches(self.schema, self._session_batches(run))
         # pyarrow's own stream would make nulls of what doesn't fit, and a text of Ctrl-C.
         return run, adapt_stream(batches)
@@ -238,7 +212,7 @@ class Query:
         if planned is None:
             batches = self._session_batches(run)
         else:
-            batches = map(pa.record_batch, _observed(planned, run))
+            batches = map(pa.record_batch, run.observing(planned))
         return pa.RecordBatchReader.from_batches(self.schema, batches)
 
     @contextlib.contextmanager

@@ -13,6 +13,7 @@ from dfd_obs import OperatorMetrics, operator_metrics
 from dfd.errors import QueryError
 
 if TYPE_CHECKING:
+    from dfd_native import EngineRun
     from dfd_obs.observer import QueryScope
     from dfd_obs.plan import ExecutedPlan
 
@@ -42,6 +43,16 @@ class QueryRun:
         self._scope = scope = self._context.run(self._start)
         _unfinished.add(self)
         return scope
+
+    def observing(self, planned: EngineRun) -> EngineRun:
+        """The run of a plan, which tells this one of its begin and its end."""
+
+        def begin() -> Callable[..., BaseException | None]:
+            self.begin()
+            return self.end
+
+        planned.observe(begin)
+        return planned
 
     def end(
         self,
