@@ -476,7 +476,8 @@ fn columns_are_found_as_the_table_maps_them() {
             metadata(&fields, &["p"], configuration),
         ]);
         let with_id = |data: RecordBatch| {
-            let numbered = data.schema().fields().iter().map(|field| {
+            let stored = data.schema();
+            let numbered = stored.fields().iter().map(|field| {
                 let id = [("PARQUET:field_id".to_owned(), "1".to_owned())];
                 let ids = if field.name() == "c1" {
                     id.into()

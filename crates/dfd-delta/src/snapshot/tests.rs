@@ -211,7 +211,7 @@ fn a_checkpoint_stands_for_commits_that_were_cleaned_up() {
     table.commit(2, &[of_ids("b", 3, 4)]);
     let newer = run(snapshot.refreshed()).unwrap().unwrap();
     assert_eq!(names(&table, &newer), ["a", "b"]);
-    assert_eq!(newer.statistics().num_rows, Precision::Exact(4));
+    assert_eq!(newer.file_set().statistics().num_rows, Precision::Exact(4));
     assert!(!newer.has_no_commit());
 }
 
