@@ -122,9 +122,19 @@ class Query:
             self._planning_s = self._observer.seconds() - began
         return self._planned
 
+    def _plan_to_run(self) -> EngineRun | EngineRefusal:
+        """The plan of a new run; one that can't be made is a run that failed."""
+        try:
+            return self._plan_once()
+        except Exception as error:
+            scope = self._observer.start_query(self._text)
+            self._id = scope.query_id
+            scope.finish(rows=0, error=error)
+            raise QueryError(f"Query {self._id} failed: {error}", scope.query_id) from error
+
     def _new_run(self) -> tuple[QueryRun, EngineRun | None]:
         """A run that has not begun, and where it runs: None is the session."""
-        planned = self._plan_once()
+        planned = self._plan_to_run()
         route, reason, planning_s = self.route, self.route_reason, self._planning_s
 
         def start() -> QueryScope:
@@ -265,6 +275,9 @@ class Query:
 
     def to_arrow_table(self) -> pa.Table:
         """Run the query and hold the whole result in memory."""
+        if isinstance(self._plan_to_run(), EngineRefusal):
+            # Python reads it itself, so that Ctrl-C ends what it waits for.
+            return self.reader().read_all()
         return self._read(pa.table)
 
     def to_pandas(self) -> pd.DataFrame:
