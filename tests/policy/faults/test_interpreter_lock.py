@@ -32,8 +32,6 @@ COMMIT = re.compile(r"/_delta_log/\d{20}\.json$")
 # Where deltalake 1.6.6 holds it.
 HOLD = {
     "audit": "`DeltaStorageHandler` lists and opens files with the lock held",
-    "vacuum": "`DeltaStorageHandler` lists leases with the lock held",
-    "vacuum, dry": "`DeltaStorageHandler` lists leases with the lock held",
     "restore": "`DeltaTable.restore` holds the lock",
     "set_properties": "`TableAlterer.set_table_properties` holds the lock",
 }
