@@ -112,7 +112,7 @@ COLUMNS = {
         tuple(dt.date(*parts) for parts in _DATES),
         lambda value: f"date '{value}'",
     ),
-    "at": Column("timestamp", pa.timestamp("us", "UTC"), tuple(_at(*p) for p in _TIMES), None),
+    "ts": Column("timestamp", pa.timestamp("us", "UTC"), tuple(_at(*p) for p in _TIMES), None),
     "z": Column(
         "timestamp_ntz",
         pa.timestamp("us"),

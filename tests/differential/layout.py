@@ -149,7 +149,7 @@ def _stored(layout: Layout, field: pa.Field, physical: str, number: int) -> pa.F
     if pa.types.is_struct(kind):
         kind = pa.struct(
             [
-                _stored(layout, kind.field(n), f"{physical}-{n}", 100 * (number + 1) + n - 1)
+                _stored(layout, kind.field(n), f"{physical}-{n}", 100 * (number + 1) + n)
                 for n in range(kind.num_fields)
             ]
         )
@@ -232,14 +232,15 @@ def _statistics(
     for name in part.column_names:
         values = part[name].to_pylist()
         present = [value for value in values if value is not None]
-        nulls[names[name]] = len(values) - len(present)
+        if not pa.types.is_struct(part[name].type):
+            nulls[names[name]] = len(values) - len(present)
         bounds = _bounds(present) if name == "id" or name in _BOUNDED else None
         if bounds is not None:
             least[names[name]], most[names[name]] = bounds
     return {**found, "minValues": least, "maxValues": most, "nullCount": nulls}
 
 
-_BOUNDED = frozenset([*"inhbfemgsdz", "at"])
+_BOUNDED = frozenset([*"inhbfemgsdz", "ts"])
 
 
 def _bounds(values: Sequence[Any]) -> tuple[Any, Any] | None:
