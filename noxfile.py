@@ -185,6 +185,11 @@ INTEGRATION = {
         ("tests/routes", "tests/sqllogictest"),
         DUCKDB,
     ),
+    "differential": Integration(
+        "Random queries over random tables, with duckdb as the judge.",
+        ("tests/differential",),
+        DUCKDB,
+    ),
     "streams-stage": Integration(
         "Arrow streams of every library in and out, and staged files.",
         ("tests/streams", "tests/stage"),
