@@ -25,6 +25,7 @@ import pyarrow as pa
 from comparison import Result, difference, sort_columns
 from contexts import equip, settings
 from datafusion import DataFrame, SessionContext
+from dfd.explained import explained_change
 from slt import Record, records
 from upstream import crate, lay_out
 
@@ -109,7 +110,7 @@ def _judged(runtime: dfd.Runtime, sql: str, ours: Result, plain: Result, order: 
     """Whether results that differ had to be the same."""
     if ours.columns() != plain.columns():
         return "differs"
-    if _VOLATILE.search(sql) or _shows_plan_of_engine(runtime, sql):
+    if _VOLATILE.search(sql) or _shows_another_plan(runtime, sql):
         return "volatile"
     if _UNORDERED_LIST.search(sql) and not difference(ours, plain, order, lists_in_any_order=True):
         return "unstable"
@@ -121,9 +122,12 @@ def _judged(runtime: dfd.Runtime, sql: str, ours: Result, plain: Result, order: 
     return "differs"
 
 
-def _shows_plan_of_engine(runtime: dfd.Runtime, sql: str) -> bool:
-    """Whether it shows a plan of the engine, which is another one than the session's."""
-    return bool(_EXPLAIN.match(sql)) and runtime.sql(sql).route == "engine"
+def _shows_another_plan(runtime: dfd.Runtime, sql: str) -> bool:
+    """Whether it shows a plan of the engine, or of a change the logical plan alone, which changes nothing."""
+    if not _EXPLAIN.match(sql):
+        return False
+    query = runtime.sql(sql)
+    return query.route == "engine" or explained_change(query.dataframe.logical_plan()) is not None
 
 
 def _settled(sql: str, result: Result) -> Result:

@@ -146,3 +146,12 @@ def test_statements_are_shown_and_not_made(
     assert not (tmp_path / "made.parquet").exists()
     assert runtime.session.table_exist("m")
     assert not runtime.session.table_exist("made")
+
+
+def test_a_merge_is_shown_by_its_logical_plan(runtime: dfd.Runtime) -> None:
+    """datafusion has no name for its operation."""
+    runtime.sql("create table a as select 1 as id, 2 as v").to_arrow_table()
+    merge = "merge into a using a as b on a.id = b.id when matched then update set v = 3"
+    plans = shown(runtime, f"explain {merge}")
+    assert plans.keys() == {"logical_plan"}
+    assert "MergeInto" in plans["logical_plan"]

@@ -15,9 +15,16 @@ _INSERTS = {"Insert Into", "Insert Overwrite", "Replace Into"}
 
 
 def changes_rows(plan: LogicalPlan) -> bool:
-    """Whether to make the physical plan may be to change rows: it is a DELETE, UPDATE or TRUNCATE."""
+    """Whether to make the physical plan may be to change rows: it is DELETE, UPDATE, MERGE or TRUNCATE."""
     statement = plan.to_variant()
-    return isinstance(statement, DmlStatement) and statement.op().name() not in _INSERTS
+    return isinstance(statement, DmlStatement) and not _is_insert(statement)
+
+
+def _is_insert(statement: DmlStatement) -> bool:
+    try:
+        return statement.op().name() in _INSERTS
+    except Exception:  # noqa: BLE001  datafusion has no name for MERGE.
+        return False
 
 
 def explained_change(plan: LogicalPlan) -> LogicalPlan | None:
