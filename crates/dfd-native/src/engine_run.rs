@@ -52,7 +52,7 @@ impl EngineRun {
         self.ensure_ready(py)?;
         self.query
             .start()
-            .map_err(|error| errors::engine(py, &error.to_string()))
+            .map_err(|error| errors::failed(py, &error))
     }
 
     /// Fail where it was begun before.
@@ -70,7 +70,7 @@ impl EngineRun {
         let batches = self
             .query
             .stream()
-            .map_err(|error| errors::engine(py, &error.to_string()))?;
+            .map_err(|error| errors::failed(py, &error))?;
         *self.state() = State::Over;
         Ok(batches)
     }
@@ -79,7 +79,7 @@ impl EngineRun {
 /// The next batch, with an eye on Ctrl-C.
 fn next(py: Python<'_>, run: &mut RunningQuery) -> PyResult<Option<RecordBatch>> {
     let batch = polling::wait(py, |patience| run.poll_next(patience))?.transpose();
-    batch.map_err(|error| errors::engine(py, &error.to_string()))
+    batch.map_err(|error| errors::failed(py, &error))
 }
 
 #[pymethods]

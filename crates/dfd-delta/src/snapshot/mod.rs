@@ -4,6 +4,8 @@ mod active_files;
 mod at;
 pub(crate) mod cache;
 pub(crate) mod in_use;
+mod log_checks;
+mod log_fault;
 mod open;
 mod table_snapshot;
 #[cfg(test)]

@@ -137,7 +137,9 @@ impl Iterator for Exported {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let item = self.pull();
+        // No panic crosses into another library.
+        let item = dfd_runtime::catching(|| self.pull())
+            .unwrap_or_else(|panic| Some(Err(ArrowError::ExternalError(panic.into()))));
         if !matches!(item, Some(Ok(_))) {
             self.reader = None;
         }

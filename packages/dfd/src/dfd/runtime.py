@@ -233,9 +233,7 @@ class Runtime:
         try:
             newest = dfd_native.refresh(entry.table for entry in stale)
         except dfd_native.TableError as error:
-            # The error names the table that it is about.
-            failures = (self._failure(e.uri, error) for e in stale if e.uri in str(error))
-            failure = next(filter(None, failures), None)
+            failure = None if error.uri is None else self._failure(error.uri, error)
             raise QueryError(
                 f"The tables can't be brought up to date: {_describe(failure)}{error}"
             ) from (failure or error)
