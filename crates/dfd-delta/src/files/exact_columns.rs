@@ -88,7 +88,7 @@ impl Adapter {
     ) -> Result<Arc<dyn PhysicalExpr>> {
         let stored = column.data_type(&self.stored)?;
         let known = known(&stored, field.data_type());
-        castable(&known, field.data_type()).map_err(|reason| Misfit::new(field, reason))?;
+        castable(&known, field.data_type()).map_err(|reason| Misfit::error(field, reason))?;
         Ok(Arc::new(ExactCast {
             column: Arc::clone(column),
             field: Arc::clone(field),
@@ -107,7 +107,7 @@ pub(crate) struct Misfit {
 }
 
 impl Misfit {
-    fn new(field: &FieldRef, reason: String) -> DataFusionError {
+    fn error(field: &FieldRef, reason: String) -> DataFusionError {
         let column = field.name().clone();
         DataFusionError::External(Box::new(Self { column, reason }))
     }
@@ -264,7 +264,7 @@ impl PhysicalExpr for ExactCast {
         let cast = exact_cast(&stored.into_array(rows)?, self.field.data_type());
         let values = cast.map_err(|bad| {
             let reason = format!("{}: {}", bad.path, bad.reason);
-            Misfit::new(&self.field, reason)
+            Misfit::error(&self.field, reason)
         })?;
         Ok(if is_scalar {
             ColumnarValue::Scalar(ScalarValue::try_from_array(&values, 0)?)

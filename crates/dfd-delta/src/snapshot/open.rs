@@ -96,10 +96,10 @@ impl TableSnapshot {
         }
         let mut table = self.table().clone();
         // Where the known commit itself was cleaned up, those after it may have been too.
-        if next?.is_some() || self.has_no_commit() {
-            if let Err(source) = table.update_incremental(None).await {
-                return Err(located(self.location(), None, source).await);
-            }
+        if (next?.is_some() || self.has_no_commit())
+            && let Err(source) = table.update_incremental(None).await
+        {
+            return Err(located(self.location(), None, source).await);
         }
         let is_newest = table.version() == Some(self.version());
         cache::count(is_newest);
