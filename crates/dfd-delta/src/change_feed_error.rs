@@ -1,6 +1,6 @@
 //! Why a change feed can't be read.
 
-use crate::error::ErrorFields;
+use crate::error_fields::ErrorFields;
 
 /// What is wrong with a range of versions.
 #[derive(Debug, thiserror::Error)]

@@ -18,6 +18,7 @@
 mod change_feed;
 mod change_feed_error;
 mod error;
+mod error_fields;
 mod files;
 mod log;
 mod log_store;
@@ -32,7 +33,8 @@ mod url_names;
 
 pub use change_feed::ChangeFeed;
 pub use change_feed_error::{ChangeFeedError, ChangesGone};
-pub use error::{Error, ErrorFields, cast, causes, told};
+pub use error::{Error, cast, causes, told};
+pub use error_fields::ErrorFields;
 pub use files::parquet_metadata::{CREATED_BY, without_bounds};
 pub use log::{
     ActiveFile, ActiveFiles, Add, Commit, CommitInfo, Fields, LoggedCommit, TableDefinition,

@@ -1,6 +1,6 @@
 //! What can go wrong before a scan runs, and in its files.
 
-mod fields;
+mod paths;
 mod text;
 
 use std::error::Error as StdError;
@@ -10,9 +10,9 @@ use chrono::{DateTime, Utc};
 use datafusion::error::DataFusionError;
 
 use crate::change_feed_error::{ChangeFeedError, ChangesGone};
+use crate::error_fields::ErrorFields;
 
-pub use self::fields::ErrorFields;
-pub(crate) use self::fields::below;
+pub(crate) use self::paths::below;
 pub(crate) use self::text::find;
 pub use self::text::{cast, causes, told};
 
@@ -197,7 +197,7 @@ impl Error {
         match self {
             Self::Table { uri, source } => ErrorFields {
                 uri: Some(uri.clone()),
-                path: fields::path_of_store_error(source.as_ref(), uri),
+                path: paths::path_of_store_error(source.as_ref(), uri),
                 ..nothing
             },
             Self::Unsupported { uri, .. } => ErrorFields {

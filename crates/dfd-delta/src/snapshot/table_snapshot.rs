@@ -148,7 +148,7 @@ impl TableSnapshot {
     }
 
     async fn deletion_vectors(&self) -> Result<HashMap<Path, Vec<bool>>, Error> {
-        let failed = |source| Error::table(self.location.url(), source);
+        let failed = |source| Error::table(self.location().url(), source);
         let scan = self.table.table_provider().build().await.map_err(failed)?;
         let session = dfd_runtime::session(SessionConfig::new()).state();
         let vectors = scan.deletion_vectors(&session).await.map_err(failed)?;
@@ -160,7 +160,7 @@ impl TableSnapshot {
                 match found {
                     Ok(Ok(path)) => Ok((path, vector.keep_mask)),
                     _ => Err(Error::file(
-                        self.location.url(),
+                        self.location().url(),
                         vector.filepath,
                         "no path of an object store",
                     )),

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
+from dfd_base import DfdError
 from dfd_storage import StorageProfile
 
 from dfd_delta_policy.commit.failures import ends_requests, is_transient, may_pass
@@ -54,8 +55,10 @@ class CommitTarget(NamedTuple):
     commit_lock: CommitLock | None = None
 
 
-class RetryError(Exception):
+class RetryError(DfdError):
     """The sign that another attempt may follow, with what to raise where none does."""
+
+    code = "retry"
 
     def __init__(self, last: ConflictError) -> None:
         super().__init__()
