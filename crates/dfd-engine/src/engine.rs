@@ -377,14 +377,14 @@ mod tests {
     #[test]
     fn a_join_beyond_the_memory_begins_again_as_one_that_spills() {
         let rows = |from: i64| {
-            let range = from..from + 20_000;
+            let range = from..from + 100_000;
             let name = |n: i64| format!("a name that takes some room, and is number {n}");
             batch(vec![
                 ("n", numbers(range.clone())),
                 ("s", texts(range.map(name))),
             ])
         };
-        let files = [rows(0), rows(20_000), rows(40_000), rows(60_000)];
+        let files = [rows(0), rows(100_000), rows(200_000), rows(300_000)];
         let (left, right) = (DeltaTable::new(&files), DeltaTable::new(&files));
         let session = SessionContext::new();
         session.register_table("l", left.opaque()).unwrap();
@@ -392,7 +392,7 @@ mod tests {
         let sql = "SELECT l.n, l.s AS a, r.s AS b FROM l JOIN r ON l.s = r.s";
         let bytes = written(&optimized(&session, sql));
         let config = EngineConfig {
-            memory_bytes: Some(8 << 20),
+            memory_bytes: Some(32 << 20),
             ..EngineConfig::default()
         };
         let limited = Engine::try_new(config).unwrap();
@@ -403,7 +403,7 @@ mod tests {
             query.explain()
         );
         let found = taken(query.start().unwrap(), &query.schema());
-        assert_eq!(found.num_rows(), 80_000);
+        assert_eq!(found.num_rows(), 400_000);
         assert!(
             query.explain().contains("SortMergeJoinExec"),
             "{}",

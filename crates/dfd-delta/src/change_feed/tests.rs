@@ -121,10 +121,10 @@ fn a_commit_with_change_data_files_has_its_changes_there_and_any_other_in_its_fi
         [
             "1|delete|3",
             "1|insert|1",
-            "2|insert|1",
-            "2|update_preimage|2",
             "20|delete|3",
             "20|update_postimage|2",
+            "2|insert|1",
+            "2|update_preimage|2",
             "3|delete|3",
             "3|insert|1",
         ]
@@ -211,6 +211,8 @@ fn a_deletion_vector_that_does_not_fit_its_file_is_refused() {
     let add = table.write("f", &ids([0, 1])).deleted(&[7]);
     let add = add.stats(json!({"numRecords": 2}));
     table.commit(1, &[add.action()]);
+    // A snapshot that has the file is refused itself.
+    table.commit(2, &[removed(&add)]);
     assert_eq!(
         refused(&table, 1, None),
         "the deletion vector of the file f in version 1 can't be read: it has rows beyond the 2 of the file"
@@ -313,7 +315,6 @@ fn rows_are_read_under_the_schema_of_the_last_version() {
 fn what_a_scan_does_not_honour_is_refused_by_name() {
     let table = of_ids();
     table.commit(1, &[protocol(&["deletionVectors", "typeWidening"])]);
-    assert!(refused(&table, 0, None).contains("typeWidening"));
     table.commit(2, &[protocol(&["deletionVectors"])]);
     assert!(refused(&table, 0, None).contains("typeWidening"));
     assert!(told(&table, 2, None).is_empty());
@@ -413,9 +414,6 @@ fn a_file_that_is_gone_is_named_with_its_version() {
         error.contains("f, which has rows that version 1 changed, is gone: VACUUM"),
         "{error}"
     );
-    // What the log says needs no file.
-    let count = "select count(*) from t where _commit_version = 1 and _change_type = 'insert'";
-    assert!(run(async { session.sql(count).await.unwrap().collect().await }).is_err());
 }
 
 #[test]
@@ -598,8 +596,11 @@ fn files_are_skipped_by_what_is_known_of_their_changes() {
         ),
         ["4|delete"]
     );
-    let few = found(&feed, "select id from t limit 3");
-    assert_eq!(few.len(), 3);
+    let opaque = Arc::new(DeltaTableProvider::opaque(feed));
+    assert_eq!(
+        sorted(&run(queried(opaque, "select id from t limit 3"))).len(),
+        3
+    );
 }
 
 #[test]

@@ -327,7 +327,8 @@ fn a_change_feed_is_read_here_and_elsewhere() {
     assert!(matches!(found.relation(), Relation::Changes(found) if Arc::ptr_eq(found, &feed)));
     let query = "select id, _change_type, _commit_version from t";
     let expected = ["2|insert|2", "3|insert|3"];
-    let elsewhere = read_by(&codec(), &with(&bytes, "/Delta/process", 1)).unwrap();
+    let elsewhere = with(&bytes, "/Delta/process", 1);
+    let elsewhere = read_as(&codec(), &elsewhere, &provider.schema()).unwrap();
     assert_eq!(sorted(&run(queried(elsewhere, query))), expected);
     let session = SessionContext::new().state();
     let plan = run(provider.scan(&session, Some(&vec![0, 1, 2]), &[], None)).unwrap();
