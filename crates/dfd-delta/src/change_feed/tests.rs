@@ -210,9 +210,10 @@ fn a_deletion_vector_that_does_not_fit_its_file_is_refused() {
     let table = of_ids();
     let add = table.write("f", &ids([0, 1])).deleted(&[7]);
     let add = add.stats(json!({"numRecords": 2}));
+    let remove = removed(&add);
     table.commit(1, &[add.action()]);
     // A snapshot that has the file is refused itself.
-    table.commit(2, &[removed(&add)]);
+    table.commit(2, &[remove]);
     assert_eq!(
         refused(&table, 1, None),
         "the deletion vector of the file f in version 1 can't be read: it has rows beyond the 2 of the file"
