@@ -131,7 +131,7 @@ fn a_commit_with_change_data_files_has_its_changes_there_and_any_other_in_its_fi
     );
     assert_eq!(
         told(&table, 2, Some(2)),
-        ["2|update_preimage|2", "20|update_postimage|2"]
+        ["20|update_postimage|2", "2|update_preimage|2"]
     );
     assert_eq!(
         told(&table, 1, Some(1)),
