@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from dfd_cache import PRESETS, CacheConfig, InvalidCacheConfig
+from dfd_cache import CacheConfig, InvalidCacheConfig
+from dfd_cache.config import PRESETS
 
 
 @pytest.mark.parametrize(

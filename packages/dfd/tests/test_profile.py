@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from dfd import ConfigurationError, DataFusionRuntimeProfile
-from dfd_cache import PRESETS, CacheConfig, CacheError
+from dfd_cache import CacheConfig, CacheError
+from dfd_cache.config import PRESETS
 from dfd_storage import AnonymousCredentials, S3Profile, StorageError
 
 TOML = """

@@ -4,7 +4,7 @@ import logging
 from importlib.metadata import version as _version
 
 from dfd_cache.apply import AppliedCache, apply
-from dfd_cache.config import PRESETS, CacheConfig
+from dfd_cache.config import CacheConfig
 from dfd_cache.errors import (
     CacheError,
     CacheNotApplied,
@@ -15,7 +15,6 @@ from dfd_cache.errors import (
 from dfd_cache.stats import cache_stats
 
 __all__ = [
-    "PRESETS",
     "AppliedCache",
     "CacheConfig",
     "CacheError",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dfd_cache
 from datafusion import SessionContext
+from dfd_cache.config import PRESETS
 
 
 def use(context: SessionContext) -> None:
@@ -14,7 +15,7 @@ def use(context: SessionContext) -> None:
         dfd_cache.CacheConfig.snapshot_pinned(),
         dfd_cache.CacheConfig.always_latest(),
         dfd_cache.CacheConfig.off(),
-        *(dfd_cache.CacheConfig.preset(name, list_files_ttl_s=60) for name in dfd_cache.PRESETS),
+        *(dfd_cache.CacheConfig.preset(name, list_files_ttl_s=60) for name in PRESETS),
     ]
     hits: int = dfd_cache.cache_stats()["snapshot"]["hits"]
     print(settings, presets, applied.read_back, hits)

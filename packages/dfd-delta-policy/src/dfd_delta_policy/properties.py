@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from deltalake import DeltaTable
 
@@ -45,7 +46,8 @@ _INT, _LONG = 2**31 - 1, 2**63 - 1
 _UNREADABLE = (KeyError, OverflowError, ValueError)
 
 
-class _Type(NamedTuple, Generic[T]):
+@dataclass(frozen=True)
+class _Type(Generic[T]):
     """The type of a property.
 
     - `meant`: the values, for people.
