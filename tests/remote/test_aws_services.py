@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -73,9 +74,9 @@ def in_old_deltalake(code: str, server: Server, *arguments: str) -> subprocess.P
 
 @pytest.fixture
 def alone(tmp_path: Path) -> Path:
-    """A directory with dfd_storage alone."""
-    files = distribution("dfd-storage").files or []
-    for file in files:
+    """A directory with dfd_storage and its base alone."""
+    parts = (distribution(name).files or [] for name in ("dfd-base", "dfd-storage"))
+    for file in itertools.chain.from_iterable(parts):
         if ".." not in file.parts:
             target = tmp_path / "alone" / str(file)
             target.parent.mkdir(parents=True, exist_ok=True)
