@@ -32,4 +32,5 @@ def pages_fetched(**variables: str) -> int:
 
 
 def test_freed_memory_is_kept_for_seconds() -> None:
-    assert pages_fetched() * 2 < pages_fetched(MIMALLOC_PURGE_DELAY="100")
+    # Were it given back, both would fetch the same.
+    assert pages_fetched() * 1.5 < pages_fetched(MIMALLOC_PURGE_DELAY="100")
