@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,11 +40,10 @@ def data_directory() -> Path:
 
 
 def flights(rows: int, month: int | None = None) -> pa.RecordBatchReader:
-    """The first `rows` flights in the order of the source, of one month or of all; lazy."""
-    directory = data_directory()
-    return pa.RecordBatchReader.from_batches(
-        _flights_schema(directory), _flights(directory, rows, month)
-    )
+    """The first `rows` flights, one at least, in the order of the source, of one month or of all; lazy."""
+    batches = _flights(data_directory(), rows, month)
+    first = next(batches)
+    return pa.RecordBatchReader.from_batches(first.schema, chain([first], batches))
 
 
 def lookup(name: str) -> pa.RecordBatchReader:
@@ -50,28 +51,25 @@ def lookup(name: str) -> pa.RecordBatchReader:
     return csv.open_csv(data_directory() / f"{name}.csv", convert_options=_CONVERT)
 
 
-def _open(archive: IO[bytes]) -> csv.CSVStreamingReader:
-    return csv.open_csv(archive, convert_options=_CONVERT)
-
-
-def _member(archive: zipfile.ZipFile) -> IO[bytes]:
-    return archive.open(archive.namelist()[0])
-
-
-def _flights_schema(directory: Path) -> pa.Schema:
-    with zipfile.ZipFile(directory / "flights.csv.zip") as archive, _member(archive) as member:
-        return _open(member).schema
+@contextmanager
+def _unpacked(archive: Path) -> Iterator[Path]:
+    # pyarrow reads ahead in threads of its own. Where these run Python code, as for a member of an archive,
+    # the process aborts if it ends meanwhile (https://github.com/python/cpython/issues/87135).
+    with (
+        zipfile.ZipFile(archive) as packed,
+        tempfile.TemporaryDirectory(prefix="dfd-demo-") as directory,
+    ):
+        yield Path(packed.extract(packed.namelist()[0], directory))
 
 
 def _flights(directory: Path, rows: int, month: int | None) -> Iterator[pa.RecordBatch]:
     left = rows
-    with zipfile.ZipFile(directory / "flights.csv.zip") as archive, _member(archive) as member:
-        for batch in _open(member):
+    with _unpacked(directory / "flights.csv.zip") as file:
+        for batch in csv.open_csv(file, convert_options=_CONVERT):
             if left <= 0:
                 return
             head = batch.slice(0, left)
             left -= head.num_rows
             if month is not None:
                 head = head.filter(pc.equal(head["month"], month))
-            if head.num_rows:
-                yield head
+            yield head
