@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from datafusion.expr import Analyze, DmlStatement, Explain
+from datafusion.expr import Analyze, CopyTo, DmlStatement, Explain
 
 if TYPE_CHECKING:
     from datafusion.plan import LogicalPlan
@@ -39,6 +39,14 @@ def is_logical_alone(plan: LogicalPlan) -> bool:
     """Whether no physical plan may be made of it to show it: it changes rows, or explains what does."""
     is_about = isinstance(plan.to_variant(), (Analyze, Explain))
     return any(map(changes_rows, plan.inputs() if is_about else [plan]))
+
+
+def writes_files(plan: LogicalPlan) -> bool:
+    """Whether it is an INSERT or COPY that runs, by itself or under EXPLAIN ANALYZE."""
+    statement = plan.to_variant()
+    if isinstance(statement, Analyze):
+        return any(map(writes_files, plan.inputs()))
+    return isinstance(statement, (CopyTo, DmlStatement))
 
 
 def explanation(statement: LogicalPlan, schema: pa.Schema) -> pa.RecordBatch:

@@ -17,7 +17,7 @@ from dfd_native.frames import under
 from dfd_obs import Observer, OperatorMetrics
 
 from dfd.errors import QueryError
-from dfd.explained import explained_change, explanation, is_logical_alone
+from dfd.explained import explained_change, explanation, is_logical_alone, writes_files
 from dfd.optimized_plan import optimized_plan
 from dfd.query_run import QueryRun
 from dfd.session_tables import TableVersions
@@ -145,7 +145,8 @@ class Query:
 
         def on_end(metrics: list[OperatorMetrics]) -> None:
             self._metrics = metrics
-            if self._writes_files():
+            # The engine hears only so of what the session writes.
+            if route == "session" and writes_files(self.dataframe.logical_plan()):
                 self._engine.forget_listings()
 
         run = QueryRun(start, on_end)
@@ -296,12 +297,6 @@ class Query:
         from dfd.display.console import print_stream
 
         print_stream(self, limit=rows)
-
-    def _writes_files(self) -> bool:
-        """Whether it is an INSERT or COPY of the session, which the engine hears of only so."""
-        if not isinstance(self._planned, EngineRefusal):
-            return False
-        return self.dataframe.logical_plan().display_indent().startswith(("Dml:", "CopyTo:"))
 
     def explain(self, analyze: bool = False) -> str:
         """The physical plan as text, as `EXPLAIN` shows it; the logical one of DELETE, UPDATE and TRUNCATE.
