@@ -227,7 +227,10 @@ def test_aggregates_orders_and_joins(table: Path, ask: Ask) -> None:
         " and a._commit_version = b._commit_version",
     ):
         expected = memory.sql(sql.format("t")).to_arrow_table()
-        assert counted(ask(sql.format(feed(table, 0)))) == counted(expected), sql
+        found = ask(sql.format(feed(table, 0)))
+        assert counted(found) == counted(expected), sql
+        if " order by " in sql:
+            assert found.to_pylist() == expected.to_pylist()
 
 
 def test_the_columns_are_those_of_the_table_and_of_a_change(table: Path) -> None:
