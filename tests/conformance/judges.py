@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pyarrow as pa
+from reading import WAYS
 
 Read = Callable[[Path, str], pa.Table]
 
@@ -49,3 +50,7 @@ def by_duckdb_of_files(root: Path, sql: str) -> pa.Table:
 def by_polars(root: Path, sql: str) -> pa.Table:
     """What polars gives of the table, which it lists by deltalake and reads itself."""
     return pl.SQLContext(t=pl.scan_delta(str(root))).execute(sql).collect().to_arrow()
+
+
+JUDGED = [*WAYS, by_duckdb]
+"""dfd's ways to read a table, and a judge beside them."""

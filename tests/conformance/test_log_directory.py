@@ -206,12 +206,11 @@ STRAYS = [
 
 
 def put(directory: Path, name: str | bytes) -> None:
-    path = os.path.join(os.fsencode(directory), os.fsencode(name))
-    if path.endswith(b"/"):
-        os.mkdir(path)
+    text = os.fsdecode(name)
+    if text.endswith("/"):
+        (directory / text).mkdir()
     else:
-        with open(path, "wb") as file:
-            file.write(b"garbage")
+        (directory / text).write_bytes(b"garbage")
 
 
 @pytest.mark.parametrize("look", LOOKS)

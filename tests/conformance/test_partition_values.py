@@ -16,8 +16,7 @@ import dfd_native
 import pyarrow as pa
 import pytest
 from datafusion import SessionContext
-from judges import by_duckdb, by_polars
-from reading import WAYS
+from judges import JUDGED
 from written_by_hand import Log, field
 
 DAY = 86_400_000_000
@@ -73,7 +72,7 @@ def numbers(read: Callable[[Path, str], pa.Table], root: Path, kind: str) -> lis
     return found["p"].to_pylist()
 
 
-@pytest.mark.parametrize("read", WAYS)
+@pytest.mark.parametrize("read", JUDGED)
 @pytest.mark.parametrize("case", KINDS)
 def test_years_of_any_length(tmp_path: Path, case: str, read: Any) -> None:
     kind, values = KINDS[case]
@@ -107,7 +106,7 @@ COMPARISONS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("read", WAYS)
+@pytest.mark.parametrize("read", JUDGED)
 @pytest.mark.parametrize("case", KINDS)
 def test_years_are_compared(tmp_path: Path, case: str, read: Any) -> None:
     kind, values = KINDS[case]
@@ -141,7 +140,7 @@ def test_years_in_versions_and_in_the_feed(tmp_path: Path, case: str) -> None:
     assert rows == [(value, n) for n, value in enumerate(values.values(), 1)]
 
 
-@pytest.mark.parametrize("read", WAYS)
+@pytest.mark.parametrize("read", JUDGED)
 def test_the_folder_of_nulls_is_a_folder(tmp_path: Path, read: Any) -> None:
     """Paths say nothing of partitions: the action does."""
     log = Log(tmp_path / "t", [field("id", "long"), field("p", "string")], ["p"])
