@@ -16,7 +16,8 @@ import dfd_native
 import pyarrow as pa
 import pytest
 from datafusion import SessionContext
-from judges import JUDGED
+from judges import JUDGED, days, micros
+from reading import by_session
 from written_by_hand import Log, field
 
 DAY = 86_400_000_000
@@ -51,7 +52,7 @@ KINDS: dict[str, tuple[str, Values]] = {
     "timestamp": ("timestamp", TIMES),
     "timestamp of ISO": ("timestamp", MOMENTS),
 }
-NUMBER = {"date": "int", "timestamp": "bigint", "timestamp_ntz": "bigint"}
+NUMBER = {"date": days, "timestamp": micros, "timestamp_ntz": micros}
 
 
 def table(root: Path, kind: str, values: Values) -> Log:
@@ -67,7 +68,7 @@ def table(root: Path, kind: str, values: Values) -> Log:
 
 
 def numbers(read: Callable[[Path, str], pa.Table], root: Path, kind: str) -> list[Any]:
-    found = read(root, f"select id, cast(p as {NUMBER[kind]}) as p from t order by id")
+    found = read(root, f"select id, {NUMBER[kind](read, 'p')} as p from t order by id")
     assert found["id"].to_pylist() == list(range(1, len(found) + 1))
     return found["p"].to_pylist()
 
@@ -80,15 +81,13 @@ def test_years_of_any_length(tmp_path: Path, case: str, read: Any) -> None:
     assert numbers(read, root, kind) == list(values.values())
     ordered = read(root, "select id from t order by p nulls first")["id"].to_pylist()
     assert ordered == [len(values), *range(1, len(values))]
-    cast = f"cast(p as {NUMBER[kind]})"
+    as_number = NUMBER[kind]
     for number, value in enumerate(values.values(), 1):
-        condition = "p is null" if value is None else f"{cast} = {value}"
+        condition = "p is null" if value is None else f"{as_number(read, 'p')} = {value}"
         found = read(root, f"select id from t where {condition}")["id"].to_pylist()
         assert found == [number]
-    ends = read(
-        root,
-        f"select cast(min(p) as {NUMBER[kind]}) as a, cast(max(p) as {NUMBER[kind]}) as b from t",
-    )
+    least, greatest = as_number(read, "min(p)"), as_number(read, "max(p)")
+    ends = read(root, f"select {least} as a, {greatest} as b from t")
     known = [value for value in values.values() if value is not None]
     assert ends.to_pylist() == [{"a": min(known), "b": max(known)}]
     counted = read(root, "select count(*) as n from (select p from t group by p)")
@@ -123,7 +122,7 @@ def test_years_are_compared(tmp_path: Path, case: str, read: Any) -> None:
 def test_years_in_versions_and_in_the_feed(tmp_path: Path, case: str) -> None:
     kind, values = KINDS[case]
     log = table(tmp_path / "t", kind, values)
-    number = f"cast(p as {NUMBER[kind]})"
+    number = NUMBER[kind](by_session, "p")
     for version in range(1, log.version):
         session = SessionContext()
         session.register_table("t", dfd_native.delta_table(log.root.as_uri(), version=version))

@@ -11,7 +11,7 @@ from typing import Any
 import dfd
 import pyarrow as pa
 import pytest
-from judges import JUDGED
+from judges import JUDGED, by_duckdb
 from reading import WAYS, rows
 from written_by_hand import array, field, map_of, struct, write
 
@@ -73,7 +73,12 @@ def made(tmp_path: Path, kind: Any, files: list[pa.Array]) -> Path:
 
 @pytest.mark.parametrize("read", JUDGED)
 @pytest.mark.parametrize("case", KEPT)
-def test_values_that_are_kept(tmp_path: Path, case: str, read: Read) -> None:
+def test_values_that_are_kept(
+    tmp_path: Path, case: str, read: Read, request: pytest.FixtureRequest
+) -> None:
+    if read is by_duckdb and case == "binary as string":
+        reason = r"duckdb shows bytes that are no letters of ASCII as `\xC3\xA4`"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     kind, stored, values, wanted, condition, ids = KEPT[case]
     root = made(tmp_path, kind, [pa.array(values, stored)])
     assert rows(read(root, "select id, v from t")) == rows(pa.table({"id": [1, 2, 3], "v": wanted}))
