@@ -206,7 +206,9 @@ class Integration(NamedTuple):
 
 
 INTEGRATION = {
-    "conformance": Integration("Reference tables read as others do.", ("tests/conformance",)),
+    "conformance": Integration(
+        "Reference tables read as others do.", ("tests/conformance",), DUCKDB
+    ),
     "routes": Integration(
         "Statements in the engine, beside a plain session and DataFusion's own test files.",
         ("tests/routes", "tests/sqllogictest"),

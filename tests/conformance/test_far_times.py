@@ -13,6 +13,7 @@ from typing import Any
 import dfd
 import pyarrow as pa
 import pytest
+from judges import by_duckdb
 from reading import by_engine, by_session, rows
 from written_by_hand import field, write
 
@@ -106,8 +107,9 @@ def expected(condition: Condition) -> list[tuple[int]]:
 
 @pytest.mark.parametrize("condition", [*NEAR, *BEYOND])
 def test_conditions_in_the_engine(table: Path, condition: str) -> None:
-    found = by_engine(table, f"select id from t where {condition}")
-    assert rows(found) == expected({**NEAR, **BEYOND}[condition])
+    sql = f"select id from t where {condition}"
+    wanted = expected({**NEAR, **BEYOND}[condition])
+    assert rows(by_engine(table, sql)) == wanted == rows(by_duckdb(table, sql))
 
 
 @pytest.mark.parametrize("condition", NEAR)
@@ -132,10 +134,9 @@ def test_files_are_skipped_by_a_time_that_far(table: Path) -> None:
 
 
 def test_the_greatest_and_the_least(table: Path) -> None:
-    found = by_engine(
-        table, "select min(since) as a, max(until) as b, min(day) as c, max(day) as d from t"
-    )
-    assert rows(found) == [(FIRST, FAR, date(1, 1, 1), date(9999, 12, 31))]
+    sql = "select min(since) as a, max(until) as b, min(day) as c, max(day) as d from t"
+    for read in (by_engine, by_duckdb):
+        assert rows(read(table, sql)) == [(FIRST, FAR, date(1, 1, 1), date(9999, 12, 31))]
 
 
 def test_what_cannot_be_computed_is_an_error(table: Path) -> None:

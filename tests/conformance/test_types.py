@@ -11,6 +11,7 @@ from typing import Any
 import dfd
 import pyarrow as pa
 import pytest
+from judges import JUDGED, by_duckdb
 from reading import WAYS, rows
 from written_by_hand import array, field, map_of, struct, write
 
@@ -70,9 +71,14 @@ def made(tmp_path: Path, kind: Any, files: list[pa.Array]) -> Path:
     return write(tmp_path / "t", [field("id", "long"), field("v", kind)], data, store_schema=True)
 
 
-@pytest.mark.parametrize("read", WAYS)
+@pytest.mark.parametrize("read", JUDGED)
 @pytest.mark.parametrize("case", KEPT)
-def test_values_that_are_kept(tmp_path: Path, case: str, read: Read) -> None:
+def test_values_that_are_kept(
+    tmp_path: Path, case: str, read: Read, request: pytest.FixtureRequest
+) -> None:
+    if read is by_duckdb and case == "binary as string":
+        reason = r"duckdb shows bytes that are no letters of ASCII as `\xC3\xA4`"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     kind, stored, values, wanted, condition, ids = KEPT[case]
     root = made(tmp_path, kind, [pa.array(values, stored)])
     assert rows(read(root, "select id, v from t")) == rows(pa.table({"id": [1, 2, 3], "v": wanted}))
@@ -129,7 +135,7 @@ def nested(number: int, kind: pa.StructType, value: Any) -> pa.Table:
     })  # fmt: skip
 
 
-@pytest.mark.parametrize("read", WAYS)
+@pytest.mark.parametrize("read", JUDGED)
 def test_fields_added_at_any_depth(tmp_path: Path, read: Read) -> None:
     kinds = {
         "s": INNER,
@@ -158,7 +164,7 @@ def test_fields_added_at_any_depth(tmp_path: Path, read: Read) -> None:
     assert rows(read(root, added)) == [(1, None, None, None), (2, "B", "B", "B")]
 
 
-@pytest.mark.parametrize("read", WAYS)
+@pytest.mark.parametrize("read", JUDGED)
 def test_structs_without_any_of_the_tables_fields(tmp_path: Path, read: Read) -> None:
     stored = pa.array([{"old": 1}, None], pa.struct([("old", pa.int64())]))
     root = made(tmp_path, INNER, [stored])
@@ -166,7 +172,7 @@ def test_structs_without_any_of_the_tables_fields(tmp_path: Path, read: Read) ->
     assert found == [{"v": {"a": None, "b": None}, "a": None}, {"v": None, "a": None}]
 
 
-@pytest.mark.parametrize("read", WAYS)
+@pytest.mark.parametrize("read", JUDGED)
 def test_fields_of_null_structs_are_null(tmp_path: Path, read: Read) -> None:
     required = pa.struct([pa.field("a", pa.int64(), nullable=False), ("b", pa.string())])
     stored = pa.array([{"a": 5, "b": "x"}, None, {"a": 6, "b": None}, None], required)
@@ -180,7 +186,7 @@ def test_fields_of_null_structs_are_null(tmp_path: Path, read: Read) -> None:
     assert rows(read(lists, unnested)) == [(5,), (None,)]
 
 
-@pytest.mark.parametrize("read", WAYS)
+@pytest.mark.parametrize("read", JUDGED)
 def test_nulls_where_the_table_says_there_are_none(tmp_path: Path, read: Read) -> None:
     fields = [
         field("id", "long", False),
@@ -210,7 +216,7 @@ def test_nulls_where_the_table_says_there_are_none(tmp_path: Path, read: Read) -
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("read", WAYS)
+@pytest.mark.parametrize("read", JUDGED)
 def test_filters_beside_not_null_inside(tmp_path: Path, read: Read) -> None:
     kinds = {
         "s": (struct(field("x", "long", False)), pa.struct([("x", pa.int64())]), {"x": 1}),

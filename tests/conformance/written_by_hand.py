@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 ID = "delta.columnMapping.id"
 PHYSICAL_NAME = "delta.columnMapping.physicalName"
+FEED = {"delta.enableChangeDataFeed": "true"}
 PLAIN = {"minReaderVersion": 1, "minWriterVersion": 2}
 MAPPED = {"minReaderVersion": 2, "minWriterVersion": 5}
 NTZ = {
@@ -21,6 +22,8 @@ NTZ = {
     "readerFeatures": ["timestampNtz"],
     "writerFeatures": ["timestampNtz"],
 }
+KEPT = {"minReaderVersion": 1, "minWriterVersion": 4}
+KEPT_NTZ = NTZ | {"writerFeatures": ["timestampNtz", "changeDataFeed"]}
 
 
 def field(name: str, kind: Any, nullable: bool = True, **metadata: Any) -> dict[str, Any]:
@@ -99,3 +102,46 @@ def write(
     commit = root / "_delta_log" / f"{0:020}.json"
     commit.write_text("".join(json.dumps(action) + "\n" for action in actions))
     return root
+
+
+class Log:
+    """A table that keeps its changes, whose log is written by hand."""
+
+    def __init__(
+        self, root: Path, fields: Sequence[Mapping[str, Any]], partition_by: Sequence[str] = ()
+    ) -> None:
+        self.root = root
+        self.version = 0
+        (root / "_delta_log").mkdir(parents=True)
+        metadata = {
+            "id": "1",
+            "format": {"provider": "parquet", "options": {}},
+            "schemaString": json.dumps(struct(*fields)),
+            "partitionColumns": list(partition_by),
+            "configuration": FEED,
+        }
+        protocol = KEPT_NTZ if "timestamp_ntz" in str(fields) else KEPT
+        self.commit({"protocol": protocol}, {"metaData": metadata})
+
+    def commit(self, *actions: Mapping[str, Any]) -> None:
+        place = self.root / "_delta_log" / f"{self.version:020}.json"
+        place.write_text("".join(json.dumps(action) + "\n" for action in actions))
+        self.version += 1
+
+    def file(
+        self,
+        path: str,
+        data: pa.Table,
+        kind: str = "add",
+        partition: Mapping[str, str | None] | None = None,
+        **writer: Any,
+    ) -> dict[str, Any]:
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(data, self.root / path, **{"store_schema": False, **writer})
+        action = {
+            "path": quote(path),
+            "partitionValues": partition or {},
+            "size": (self.root / path).stat().st_size,
+            "dataChange": kind == "add",
+        }
+        return {kind: action | ({"modificationTime": 0} if kind == "add" else {})}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,8 @@ import pytest
 from datafusion import Accumulator, SessionContext, udaf, udf, udwf
 from datafusion.user_defined import WindowEvaluator
 from deltalake import write_deltalake
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 # Written by Spark: partitioned, with deletion vectors, at its third version.
 SUITE = Path(__file__).parents[1] / "conformance/spark/dv_partitioned"

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import dfd
 import dfd_native
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datafusion import SessionContext
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from row_order import rows
 
 SUITE = Path(__file__).parents[1] / "conformance/spark"
 COLUMNS = ["id", "g", "s", "m", "d"]
@@ -89,12 +89,6 @@ def routes() -> dict[Path, Routes]:
         engine.register("t", uri, version=int(path.stem))
         made[path] = Routes(plain, leaf, engine)
     return made
-
-
-def rows(table: pa.Table, sql: str) -> list[str]:
-    columns = [column.to_pylist() for column in table.columns]
-    found = [repr(row) for row in zip(*columns, strict=True)]
-    return found if " order by " in sql else sorted(found)
 
 
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)

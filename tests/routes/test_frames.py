@@ -19,6 +19,7 @@ from datafusion import DataFrame, SessionContext, col, lit, udtf
 from datafusion import functions as f
 from datafusion.catalog import Table
 from datafusion.expr import Window
+from row_order import rows
 
 Make = Callable[[SessionContext], DataFrame]
 
@@ -29,7 +30,7 @@ def agree(query: dfd.Query, route: str = "engine") -> pa.Table:
     wanted = query.dataframe.to_arrow_table()
     found = query.to_arrow_table()
     assert [(c.name, c.type) for c in found.schema] == [(c.name, c.type) for c in wanted.schema]
-    assert sorted(map(repr, found.to_pylist())) == sorted(map(repr, wanted.to_pylist()))
+    assert rows(found, query.dataframe) == rows(wanted, query.dataframe)
     return found
 
 

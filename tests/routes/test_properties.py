@@ -24,6 +24,7 @@ from datafusion import SessionContext
 from deltalake import DeltaTable, write_deltalake
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
+from row_order import rows
 
 EXAMPLES = 2000 if os.environ.get("DFD_PROPERTIES") == "long" else 40
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
@@ -213,12 +214,6 @@ def joins(draw: st.DrawFn) -> str:
 
 
 QUERIES = st.lists(selects() | limits() | aggregates() | joins(), min_size=4, max_size=8)
-
-
-def rows(table: pa.Table, sql: str) -> list[str]:
-    columns = [column.to_pylist() for column in table.columns]
-    found = [repr(row) for row in zip(*columns, strict=True)]
-    return found if " order by " in sql else sorted(found)
 
 
 @pytest.fixture(scope="module")

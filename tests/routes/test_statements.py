@@ -16,6 +16,7 @@ from typing import NamedTuple
 import dfd
 import pyarrow as pa
 import pytest
+from row_order import rows
 
 Connect = Callable[[str], dfd.Runtime]
 STATEMENTS = Path(__file__).parent / "statements"
@@ -40,13 +41,6 @@ def cases(*files: str) -> Iterator[object]:
             assert found is not None, f"{file}.sql: {head}"
             case = Case(*found.groups(), [line.rstrip(";") for line in body.splitlines()])
             yield pytest.param(case, id=f"{file}-{number}")
-
-
-def rows(table: pa.Table, sql: str = "") -> list[str]:
-    """Comparable rows; in their order where the statement asks for one."""
-    columns = [column.to_pylist() for column in table.columns]
-    found = [repr(row) for row in zip(*columns, strict=True)]
-    return found if re.search(r"order by [^)]*$", sql) else sorted(found)
 
 
 def columns(table: pa.Table) -> list[tuple[str, pa.DataType]]:

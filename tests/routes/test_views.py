@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from datafusion import udf
 from deltalake import write_deltalake
+from row_order import rows
 
 LONG = "a text of more than the twelve bytes that a view holds in itself: "
 TEXTS = [None if i % 7 == 0 else f"{LONG if i % 2 else ''}{i % 50}" for i in range(3_000)]
@@ -63,7 +64,7 @@ def agree(query: dfd.Query) -> None:
     found, wanted = query.to_arrow_table(), query.dataframe.to_arrow_table()
     assert found.schema.types == wanted.schema.types
     assert found.schema.names == wanted.schema.names
-    assert sorted(map(repr, found.to_pylist())) == sorted(map(repr, wanted.to_pylist()))
+    assert rows(found, query.dataframe) == rows(wanted, query.dataframe)
 
 
 def has_views(query: dfd.Query) -> bool:

@@ -22,11 +22,13 @@ import pyarrow.parquet as pq
 from dfd_delta_policy.errors import InvalidOperation, UnsupportedTable
 
 _LOG = "_delta_log"
-_COMMIT = re.compile(r"(\d{20})\.json")
+_COMMIT = re.compile(r"([0-9]{20})\.json")
 _CHECKPOINT = re.compile(
-    r"(?P<version>\d{20})\.checkpoint"
-    r"(?:\.\d{10}\.(?P<parts>\d{10})|\.[0-9A-Fa-f-]{36})?\.(?:parquet|json)"
+    r"(?P<version>[0-9]{20})\.checkpoint"
+    r"(?:\.[0-9]{10}\.(?P<parts>[0-9]{10})|\.[0-9A-Fa-f-]{36})?\.(?:parquet|json)"
 )
+# Versions are longs.
+_GREATEST = 2**63 - 1
 _READ_AT_ONCE = 8
 _VECTOR = tuple(f"deletionVector.{field}" for field in ("storageType", "pathOrInlineDv", "offset"))
 _COLUMNS = [
@@ -102,9 +104,12 @@ class Log:
         commits: set[int] = set()
         checkpoints: dict[tuple[int, int], list[str]] = {}
         for info in files.get_file_info(pyarrow.fs.FileSelector(_LOG, allow_not_found=True)):
+            if info.type == pyarrow.fs.FileType.Directory:
+                continue
             name = info.path.rpartition("/")[2]
             if found := _COMMIT.fullmatch(name):
-                commits.add(int(found[1]))
+                if int(found[1]) <= _GREATEST:
+                    commits.add(int(found[1]))
             elif found := _CHECKPOINT.fullmatch(name):
                 key = int(found["version"]), int(found["parts"] or 1)
                 checkpoints.setdefault(key, []).append(info.path)
