@@ -55,7 +55,7 @@ def aggregates(draw: st.DrawFn) -> Query:
         return Query(f"select {', '.join(found)} from t {where}")
     by = draw(st.sampled_from(_GROUPINGS)).format(", ".join(groups), groups[-1])
     if by.startswith(("rollup", "cube", "grouping")):
-        found.append(f"grouping({groups[0]}) as g")
+        found.append(f"grouping({groups[0]}) as level")
     head = ", ".join([*groups, *found])
     return Query(f"select {head} from t {where} group by {by} {draw(st.sampled_from(_HAVING))}")
 
@@ -122,6 +122,6 @@ def over(draw: st.DrawFn) -> str:
     call = draw(st.sampled_from(["sum(n)", "count(*)", "max(m)", "min(s)"]))
     if form == "whole":
         return f"{call} over ({by})"
-    key = draw(st.sampled_from(["h", "b"]))
+    key = draw(st.sampled_from(["id", "cast(h as bigint)"]))
     frame = draw(st.sampled_from(["", "range between 2 preceding and 1 following"]))
     return f"{call} over ({by} order by {draw(orders([key]))} {frame})"

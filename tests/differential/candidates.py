@@ -66,7 +66,7 @@ def by_duckdb(table: Table, sql: str) -> Rows:
         connection.register("rows", table.rows)
         # A table of its own: what it pushes into a scan of Arrow it can't always run there.
         connection.execute("create table t as from rows")
-        return rows_of(connection.execute(sql).to_arrow_table())
+        return rows_of(connection.sql(sql).to_arrow_table())
 
 
 def by_engine(settings: Settings) -> Run:

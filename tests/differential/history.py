@@ -302,7 +302,7 @@ def generated(schema: TableSchema, count: int, first: int, chance: Any) -> pa.Ta
         picked = [chance.choice(found) for _ in range(count)]
         if layout.is_clustered and name in ("i", "s", "z", "m"):
             picked.sort(key=lambda value: (value is not None, value if value is not None else 0))
-        columns[name] = pa.array([_known(schema, name, value) for value in picked], column.arrow)
+        columns[name] = _array([_known(schema, name, value) for value in picked], column.arrow)
     return pa.table(columns, SCHEMA)
 
 
@@ -313,3 +313,13 @@ def _known(schema: TableSchema, name: str, value: Any) -> Any:
         return value
     fields = schema.fields_of(name)
     return {field: inner if field in fields else None for field, inner in value.items()}
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """With nulls in place of what a null struct hides, as files have it."""
+    if not pa.types.is_struct(kind):
+        return pa.array(values, kind)
+    fields = list(kind)
+    arrays = [pa.array([value and value[f.name] for value in values], f.type) for f in fields]
+    mask = pa.array([value is None for value in values])
+    return pa.StructArray.from_arrays(arrays, fields=fields, mask=mask)

@@ -20,7 +20,7 @@ def equalities(draw: st.DrawFn) -> str:
     found = []
     for key in draw(some([*FLAT, "id"], 2)):
         equals = draw(st.sampled_from(["=", "=", "=", "is not distinct from"]))
-        found.append(f"a.{key} {equals} b.{key}")
+        found.append(f"(a.{key} {equals} b.{key})")
     if draw(st.integers(0, 4)) == 0:
         found.append("a.r['x'] = b.r['x']")
     return " and ".join(found)

@@ -17,8 +17,8 @@ import pytest
 from candidates import KINDS, Settings
 from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
-from layouts import LAYOUTS
 from laws import LAWS, unanswered
+from layouts import LAYOUTS
 from predicates import predicates
 from queries import queries
 
