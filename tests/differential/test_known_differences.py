@@ -14,9 +14,10 @@ KNOWN = {
     # apache/datafusion#12955: a semi join, and an anti join, which keep all or none of a row's doubles.
     "intersect all": ("select x from two intersect all select x from one order by x", [1]),
     "except all": ("select x from two except all select x from one order by x", [1]),
-    # The parser takes AND for a part of what is compared.
+    # apache/datafusion-sqlparser-rs#2436: the parser takes AND for a part of what is compared.
     "distinct from": ("select false is not distinct from true and false as x", [False]),
-    # A field is read without the nulls of its struct. Files have none beneath, so only memory shows it.
+    # apache/datafusion#25120: a field is read without the nulls of its struct. Files have no values beneath
+    # null structs, so only memory shows it.
     "null structs": ("select r['w'] as x from hidden order by x nulls first", [None, "b"]),
 }
 
