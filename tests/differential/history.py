@@ -164,9 +164,9 @@ class _History:
         """What is older than the last checkpoint goes, and data files that only older versions had."""
         asked = [checkpoint.version for checkpoint in self.layout.checkpoints]
         self.first = max((min(version, len(self.versions) - 1) for version in asked), default=0)
-        for path in self.log.glob("*.*"):
-            if path.is_file() and int(path.name.split(".")[0]) < self.first:
-                path.unlink()
+        for found in self.log.glob("*.*"):
+            if int(found.name.split(".")[0]) < self.first:
+                found.unlink()
         needed = {path for version in self.versions[self.first :] for path in version.files}
         for version in self.versions[: self.first]:
             for path, file in version.files.items():
@@ -321,5 +321,5 @@ def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
         return pa.array(values, kind)
     fields = list(kind)
     arrays = [pa.array([value and value[f.name] for value in values], f.type) for f in fields]
-    mask = pa.array([value is None for value in values])
+    mask = pa.array([value is None for value in values], pa.bool_())
     return pa.StructArray.from_arrays(arrays, fields=fields, mask=mask)
