@@ -112,7 +112,12 @@ COLUMNS = {
         tuple(dt.date(*parts) for parts in _DATES),
         lambda value: f"date '{value}'",
     ),
-    "ts": Column("timestamp", pa.timestamp("us", "UTC"), tuple(_at(*p) for p in _TIMES), None),
+    "ts": Column(
+        "timestamp",
+        pa.timestamp("us", "UTC"),
+        tuple(_at(*parts) for parts in _TIMES),
+        lambda value: f"timestamptz '{value:%Y-%m-%d %H:%M:%S.%f}+00:00'",
+    ),
     "z": Column(
         "timestamp_ntz",
         pa.timestamp("us"),
