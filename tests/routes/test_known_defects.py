@@ -167,6 +167,17 @@ SMALL: Settings = (
 
 RIGHT = [
     Case(
+        "25264",
+        "select s.id, a, b from types s join (select n.id as a, y.id as b from names n "
+        "left join types y on n.ty = y.id group by n.id, y.id) on s.id = b where s.id = 'x1'",
+        [("x1", "a1", "x1")],
+    ),
+    Case(
+        "25244",
+        "select n.id as a, y.id as b from names n join types y on n.ty = y.id "
+        "where y.id in (select id from types where id like 'x1%')",
+    ),
+    Case(
         "25296",
         "select m.amount, p.amount as pa from many m join (select id, 3 * id as amount from many where id < 300) p "
         "on m.id = p.id join many c on p.id = c.id order by p.amount limit 3",
@@ -358,16 +369,6 @@ WRONG = [
     Wrong(
         Case("25232", "select n from halves where n / 2 = 1 order by n desc", [(3,), (2,)], True),
         "the condition is taken to leave one value, and the sort is left out",
-        routes=("engine",),
-    ),
-    Wrong(
-        Case(
-            "25264",
-            "select s.id, a, b from types s join (select n.id as a, y.id as b from names n "
-            "left join types y on n.ty = y.id group by n.id, y.id) on s.id = b where s.id = 'x1'",
-            [("x1", "a1", "x1")],
-        ),
-        "the filter by a column is put on another one of the same name",
         routes=("engine",),
     ),
     Wrong(
