@@ -18,6 +18,9 @@ class Shown:
     def __init__(self, text: str) -> None:
         self.text = text
 
+    def display_indent(self) -> str:
+        return self.text
+
     def display_indent_schema(self) -> str:
         return self.text
 
@@ -55,7 +58,6 @@ ALONE = [
     "select a.id, b.id as j from names a join types b on a.ty = b.id where b.id like 'x1%'",
     "select a.id from names a join types b on a.ty = b.id where b.id like 'x1%' order by a.id",
     "select id from names where ty like 'x1%' order by ty limit 100",
-    'select "a:b, [c" from odd order by 1 limit 3',
 ]
 
 
@@ -107,11 +109,22 @@ def test_a_plan_with_one_join_has_its_filter(session: SessionContext) -> None:
         # What can't be read is taken for the worst.
         ("Inner Join: x [a:Int64]\n  P: [a(:Int64, b:Int64]", True),
         ("Inner Join: x [a:Int64]\n  P", True),
+        ("Inner Join: x [a:Int64]\n  P [[i:Int64, i:Int64]", True),
+        ("Inner Join: x [a:Int64]\n  P: [[a]] []", False),
+        ("Inner Join: x [a:Int64]\n  P: [[a]] [l[0]:Int64, l[0]:Utf8]", True),
+        ("Inner Join: x [a:Int64]\n  P: [[a]] [l[0]:Int64, l[1]:Utf8]", False),
         ('Inner Join: x [a:Int64]\n  Filter: s = Utf8("a]\nB [c:Int64]', True),
     ],
 )
 def test_what_is_read_of_a_plan(text: str, is_confusing: bool) -> None:
     assert confuses_filters(cast(Any, Shown(text))) is is_confusing
+
+
+def test_names_that_end_a_schema_are_taken_for_the_worst(session: SessionContext) -> None:
+    plan = session.sql('select "a:b, [c" from odd order by 1 limit 3').optimized_logical_plan()
+    assert confuses_filters(plan)
+    run = dfd_native.Engine().run(plan, session, is_sql=True)
+    assert pa.table(run).to_pylist() == [{"a:b, [c": 1}]
 
 
 def test_bytes_are_not_looked_into() -> None:

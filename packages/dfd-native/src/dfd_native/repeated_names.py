@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from datafusion import SessionContext
     from datafusion.plan import LogicalPlan
 
+_ANY_FILTERS = re.compile(r" Join:|, fetch=\d")
 _FILTERS = re.compile(r"\w+ Join:|Sort: .*, fetch=\d+ \[", re.DOTALL)
+_SIGNS = re.compile(r"[(){}\[\]:,]")
 _SWITCHES = re.compile(r"(\.enable_(?:join|topk)_dynamic_filter_pushdown = )true")
 
 
@@ -41,19 +43,25 @@ def confuses_filters(plan: LogicalPlan | bytes) -> bool:
     """True where two columns of one name lie below what pushes a filter down; also where that can't be seen."""
     if isinstance(plan, bytes):
         return True
+    if not _ANY_FILTERS.search(plan.display_indent()):
+        return False
     above: list[tuple[int, bool]] = []
     for node in _nodes(plan.display_indent_schema()):
         text = node.lstrip(" ")
         depth = len(node) - len(text)
         while above and above[-1][0] >= depth:
             above.pop()
-        names = _names(text)
-        if names is None or (above and not depth):
+        is_root = not depth
+        if (is_root and above) or not re.match("[A-Z]", text):
             return True
-        if any(filters for _, filters in above) and len(set(names)) < len(names):
+        if any(filters for _, filters in above) and _is_repeated(_names(text)):
             return True
         above.append((depth, _FILTERS.match(text) is not None))
-    return bool(above) and above[0][0] != 0
+    return False
+
+
+def _is_repeated(names: list[str] | None) -> bool:
+    return names is None or len(set(names)) < len(names)
 
 
 def _nodes(shown: str) -> Iterator[str]:
@@ -70,36 +78,28 @@ def _nodes(shown: str) -> Iterator[str]:
 
 def _names(node: str) -> list[str] | None:
     """The names of a node's columns, of `... [id:Int64;N, s:Struct("x": Utf8)]`; None where it reads otherwise."""
-    fields = _last_brackets(node)
-    if fields is None or not re.match("[A-Z]", node):
+    if not node.endswith("]") or node.count("[") != node.count("]"):
         return None
+    fields = node[_begin_of_schema(node) : -1]
     names: list[str] = []
-    depth, begin = 0, 0
-    for end, sign in enumerate(f"{fields}, "):
-        depth += (sign in "([{") - (sign in ")]}")
-        if depth < 0:
-            return None
-        if depth == 0 and sign == "," and (field := fields[begin:end].strip()):
-            names.append(_name(field))
-            begin = end + 1
-    return names if depth == 0 else None
+    depth, begin, colon = 0, 0, None
+    for found in _SIGNS.finditer(f"{fields},"):
+        sign, at = found.group(), found.start()
+        if sign == ":" and not depth:
+            colon = at if colon is None else colon
+        elif sign == "," and not depth:
+            names.append(fields[begin:colon].strip())
+            begin, colon = at + 1, None
+        elif sign not in ":,":
+            depth += 1 if sign in "([{" else -1
+            if depth < 0:
+                return None
+    return (names if fields else []) if depth == 0 else None
 
 
-def _last_brackets(node: str) -> str | None:
-    """What stands in the brackets that the text ends with."""
-    depth = 0
-    for n in range(len(node) - 1, -1, -1):
-        depth += (node[n] == "]") - (node[n] == "[")
-        if depth == 0:
-            return node[n + 1 : -1] if node.endswith("]") else None
-    return None
-
-
-def _name(field: str) -> str:
-    """What stands before the first colon that is in no parentheses."""
-    depth = 0
-    for n, sign in enumerate(field):
-        depth += (sign in "([{") - (sign in ")]}")
-        if depth == 0 and sign == ":":
-            return field[:n]
-    return field
+def _begin_of_schema(node: str) -> int:
+    """Where the brackets begin that the text ends with."""
+    begin = node.rfind("[")
+    while node.count("[", begin) < node.count("]", begin):
+        begin = node.rfind("[", 0, begin)
+    return begin + 1
