@@ -49,6 +49,15 @@ def test_nan_in_parquet(tmp_path: Path) -> None:
     assert session.sql("select id from t where v > 1").to_pydict() == {"id": [2]}
 
 
+@pytest.mark.xfail(strict=True, reason="the bounds of a file are equal, and stand for its values")
+def test_nan_beside_one_value_in_parquet(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": [1, 2], "v": [4.0, float("nan")]}), tmp_path / "t.parquet")
+    session = SessionContext()
+    session.register_parquet("t", tmp_path / "t.parquet")
+    first, second = session.sql("select v from t").to_pydict()["v"]
+    assert (first, second != second) == (4.0, True)
+
+
 @pytest.mark.xfail(strict=True, reason="a function without a payload goes by its name")
 def test_functions_of_spark_in_the_bytes_of_a_plan() -> None:
     session, other = SessionContext(), SessionContext()

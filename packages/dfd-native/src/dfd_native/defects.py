@@ -27,6 +27,9 @@ class Defect(NamedTuple):
         return self.first <= release and release[: len(self.last)] <= self.last
 
 
+_STILL_WRONG = "tests/routes/test_known_defects.py: test_what_is_wrong"
+_NOT_CLOSED = "nothing: docs/limits.md says what happens where"
+
 DEFECTS = (
     Defect(
         "deltalake",
@@ -137,6 +140,67 @@ DEFECTS = (
         "select 1.5` doubles are read as integers",
         "tests/compat/test_defects.py: test_the_types_of_a_dataframes_stream",
         "wherever dfd takes data, a DataFrame is read by execute_stream(), under the types of the rows",
+    ),
+    Defect(
+        "datafusion",
+        (55,),
+        (55, 0),
+        "the dynamic filter of a join or of ORDER BY with LIMIT drops rows where two columns below it have one name: "
+        "it is put on the first of them",
+        "packages/dfd-native/tests/test_repeated_names.py: test_no_row_is_lost; apache/datafusion#25244, #25264, #25296",
+        "the engine runs such a plan without these filters; over Delta tables a session has none, over its other "
+        "tables it has to be set so",
+    ),
+    Defect(
+        "datafusion",
+        (55,),
+        (55, 0),
+        "NaN in a Parquet file is read as the file's one other value, where it has but one",
+        "tests/compat/test_defects.py: test_nan_beside_one_value_in_parquet",
+        "Delta tables are read without the bounds of floats; plain Parquet tables aren't helped",
+    ),
+    *(
+        Defect(
+            "datafusion",
+            (55,),
+            (55, 0),
+            defect,
+            f"{_STILL_WRONG}; apache/datafusion#{issue}",
+            _NOT_CLOSED,
+        )
+        for issue, defect in (
+            (
+                "24421",
+                "CUBE, ROLLUP and GROUPING SETS over a column of one value give groups in parts",
+            ),
+            ("25232", "ORDER BY a column is left out after a condition like `n / 2 = 1` on it"),
+            (
+                "24432",
+                "MIN and MAX of floating-point groups with NaN are those of the rows behind the last NaN",
+            ),
+            (
+                "24960",
+                "EXISTS and IN of an aggregate without GROUP BY lose the row that it has of nothing",
+            ),
+            ("25283", "EXISTS forgets OFFSET"),
+            ("25336", "NOT IN heeds nulls that the condition of a correlated subquery leaves out"),
+            ("25471", "LEAD with IGNORE NULLS finds nothing behind nulls, or behind a LIMIT"),
+            ("22138", "SUM and AVG over a frame stay NaN when the NaN or infinity has left it"),
+            (
+                "25095",
+                "a timestamp without a zone beside a literal with one is off by the session's time zone",
+            ),
+            ("25415", "random() is drawn again for a condition on it, by GROUP BY and by BETWEEN"),
+            ("16406", "SUM of decimals wraps around beyond 38 digits"),
+        )
+    ),
+    Defect(
+        "datafusion",
+        (55,),
+        (55, 0),
+        "EXCEPT ALL and INTERSECT ALL don't count how often a row is there",
+        _STILL_WRONG,
+        _NOT_CLOSED,
     ),
     Defect(
         "datafusion",

@@ -14,6 +14,7 @@ from dfd_native.errors import EngineRefusal
 from dfd_native.handshake import ensure_compatible
 from dfd_native.location import table_uri
 from dfd_native.plan_roundtrip import ambiguous_functions, unsupported
+from dfd_native.repeated_names import WithoutDynamicFilters, confuses_filters
 from dfd_native.weak_methods import weakly
 
 if TYPE_CHECKING:
@@ -131,4 +132,6 @@ class Engine:
         if reason is not None:
             raise EngineRefusal(reason)
         names = ambiguous_functions(session_context, is_sql)
+        if confuses_filters(plan):
+            return self._native.run(plan, WithoutDynamicFilters(session_context), schema, names)
         return self._native.run(plan, session_context, schema, names)
