@@ -269,7 +269,9 @@ def integration(session: nox.Session) -> None:
     claimed = {path for part in INTEGRATION.values() for path in part.paths} | APART
     there = {f"tests/{path.parent.name}" for path in ROOT.glob("tests/*/test_*.py")}
     if there - claimed:
-        session.error(f"No session runs {', '.join(sorted(there - claimed))}")
+        session.error(
+            f"No session runs {', '.join(sorted(there - claimed))}: enter it in INTEGRATION"
+        )
     for name in INTEGRATION:
         session.notify(name, session.posargs)
 

@@ -99,6 +99,8 @@ def main(*, write: bool) -> int:
     for path in (*packages, HANDSHAKE):
         wrong += check(path, table | siblings(), strict=True, write=write)
     print(f"{len(packages) + 1} projects and the handshake, {wrong} wrong bounds")
+    if wrong and not write:
+        print("Set the bound in [tool.dfd.bounds], then run: python tools/check_bounds.py --write")
     return 1 if wrong else 0
 
 

@@ -36,16 +36,16 @@ def problems(page: Path) -> Iterator[str]:
     is_published = relative.match("packages/*/README.md")
     for target in LINK.findall(text):
         if is_published:
-            yield f"{relative}: {target} leads nowhere on an index of packages"
+            yield f"{relative}: {target} leads nowhere on an index of packages: no link, but its path"
         elif not (page.parent / target).exists():
-            yield f"{relative}: {target} isn't there"
+            yield f"{relative}: the link to {target} leads nowhere"
     for target in PATH.findall(text):
         if not (ROOT / target).exists():
-            yield f"{relative}: `{target}` isn't there"
+            yield f"{relative}: `{target}` isn't there, from the root of the workspace on"
     if relative.parts[0] in ("README.md", "CONTRIBUTING.md", "docs"):
         for number, line in _prose(text):
             if len(line) > WIDTH:
-                yield f"{relative}:{number}: {len(line)} columns"
+                yield f"{relative}:{number}: {len(line)} columns: break it at {WIDTH}"
 
 
 def main() -> int:

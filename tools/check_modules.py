@@ -338,7 +338,7 @@ def describe(crate: Path, circle: list[str], together: set[str]) -> str:
     """A circle, and what else hangs together with it."""
     others = sorted(together - set(circle))
     also = f" (with {', '.join(others)})" if others else ""
-    return f"{crate.name}: {' -> '.join(circle)}{also}"
+    return f"{crate.name}: imports in a circle: {' -> '.join(circle)}{also}"
 
 
 def main(names: list[str]) -> int:
@@ -349,6 +349,8 @@ def main(names: list[str]) -> int:
         print(f"no such crate: {', '.join(missing)}")
         return 1
     told = [line for crate in crates for line in check(crate)]
+    if told:
+        told.append("Move what both sides of an arrow back need into a module below the two.")
     print("\n".join(told) or f"no circle in {', '.join(crate.name for crate in crates)}")
     return 1 if told else 0
 

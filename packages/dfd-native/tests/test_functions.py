@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import dfd_native
 import pyarrow as pa
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 CONTEXT = SessionContext()
+README = Path(__file__).parents[1] / "README.md"
 NAMES = dfd_native.register_functions(CONTEXT)
 
 
@@ -21,6 +23,11 @@ def one(sql: str) -> object:
 
 def test_names_are_those_of_the_snapshot() -> None:
     assert sorted(NAMES) == sorted(dfd_native.capabilities_snapshot()["functions"])
+
+
+def test_the_readme_has_every_function() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"`{name}(" not in text] == []
 
 
 @given(

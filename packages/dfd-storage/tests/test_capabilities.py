@@ -7,13 +7,14 @@ import json
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from dfd_storage import (
     AccountKeyCredentials,
     AmbientCredentials,
     AnonymousCredentials,
+    AnyStorageProfile,
     AssumeRoleCredentials,
     AzureCliCredentials,
     AzureProfile,
@@ -201,11 +202,15 @@ def test_each_cell_is_what_happens(
 
 
 def test_every_field_of_every_kind_is_in_the_table() -> None:
-    kinds = {"s3": S3Profile, "gcs": GCSProfile, "azure": AzureProfile, "http": HTTPProfile}
+    kinds = {cls.__struct_config__.tag: cls for cls in get_args(AnyStorageProfile)}
+    assert set(kinds) == set(CAPABILITIES)
     for kind, cls in kinds.items():
         fields = set(cls.__struct_fields__) - {"environment", "credentials", "commits"}
         assert fields <= set(CAPABILITIES[kind]), kind
 
 
 def test_the_document_has_the_table() -> None:
-    assert table() in DOCUMENT.read_text(encoding="utf-8")
+    is_there = table() in DOCUMENT.read_text(encoding="utf-8")
+    assert is_there, (
+        f"In {DOCUMENT} the table is not what dfd_storage.capabilities.table() gives:\n{table()}"
+    )

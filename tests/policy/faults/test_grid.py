@@ -17,10 +17,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, get_args
 
 import delta_log
 import pytest
+from dfd_delta_policy.policy import OperationName
 from faulted_operations import MUTATIONS, Rows
 from faulty_proxy import Exchange, Fault
 
@@ -128,6 +129,12 @@ def run(lane: Any, case: Case, attempts: int = 10) -> tuple[dict[str, Any], str]
         if after != sorted_rows(MUTATIONS[case.mutation].effect(before)):
             wrong = f"sent again: {after}; {answer}, {again}"
     return {**answer, "hit": hit}, wrong and f"{case.mutation}, {hit}: {wrong}"
+
+
+def test_every_operation_is_among_the_mutations() -> None:
+    """`overwrite of rows` is an overwrite, `vacuum, dry` a vacuum."""
+    there = {re.split("[ ,]", name)[0] for name in MUTATIONS}
+    assert there == {*get_args(OperationName)}
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)

@@ -12,8 +12,11 @@ import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, write_deltalake
 from dfd.cli import FAILED, INCOMPATIBLE, USAGE
+from dfd.cli.app import app
 
 Run = Callable[..., tuple[int, str, str]]
+README = Path(__file__).parents[2] / "README.md"
+COMMANDS = [name for name in app if not name.startswith("-")]
 
 
 def test_controls_of_others_are_escaped(table: Path, run: Run) -> None:
@@ -144,15 +147,17 @@ def test_an_incompatible_installation_has_a_code_of_its_own(
 def test_help_names_every_command(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == 0
-    for name in [
-        "demo",
-        "doctor",
-        "sql",
-        "write",
-        "history",
-        "optimize",
-        "vacuum",
-        "restore",
-        "report",
-    ]:
+    for name in COMMANDS:
         assert name in out
+
+
+def test_the_readme_names_every_command() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"`dfd {name}`" not in text] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_prints_json_when_asked(run: Run, name: str) -> None:
+    code, out, _ = run(name, "--help")
+    assert code == 0
+    assert "--json" in out

@@ -122,7 +122,7 @@ class StorageProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     @property
     def kind(self) -> str:
-        """The kind's name: `"local"`, `"s3"`, `"gcs"`, `"azure"`, `"http"` or `"memory"`."""
+        """The kind's name, as `kind` in TOML says it: `"s3"` of an `S3Profile`."""
         return str(self.__struct_config__.tag)
 
     def canonical_uri(self, uri: str | os.PathLike[str] | None = None) -> str:
