@@ -13,8 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as kinds
-from datafusion import DataFrame
-from datafusion.expr import Limit, Sort
+from datafusion import DataFrame, SessionContext
+from datafusion.expr import Limit, Projection, Sort
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,29 @@ class Result:
         return found
 
 
+def plain_result(session: SessionContext, dataframe: DataFrame) -> Result:
+    """The rows of a DataFrame, and its columns also where it has no rows."""
+    batches = [pa.record_batch(batch) for batch in dataframe.collect()]
+    if batches:
+        return Result(batches[0].schema, batches)
+    # The DataFrame's own schema is that before coercion.
+    plan = dataframe.optimized_logical_plan()
+    return Result(session.create_dataframe_from_logical_plan(plan).schema(), [])
+
+
 def difference(
     ours: Result, theirs: Result, order: Sequence[int] = (), lists_in_any_order: bool = False
 ) -> str | None:
     """What differs between two results, or None; `order` numbers the columns they are sorted by."""
     if ours.columns() != theirs.columns():
         return f"columns: {ours.columns()} and {theirs.columns()}"
+    return row_difference(ours, theirs, order, lists_in_any_order)
+
+
+def row_difference(
+    ours: Result, theirs: Result, order: Sequence[int] = (), lists_in_any_order: bool = False
+) -> str | None:
+    """As `difference`, of the rows alone."""
     mine, yours = ours.rows(), theirs.rows()
     if lists_in_any_order:
         mine, yours = list(map(_with_sorted_lists, mine)), list(map(_with_sorted_lists, yours))
@@ -83,6 +100,14 @@ def sort_columns(dataframe: DataFrame) -> list[int]:
             break
         found.append(names.index(name))
     return found
+
+
+def is_sorted(dataframe: DataFrame) -> bool:
+    """Whether an ORDER BY is the outermost of the query, also by what isn't in its result."""
+    plan = dataframe.logical_plan()
+    while isinstance(plan.to_variant(), (Limit, Projection)):
+        plan = plan.inputs()[0]
+    return isinstance(plan.to_variant(), Sort)
 
 
 def type_text(kind: pa.DataType) -> str:

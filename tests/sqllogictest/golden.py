@@ -56,7 +56,12 @@ def is_answered(told: dict[str, Any]) -> bool:
 
 def is_counted(told: dict[str, Any]) -> bool:
     """Whether an answered query is about data, and so one that the engine could run."""
-    return is_answered(told) and not _ABOUT_THE_SESSION.match(told["sql"])
+    return is_answered(told) and not is_about_the_session(told["sql"])
+
+
+def is_about_the_session(sql: str) -> bool:
+    """Whether a query shows the session, its plans or its settings."""
+    return bool(_ABOUT_THE_SESSION.match(sql))
 
 
 def listing(outcomes: Iterable[dict[str, Any]]) -> dict[tuple[str, str], list[str]]:

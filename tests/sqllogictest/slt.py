@@ -34,6 +34,18 @@ class Record:
         """Whether the text only reads, so that running it again changes nothing."""
         return bool(_READS.match(self.sql)) and not _WRITES.match(self.sql)
 
+    @property
+    def made_table(self) -> str | None:
+        """The table that the statement makes, as it names it; None of an unbounded one."""
+        found = _MAKES.match(self.sql)
+        return found["name"] if found else None
+
+    @property
+    def changed_table(self) -> str | None:
+        """The table whose rows the statement changes, as it names it."""
+        found = _CHANGES.match(self.sql)
+        return found["name"] if found else None
+
 
 _BLANK = r"(?:\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
 _READS = re.compile(
@@ -43,6 +55,19 @@ _READS = re.compile(
 _WRITES = re.compile(
     _BLANK + r"(?:explain\s+analyze\s+(?:verbose\s+)?(?:insert|copy|create|update|delete)\b"
     r"|select\b.*\binto\s+\w+\s+from\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+_NAME = r"(?P<name>{0}(?:\.{0})*)".format(r'(?:"(?:[^"]|"")*"|\w+)')
+_MAKES = re.compile(
+    _BLANK + r"create\s+(?:or\s+replace\s+)?(?:temp(?:orary)?\s+|external\s+)?table\s+"
+    r"(?:if\s+not\s+exists\s+)?" + _NAME,
+    re.IGNORECASE | re.DOTALL,
+)
+_CHANGES = re.compile(
+    _BLANK + r"(?:explain\s+analyze\s+(?:verbose\s+)?)?"
+    r"(?:insert\s+(?:into|overwrite)\s+(?:table\s+)?|update\s+|delete\s+from\s+"
+    r"|truncate\s+table\s+|merge\s+into\s+)" + _NAME,
     re.IGNORECASE | re.DOTALL,
 )
 

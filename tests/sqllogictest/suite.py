@@ -19,6 +19,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +31,22 @@ AT_LEAST = 0.97
 WRONG = frozenset({"differs", "fails", "answers what the session refuses", "died"})
 
 
-def run(names: Sequence[str]) -> list[dict[str, Any]]:
-    """The outcomes of these files, each with its `suite` file; `died` where the process of a file does."""
+def run(names: Sequence[str], form: str = "routes") -> list[dict[str, Any]]:
+    """The outcomes of these files in a form of `one_file`, each with its `suite` file.
+
+    It is `died` where the process of a file does.
+    """
     with ThreadPoolExecutor(PROCESSES) as pool:
         shares = [names[start::PROCESSES] for start in range(PROCESSES)]
-        outcomes = [told for share in pool.map(_run_share, shares) for told in share]
+        outcomes = [told for share in pool.map(partial(_run_share, form), shares) for told in share]
     return sorted(outcomes, key=lambda told: names.index(told["suite"]))
 
 
-def _run_share(names: Sequence[str]) -> list[dict[str, Any]]:
+def _run_share(form: str, names: Sequence[str]) -> list[dict[str, Any]]:
     script = Path(__file__).with_name("one_file.py")
     with tempfile.TemporaryDirectory() as directory:
         ran = subprocess.run(
-            [sys.executable, str(script), directory, *names], stdout=subprocess.PIPE, check=True
+            [sys.executable, str(script), form, directory, *names], stdout=subprocess.PIPE, check=True
         )
     outcomes: list[dict[str, Any]] = []
     for line in ran.stdout.decode().splitlines():

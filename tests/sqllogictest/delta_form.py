@@ -1,0 +1,245 @@
+"""A file with its tables as Delta tables of many files, in small batches, in the engine and by the leaf.
+
+The judge is a plain session with the tables as the file makes them, of one batch: what DataFusion's own runner holds
+against the results that the file expects. Of columns without a type of Delta its tables get the nearest, too. What no
+Delta table can hold stays as it is, and queries over no Delta table are left to `both_routes`.
+
+A result that differs is checked by a third session, of DataFusion alone with the same rows turned round in small
+batches: where that differs, too, the query doesn't say which result it wants. But rows that aren't in the order
+of the columns by which the query sorts them are wrong whatever others do.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import delta_tables
+import dfd
+import golden
+import pyarrow as pa
+from both_routes import VOLATILE
+from comparison import Result, is_sorted, plain_result, row_difference, sort_columns
+from contexts import equip, settings
+from datafusion import DataFrame, SessionConfig, SessionContext
+from delta_tables import NotHeld
+from slt import Record, records
+from upstream import crate, lay_out
+
+SMALL = {
+    "datafusion.execution.batch_size": str(delta_tables.BATCH_ROWS),
+    "datafusion.optimizer.repartition_file_min_size": "1",
+}
+BY = ("engine", "leaf")
+
+_SCAN = re.compile(r"TableScan: (\S+)")
+_KEYED = re.compile(r"\b(?:primary\s+key|unique)\b", re.IGNORECASE)
+_TEXT = re.compile(r"\b(?:large_string|string_view)\b")
+_BYTES = re.compile(r"\b(?:large_binary|binary_view)\b")
+
+
+def run(file: str, directory: Path) -> Iterator[dict[str, Any]]:
+    """What became of every table of `file`, and of every query over a Delta table, in order."""
+    root = crate() / "test_files"
+    with dfd.connect(session={**settings(file), **SMALL}) as runtime:
+        form = _DeltaForm(runtime, file, directory)
+        for record in records(root, file):
+            if record.returns_rows:
+                yield from form.query(record)
+            else:
+                yield from form.statement(record)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """A session, and the directory in which it runs the file."""
+
+    session: SessionContext
+    directory: Path
+
+    @classmethod
+    def of(cls, session: SessionContext, directory: Path, file: str) -> _Side:
+        side = cls(session, lay_out(directory, file))
+        os.chdir(side.directory)
+        equip(session, file)
+        return side
+
+    def dataframe(self, sql: str) -> DataFrame:
+        os.chdir(self.directory)
+        return self.session.sql(sql)
+
+    def result(self, sql: str) -> Result:
+        return plain_result(self.session, self.dataframe(sql))
+
+    def effect(self, sql: str) -> bool:
+        """A statement has its effect or, False, none."""
+        try:
+            self.dataframe(sql).collect()
+        except Exception:  # noqa: BLE001 (many files try what must fail)
+            return False
+        return True
+
+    def put(self, name: str, partitions: list[list[pa.RecordBatch]]) -> None:
+        self.session.deregister_table(name)
+        self.session.register_record_batches(name, partitions)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What the judge says of a query: its result, and by what the rows are sorted."""
+
+    result: Result
+    keys: Sequence[int]
+    is_sorted: bool
+
+    def differs(self, ours: Result) -> str | None:
+        order = range(len(ours.schema)) if self.is_sorted else ()
+        return row_difference(ours, self.result, order)
+
+    def is_sorted_otherwise(self, ours: Result) -> bool:
+        return self._keys(ours) != self._keys(self.result)
+
+    def has_other_rows(self, ours: Result) -> bool:
+        return row_difference(ours, self.result) is not None
+
+    def _keys(self, result: Result) -> list[list[Any]]:
+        return [[row[column] for column in self.keys] for row in result.rows()]
+
+
+def _session(values: dict[str, str]) -> SessionContext:
+    config = SessionConfig().with_information_schema(True)
+    for key, value in values.items():
+        config = config.set(key, value)
+    return SessionContext(config)
+
+
+def _columns(result: Result) -> list[tuple[str, str]]:
+    """Names and types; of texts and bytes there is one type in Delta, and in a session there are three."""
+    return [
+        (name, _BYTES.sub("binary", _TEXT.sub("string", kind))) for name, kind in result.columns()
+    ]
+
+
+def _plain_name(name: str) -> str:
+    return name.rpartition(".")[2].strip('"').lower()
+
+
+class _DeltaForm:
+    def __init__(self, runtime: dfd.Runtime, file: str, directory: Path) -> None:
+        self._runtime = runtime
+        self._tables = directory / "tables"
+        values = runtime.profile.settings
+        as_usual = dfd.DataFusionRuntimeProfile(session=settings(file)).settings
+        self._judge = _Side.of(_session(as_usual), directory / "judge", file)
+        self._turned = _Side.of(_session(values), directory / "turned", file)
+        self._delta = _Side.of(runtime.session, directory / "delta", file)
+        self._made = 0
+
+    def statement(self, record: Record) -> Iterator[dict[str, Any]]:
+        """A statement has its effect, and what it made or changed is a Delta table afterwards."""
+        changed = record.changed_table
+        held = {_plain_name(table.name): table for table in self._runtime.tables()}
+        if changed is not None and (table := held.get(_plain_name(changed))):
+            if self._judge.effect(record.sql):
+                yield self._told(record, table.name, Path(table.uri.removeprefix("file://")))
+            return
+        done = self._judge.effect(record.sql)
+        self._turned.effect(record.sql)
+        self._delta.effect(record.sql)
+        if done and (made := record.made_table) is not None:
+            self._made += 1
+            yield self._told(record, made, self._tables / str(self._made))
+
+    def _told(self, record: Record, name: str, path: Path) -> dict[str, Any]:
+        told: dict[str, Any] = {"file": record.file, "line": record.line, "sql": record.sql}
+        try:
+            if _KEYED.search(record.sql):
+                raise NotHeld("a key")
+            outcome = self._hold(name, path)
+        except NotHeld as error:
+            return told | {"table": name, "outcome": "not held", "reason": str(error)}
+        return told | {"table": name, "outcome": outcome}
+
+    def _hold(self, name: str, path: Path) -> str:
+        """Make the table a Delta table with the rows that the judge has.
+
+        Raises:
+            NotHeld: why it stays as it is.
+        """
+        result = self._judge.result(f"SELECT * FROM {name}")
+        own = pa.Table.from_batches(result.batches, result.schema)
+        rows = delta_tables.held(own)
+        delta_tables.write(path, rows)
+        self._runtime.register(name, path)
+        self._turned.put(name, delta_tables.turned(rows))
+        if _columns(Result(rows.schema, [])) == _columns(result):
+            return "held"
+        self._judge.put(name, delta_tables.together(rows))
+        return "held by the nearest types"
+
+    def query(self, record: Record) -> Iterator[dict[str, Any]]:
+        """How a query over a Delta table came out in the engine, and by the leaf."""
+        if golden.is_about_the_session(record.sql):
+            return
+        told: dict[str, Any] = {"file": record.file, "line": record.line, "sql": record.sql}
+        wanted: _Wanted | None = None
+        try:
+            dataframe = self._judge.dataframe(record.sql)
+            scanned = set(map(_plain_name, _SCAN.findall(str(dataframe.logical_plan()))))
+            if scanned.isdisjoint(self._held()):
+                return
+            result = plain_result(self._judge.session, dataframe)
+            wanted = _Wanted(result, sort_columns(dataframe), is_sorted(dataframe))
+        except Exception as error:  # noqa: BLE001 (what fails must fail everywhere)
+            if self._held().isdisjoint(map(str.lower, re.findall(r"\w+", record.sql))):
+                return
+            told["plain_error"] = str(error)
+        for by in BY:
+            yield {**told, "by": by, **self._outcome(record.sql, by, wanted)}
+
+    def _held(self) -> set[str]:
+        return {_plain_name(table.name) for table in self._runtime.tables()}
+
+    def _outcome(self, sql: str, by: str, wanted: _Wanted | None) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        try:
+            if by == "leaf":
+                ours = self._delta.result(sql)
+            else:
+                os.chdir(self._delta.directory)
+                query = self._runtime.sql(sql)
+                told |= {"route": query.route, "reason": query.route_reason}
+                table = query.to_arrow_table()
+                ours = Result(table.schema, table.to_batches())
+        except Exception as error:  # noqa: BLE001 (likewise)
+            return told | {"error": str(error), "outcome": "fails" if wanted else "both fail"}
+        if wanted is None:
+            return told | {"outcome": "answers what the session refuses"}
+        if _columns(ours) != _columns(wanted.result):
+            difference = f"columns: {_columns(ours)} and {_columns(wanted.result)}"
+            return told | {"outcome": "differs", "difference": difference}
+        differs = wanted.differs(ours)
+        if differs is None:
+            return told | {"outcome": "same"}
+        return told | {"difference": differs, **self._judged(sql, ours, wanted)}
+
+    def _judged(self, sql: str, ours: Result, wanted: _Wanted) -> dict[str, Any]:
+        """Whether rows that differ had to be the same."""
+        if VOLATILE.search(sql):
+            return {"outcome": "volatile"}
+        try:
+            turned = self._turned.result(sql)
+            told = wanted.differs(turned)
+        except Exception as error:  # noqa: BLE001 (it's told)
+            return {"outcome": "differs", "turned": f"fails: {error}"}
+        if told is None:
+            return {"outcome": "differs", "turned": "the same as the judge"}
+        if wanted.is_sorted_otherwise(ours) and not (
+            wanted.has_other_rows(ours) and wanted.is_sorted_otherwise(turned)
+        ):
+            return {"outcome": "differs", "turned": told}
+        return {"outcome": "unstable", "turned": told}

@@ -1,0 +1,143 @@
+"""Rows as a Delta table of many files with small row groups, or as batches in another order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.types as kinds
+from deltalake import WriterProperties, write_deltalake
+
+FILES = 8
+ROW_GROUPS = 3
+PARTITIONS = 4
+BATCH_ROWS = 3
+MOST_BATCHES = 400
+
+# What a column of a Delta table without column mapping may not have in its name.
+_REFUSED_IN_NAMES = re.compile(r"[ ,;{}()\n\t=]")
+_KEPT = frozenset(
+    map(
+        str,
+        (
+            pa.bool_(),
+            pa.int8(),
+            pa.int16(),
+            pa.int32(),
+            pa.int64(),
+            pa.float32(),
+            pa.float64(),
+            pa.date32(),
+            pa.timestamp("us"),
+            pa.timestamp("us", "UTC"),
+        ),
+    )
+)
+_NEIGHBOURS = {
+    "uint8": pa.int16(),
+    "uint16": pa.int32(),
+    "uint32": pa.int64(),
+    "uint64": pa.int64(),
+    "halffloat": pa.float32(),
+    "date64[ms]": pa.date32(),
+}
+_TEXTS = frozenset({"string", "large_string", "string_view"})
+_BYTES = frozenset({"binary", "large_binary", "binary_view"})
+
+
+class NotHeld(Exception):
+    """Why a Delta table can't hold the rows."""
+
+
+def held(rows: pa.Table) -> pa.Table:
+    """The rows with Delta's types: their own, or the nearest that have every value.
+
+    Raises:
+        NotHeld: there are none.
+    """
+    names = [name.lower() for name in rows.schema.names]
+    if not names:
+        raise NotHeld("no columns")
+    if len(set(names)) < len(names):
+        raise NotHeld("two columns of one name")
+    if any(map(_REFUSED_IN_NAMES.search, names)) or "" in names:
+        raise NotHeld("a name that Delta refuses")
+    schema = pa.schema([pa.field(field.name, _held(field.type)) for field in rows.schema])
+    try:
+        return rows.cast(schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise NotHeld("values that the nearest types don't have") from error
+
+
+def _held(kind: pa.DataType) -> pa.DataType:
+    """The type of Delta that is `kind`, or the nearest."""
+    text = str(kind)
+    if text in _KEPT:
+        return kind
+    if text in _NEIGHBOURS:
+        return _NEIGHBOURS[text]
+    if text in _TEXTS:
+        return pa.string()
+    if text in _BYTES or kinds.is_fixed_size_binary(kind):
+        return pa.binary()
+    if kinds.is_decimal(kind) and kind.precision <= 38 and 0 <= kind.scale <= kind.precision:
+        return pa.decimal128(kind.precision, kind.scale)
+    if kinds.is_timestamp(kind) and kind.tz in (None, "UTC", "+00:00"):
+        return pa.timestamp("us", kind.tz and "UTC")
+    if kinds.is_dictionary(kind):
+        return _held(kind.value_type)
+    return _held_nested(kind)
+
+
+def _held_nested(kind: pa.DataType) -> pa.DataType:
+    if kinds.is_struct(kind) and kind.num_fields:
+        fields = [kind.field(i) for i in range(kind.num_fields)]
+        return pa.struct([pa.field(field.name, _held(field.type)) for field in fields])
+    if kinds.is_map(kind):
+        return pa.map_(_held(kind.key_type), _held(kind.item_type))
+    if kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind):
+        return pa.list_(_held(kind.value_type))
+    raise NotHeld(f"a column of {_NUMBERS.sub('', str(kind).partition('<')[0])}")
+
+
+_NUMBERS = re.compile(r"\(.*|\[.*")
+
+
+def write(path: Path, rows: pa.Table) -> None:
+    """Write the table anew: up to `FILES` files in the order of the rows, each of several row groups."""
+    file_rows = max(2, -(-len(rows) // FILES))
+    batches = rows.combine_chunks().to_batches(max_chunksize=file_rows)
+    write_deltalake(
+        path,
+        pa.RecordBatchReader.from_batches(rows.schema, batches),
+        mode="overwrite",
+        schema_mode="overwrite",
+        # Every batch is more than this, and so a file.
+        target_file_size=1,
+        writer_properties=WriterProperties(
+            max_row_group_size=-(-file_rows // ROW_GROUPS), compression="SNAPPY"
+        ),
+    )
+
+
+def turned(rows: pa.Table) -> list[list[pa.RecordBatch]]:
+    """The rows from the last to the first, as small batches over several partitions."""
+    size = max(BATCH_ROWS, len(rows) // MOST_BATCHES)
+    last_first = rows.take(pa.array(range(len(rows) - 1, -1, -1), pa.int64()))
+    batches = last_first.combine_chunks().to_batches(max_chunksize=size)
+    return [part or [_empty(rows)] for part in _dealt(batches)]
+
+
+def together(rows: pa.Table) -> list[list[pa.RecordBatch]]:
+    """The rows as they are, in one batch."""
+    return [rows.combine_chunks().to_batches() or [_empty(rows)]]
+
+
+def _dealt(batches: list[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    return (batches[start::PARTITIONS] for start in range(PARTITIONS))
+
+
+def _empty(rows: pa.Table) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], rows.schema)
