@@ -12,6 +12,7 @@ import dfd
 import pyarrow as pa
 from comparison import Result, difference, plain_result, sort_columns
 from contexts import equip, settings
+from dfd.explained import explained_change
 from slt import Record, records
 from upstream import crate, lay_out
 

@@ -59,4 +59,4 @@ def test_nearly_all_run_in_the_engine(outcomes: list[dict[str, Any]]) -> None:
 
 
 def test_the_others_are_those_of_the_golden_list(outcomes: list[dict[str, Any]]) -> None:
-    assert golden.changes(outcomes) == []
+    assert golden.SESSION.changes(outcomes) == []
