@@ -1,7 +1,7 @@
 """A file with its tables as Delta tables of many files, in small batches, in the engine and by the leaf.
 
-The judge is a plain session with the tables as the file makes them, of one batch: what DataFusion's own runner holds
-against the results that the file expects. Of columns without a type of Delta its tables get the nearest, too. What no
+The judge is a plain session with the tables as the file makes them, of one batch; whether it gives what the file
+expects is told, too. Of columns without a type of Delta its tables get the nearest, too. What no
 Delta table can hold stays as it is, and queries over no Delta table are left to `both_routes`.
 
 A result that differs is checked by a third session, of DataFusion alone with the same rows turned round in small
@@ -27,6 +27,7 @@ from comparison import Result, is_sorted, plain_result, row_difference, sort_col
 from contexts import equip, settings
 from datafusion import DataFrame, SessionConfig, SessionContext
 from delta_tables import NotHeld
+from expected import is_expected
 from slt import Record, records
 from upstream import crate, lay_out
 
@@ -194,6 +195,7 @@ class _DeltaForm:
                 return
             result = plain_result(self._judge.session, dataframe)
             wanted = _Wanted(result, sort_columns(dataframe), is_sorted(dataframe))
+            told["expected"] = is_expected(record, result)
         except Exception as error:  # noqa: BLE001 (what fails must fail everywhere)
             if self._held().isdisjoint(map(str.lower, re.findall(r"\w+", record.sql))):
                 return

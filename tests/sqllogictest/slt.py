@@ -1,7 +1,6 @@
 """Records of sqllogictest files, as far as DataFusion's own use the format.
 
-Expected results are read past: what is compared here are two routes of one query, not a route and a
-file. The format is that of sqllogictest-rs: a record ends at an empty line; `include` takes a glob beside
+The format is that of sqllogictest-rs: a record ends at an empty line; `include` takes a glob beside
 the including file; the message of an expected error may follow `----` and then ends at two empty lines.
 """
 
@@ -22,12 +21,14 @@ class FormatError(ValueError):
 
 @dataclass(frozen=True)
 class Record:
-    """One statement or query: where it stands, what kind it is, and its text."""
+    """One statement or query: where it stands, what kind it is, its text, and of a query what it gives."""
 
     file: str
     line: int
     kind: Literal["statement", "query"]
     sql: str
+    sort_mode: str = "nosort"
+    expected: tuple[str, ...] | None = None
 
     @property
     def returns_rows(self) -> bool:
@@ -139,16 +140,26 @@ def _records(root: Path, path: Path) -> Iterator[Record]:
 def _record(file: str, kind: str, rest: str, lines: _Lines) -> Record:
     number = lines.number
     fails = rest.startswith("error")
+    expected: tuple[str, ...] | None = None
     # The first line belongs to the text whatever it is.
     sql = [lines.take() or ""]
     for line in iter(lines.take, None):
         if not line.strip():
             break
         if line == "----":
-            lines.skip_until_two_empty() if fails else lines.until_empty()
+            if fails:
+                lines.skip_until_two_empty()
+            else:
+                expected = tuple(lines.until_empty())
             break
         sql.append(line)
     text = "\n".join(sql).strip()
     if not text:
         raise FormatError(f"{file}:{number}: a {kind} without text")
-    return Record(file, number, "query" if kind == "query" else "statement", text)
+    if kind != "query":
+        return Record(file, number, "statement", text)
+    sort_mode = next((word for word in rest.split()[1:2] if word in _SORT_MODES), "nosort")
+    return Record(file, number, "query", text, sort_mode, expected)
+
+
+_SORT_MODES = frozenset({"rowsort", "valuesort"})
