@@ -37,6 +37,7 @@ SMALL = {
 }
 BY = ("engine", "leaf")
 
+_WORD = re.compile(r"\w+")
 _SCAN = re.compile(r"TableScan: (\S+)")
 _KEYED = re.compile(r"\b(?:primary\s+key|unique)\b", re.IGNORECASE)
 _TEXT = re.compile(r"\b(?:large_string|string_view)\b")
@@ -125,6 +126,10 @@ def _columns(result: Result) -> list[tuple[str, str]]:
     ]
 
 
+def _words(sql: str) -> set[str]:
+    return set(map(str.lower, _WORD.findall(sql)))
+
+
 def _plain_name(name: str) -> str:
     return name.rpartition(".")[2].strip('"').lower()
 
@@ -138,22 +143,38 @@ class _DeltaForm:
         self._judge = _Side.of(_session(as_usual), directory / "judge", file)
         self._turned = _Side.of(_session(values), directory / "turned", file)
         self._delta = _Side.of(runtime.session, directory / "delta", file)
+        # What statements made, by the last part of the names.
+        self._waiting: dict[str, Record] = {}
         self._made = 0
 
     def statement(self, record: Record) -> Iterator[dict[str, Any]]:
-        """A statement has its effect, and what it made or changed is a Delta table afterwards."""
+        """A statement has its effect; what it changed has it as a Delta table, too."""
         changed = record.changed_table
         held = {_plain_name(table.name): table for table in self._runtime.tables()}
         if changed is not None and (table := held.get(_plain_name(changed))):
             if self._judge.effect(record.sql):
                 yield self._told(record, table.name, Path(table.uri.removeprefix("file://")))
             return
+        if record.drops:
+            for name in self._waiting.keys() & _words(record.sql):
+                del self._waiting[name]
+        elif changed is None:
+            yield from self._hold_named(record.sql)
         done = self._judge.effect(record.sql)
         self._turned.effect(record.sql)
         self._delta.effect(record.sql)
         if done and (made := record.made_table) is not None:
+            self._waiting[_plain_name(made)] = record
+
+    def _hold_named(self, sql: str) -> Iterator[dict[str, Any]]:
+        """Make Delta tables of those that a text may name for the first time since they were made.
+
+        Many files make a hundred tables and read a few.
+        """
+        for name in sorted(self._waiting.keys() & _words(sql)):
+            record = self._waiting.pop(name)
             self._made += 1
-            yield self._told(record, made, self._tables / str(self._made))
+            yield self._told(record, record.made_table or name, self._tables / str(self._made))
 
     def _told(self, record: Record, name: str, path: Path) -> dict[str, Any]:
         told: dict[str, Any] = {"file": record.file, "line": record.line, "sql": record.sql}
@@ -171,7 +192,10 @@ class _DeltaForm:
         Raises:
             NotHeld: why it stays as it is.
         """
-        result = self._judge.result(f"SELECT * FROM {name}")
+        try:
+            result = self._judge.result(f"SELECT * FROM {name}")
+        except Exception as error:
+            raise NotHeld("rows that can't be read") from error
         own = pa.Table.from_batches(result.batches, result.schema)
         rows = delta_tables.held(own)
         delta_tables.write(path, rows)
@@ -186,18 +210,20 @@ class _DeltaForm:
         """How a query over a Delta table came out in the engine, and by the leaf."""
         if golden.is_about_the_session(record.sql):
             return
+        yield from self._hold_named(record.sql)
         told: dict[str, Any] = {"file": record.file, "line": record.line, "sql": record.sql}
         wanted: _Wanted | None = None
         try:
             dataframe = self._judge.dataframe(record.sql)
-            scanned = set(map(_plain_name, _SCAN.findall(str(dataframe.logical_plan()))))
+            plan = dataframe.logical_plan().display_indent()
+            scanned = set(map(_plain_name, _SCAN.findall(plan)))
             if scanned.isdisjoint(self._held()):
                 return
             result = plain_result(self._judge.session, dataframe)
             wanted = _Wanted(result, sort_columns(dataframe), is_sorted(dataframe))
             told["expected"] = is_expected(record, result)
         except Exception as error:  # noqa: BLE001 (what fails must fail everywhere)
-            if self._held().isdisjoint(map(str.lower, re.findall(r"\w+", record.sql))):
+            if self._held().isdisjoint(_words(record.sql)):
                 return
             told["plain_error"] = str(error)
         for by in BY:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pyarrow.types as kinds
-from deltalake import WriterProperties, write_deltalake
+from deltalake import WriterProperties, convert_to_deltalake, write_deltalake
 
 FILES = 8
 ROW_GROUPS = 3
@@ -108,18 +109,26 @@ _NUMBERS = re.compile(r"\(.*|\[.*")
 def write(path: Path, rows: pa.Table) -> None:
     """Write the table anew: up to `FILES` files in the order of the rows, each of several row groups."""
     file_rows = max(2, -(-len(rows) // FILES))
-    batches = rows.combine_chunks().to_batches(max_chunksize=file_rows)
+    group_rows = -(-file_rows // ROW_GROUPS)
+    parts = [rows.slice(start, file_rows) for start in range(0, len(rows), file_rows)] or [rows]
+    if len(rows) == 0 or path.exists():
+        _commit_each(path, parts, group_rows)
+        return
+    path.mkdir(parents=True)
+    for number, part in enumerate(parts):
+        pq.write_table(part, path / f"{number:02}.parquet", row_group_size=group_rows)
+    # One commit with the statistics of the footers; a commit for each file takes five times as long.
+    convert_to_deltalake(path)
+
+
+def _commit_each(path: Path, parts: list[pa.Table], group_rows: int) -> None:
+    properties = WriterProperties(max_row_group_size=group_rows, compression="SNAPPY")
+    first, *others = parts
     write_deltalake(
-        path,
-        pa.RecordBatchReader.from_batches(rows.schema, batches),
-        mode="overwrite",
-        schema_mode="overwrite",
-        # Every batch is more than this, and so a file.
-        target_file_size=1,
-        writer_properties=WriterProperties(
-            max_row_group_size=-(-file_rows // ROW_GROUPS), compression="SNAPPY"
-        ),
+        path, first, mode="overwrite", schema_mode="overwrite", writer_properties=properties
     )
+    for part in others:
+        write_deltalake(path, part, mode="append", writer_properties=properties)
 
 
 def turned(rows: pa.Table) -> list[list[pa.RecordBatch]]:

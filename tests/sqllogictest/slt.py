@@ -47,6 +47,11 @@ class Record:
         found = _CHANGES.match(self.sql)
         return found["name"] if found else None
 
+    @property
+    def drops(self) -> bool:
+        """Whether the statement takes something out of the session."""
+        return bool(_DROPS.match(self.sql))
+
 
 _BLANK = r"(?:\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
 _READS = re.compile(
@@ -59,6 +64,7 @@ _WRITES = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+_DROPS = re.compile(_BLANK + r"drop\b", re.IGNORECASE | re.DOTALL)
 _NAME = r"(?P<name>{0}(?:\.{0})*)".format(r'(?:"(?:[^"]|"")*"|\w+)')
 _MAKES = re.compile(
     _BLANK + r"create\s+(?:or\s+replace\s+)?(?:temp(?:orary)?\s+|external\s+)?table\s+"
