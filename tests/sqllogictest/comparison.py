@@ -63,10 +63,16 @@ def difference(
 
 
 def row_difference(
-    ours: Result, theirs: Result, order: Sequence[int] = (), lists_in_any_order: bool = False
+    ours: Result,
+    theirs: Result,
+    order: Sequence[int] = (),
+    lists_in_any_order: bool = False,
+    rounds: bool = False,
 ) -> str | None:
-    """As `difference`, of the rows alone."""
+    """As `difference`, of the rows alone; `rounds` keeps 12 digits of floats, which don't tell how they were added."""
     mine, yours = ours.rows(), theirs.rows()
+    if rounds:
+        mine, yours = list(map(_rounded, mine)), list(map(_rounded, yours))
     if lists_in_any_order:
         mine, yours = list(map(_with_sorted_lists, mine)), list(map(_with_sorted_lists, yours))
     if len(mine) != len(yours):
@@ -177,8 +183,25 @@ def _with_sorted_lists(value: Any) -> Any:
     return tuple(map(_with_sorted_lists, value)) if type(value) is tuple else value
 
 
+def _rounded(value: Any) -> Any:
+    if isinstance(value, list):
+        return list(map(_rounded, value))
+    if type(value) is tuple:
+        return tuple(map(_rounded, value))
+    return value.rounded if isinstance(value, _Float) else value
+
+
+class _Float(str):
+    """The shortest text of a float."""
+
+    @property
+    def rounded(self) -> str:
+        value = float(self)
+        return "0" if abs(value) < 1e-12 else f"{value:.12g}"
+
+
 def _float(value: Any) -> str:
-    return repr(float(value))
+    return _Float(repr(float(value)))
 
 
 def _taken(inner: list[Any], indices: list[int | None]) -> list[Any]:

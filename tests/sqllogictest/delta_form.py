@@ -81,7 +81,8 @@ class _Side:
         """A statement has its effect or, False, none."""
         try:
             self.dataframe(sql).collect()
-        except Exception:  # noqa: BLE001 (many files try what must fail)
+        except BaseException as error:  # noqa: BLE001 (many files try what must fail)
+            _raise_unless_failed(error)
             return False
         return True
 
@@ -98,9 +99,9 @@ class _Wanted:
     keys: Sequence[int]
     is_sorted: bool
 
-    def differs(self, ours: Result) -> str | None:
+    def differs(self, ours: Result, rounds: bool = False) -> str | None:
         order = range(len(ours.schema)) if self.is_sorted else ()
-        return row_difference(ours, self.result, order)
+        return row_difference(ours, self.result, order, rounds=rounds)
 
     def is_sorted_otherwise(self, ours: Result) -> bool:
         return self._keys(ours) != self._keys(self.result)
@@ -124,6 +125,12 @@ def _columns(result: Result) -> list[tuple[str, str]]:
     return [
         (name, _BYTES.sub("binary", _TEXT.sub("string", kind))) for name, kind in result.columns()
     ]
+
+
+def _raise_unless_failed(error: BaseException) -> None:
+    """A panic is no `Exception`, and a session goes on after it."""
+    if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        raise error
 
 
 def _words(sql: str) -> set[str]:
@@ -194,7 +201,8 @@ class _DeltaForm:
         """
         try:
             result = self._judge.result(f"SELECT * FROM {name}")
-        except Exception as error:
+        except BaseException as error:
+            _raise_unless_failed(error)
             raise NotHeld("rows that can't be read") from error
         own = pa.Table.from_batches(result.batches, result.schema)
         rows = delta_tables.held(own)
@@ -222,7 +230,8 @@ class _DeltaForm:
             result = plain_result(self._judge.session, dataframe)
             wanted = _Wanted(result, sort_columns(dataframe), is_sorted(dataframe))
             told["expected"] = is_expected(record, result)
-        except Exception as error:  # noqa: BLE001 (what fails must fail everywhere)
+        except BaseException as error:  # noqa: BLE001 (what fails must fail everywhere)
+            _raise_unless_failed(error)
             if self._held().isdisjoint(_words(record.sql)):
                 return
             told["plain_error"] = str(error)
@@ -243,7 +252,8 @@ class _DeltaForm:
                 told |= {"route": query.route, "reason": query.route_reason}
                 table = query.to_arrow_table()
                 ours = Result(table.schema, table.to_batches())
-        except Exception as error:  # noqa: BLE001 (likewise)
+        except BaseException as error:  # noqa: BLE001 (likewise)
+            _raise_unless_failed(error)
             return told | {"error": str(error), "outcome": "fails" if wanted else "both fail"}
         if wanted is None:
             return told | {"outcome": "answers what the session refuses"}
@@ -259,10 +269,13 @@ class _DeltaForm:
         """Whether rows that differ had to be the same."""
         if VOLATILE.search(sql):
             return {"outcome": "volatile"}
+        if wanted.differs(ours, rounds=True) is None:
+            return {"outcome": "same but for how floats were added"}
         try:
             turned = self._turned.result(sql)
             told = wanted.differs(turned)
-        except Exception as error:  # noqa: BLE001 (it's told)
+        except BaseException as error:  # noqa: BLE001 (it's told)
+            _raise_unless_failed(error)
             return {"outcome": "differs", "turned": f"fails: {error}"}
         if told is None:
             return {"outcome": "differs", "turned": "the same as the judge"}

@@ -21,6 +21,7 @@ from typing import Any
 
 import both_routes
 import delta_form
+import dfd
 
 TIMEOUT_S = 600
 FORMS = {"routes": both_routes.run, "delta": delta_form.run}
@@ -41,6 +42,8 @@ def _in_this_process(run: Run, file: str, directory: Path) -> None:
 
 def main() -> None:
     form, directory, *files = sys.argv[1:]
+    # Imported at first use, which is here, before the forks, rather than in each of them.
+    _ = dfd.connect
     for number, file in enumerate(files):
         with warnings.catch_warnings():
             # The other threads are the allocator's, which knows of forks.
