@@ -22,6 +22,7 @@ import delta_tables
 import dfd
 import golden
 import pyarrow as pa
+import stand_in
 from both_routes import VOLATILE
 from comparison import Result, is_sorted, plain_result, row_difference, sort_columns
 from contexts import equip, settings
@@ -36,6 +37,7 @@ SMALL = {
     "datafusion.optimizer.repartition_file_min_size": "1",
 }
 BY = ("engine", "leaf")
+SAME = "the same"
 
 _WORD = re.compile(r"\w+")
 _SCAN = re.compile(r"TableScan: (\S+)")
@@ -66,6 +68,7 @@ class _Side:
     @classmethod
     def of(cls, session: SessionContext, directory: Path, file: str) -> _Side:
         side = cls(session, lay_out(directory, file))
+        stand_in.write(directory)
         os.chdir(side.directory)
         equip(session, file)
         return side
@@ -254,7 +257,10 @@ class _DeltaForm:
                 ours = Result(table.schema, table.to_batches())
         except BaseException as error:  # noqa: BLE001 (likewise)
             _raise_unless_failed(error)
-            return told | {"error": str(error), "outcome": "fails" if wanted else "both fail"}
+            told |= {"error": str(error)}
+            if wanted is None:
+                return told | {"outcome": "both fail"}
+            return told | {"outcome": "fails", "turned": self._told_of_turned(sql, wanted)[1]}
         if wanted is None:
             return told | {"outcome": "answers what the session refuses"}
         if _columns(ours) != _columns(wanted.result):
@@ -271,16 +277,20 @@ class _DeltaForm:
             return {"outcome": "volatile"}
         if wanted.differs(ours, rounds=True) is None:
             return {"outcome": "same but for how floats were added"}
-        try:
-            turned = self._turned.result(sql)
-            told = wanted.differs(turned)
-        except BaseException as error:  # noqa: BLE001 (it's told)
-            _raise_unless_failed(error)
-            return {"outcome": "differs", "turned": f"fails: {error}"}
-        if told is None:
-            return {"outcome": "differs", "turned": "the same as the judge"}
+        turned, told = self._told_of_turned(sql, wanted)
+        if turned is None or told == SAME:
+            return {"outcome": "differs", "turned": told}
         if wanted.is_sorted_otherwise(ours) and not (
             wanted.has_other_rows(ours) and wanted.is_sorted_otherwise(turned)
         ):
             return {"outcome": "differs", "turned": told}
         return {"outcome": "unstable", "turned": told}
+
+    def _told_of_turned(self, sql: str, wanted: _Wanted) -> tuple[Result | None, str]:
+        """What the rows turned round give, and how that differs."""
+        try:
+            turned = self._turned.result(sql)
+            return turned, wanted.differs(turned) or SAME
+        except BaseException as error:  # noqa: BLE001 (it's told)
+            _raise_unless_failed(error)
+            return None, f"fails: {error}"

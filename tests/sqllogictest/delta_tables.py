@@ -97,9 +97,14 @@ def _held_nested(kind: pa.DataType) -> pa.DataType:
         fields = [kind.field(i) for i in range(kind.num_fields)]
         return pa.struct([pa.field(field.name, _held(field.type)) for field in fields])
     if kinds.is_map(kind):
-        return pa.map_(_held(kind.key_type), _held(kind.item_type))
+        entry = (
+            pa.field("key", _held(kind.key_type), False),
+            pa.field("value", _held(kind.item_type)),
+        )
+        return pa.map_(*entry)
     if kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind):
-        return pa.list_(_held(kind.value_type))
+        # Delta's name for it, where DataFusion's own lists have `item`.
+        return pa.list_(pa.field("element", _held(kind.value_type)))
     raise NotHeld(f"a column of {_NUMBERS.sub('', str(kind).partition('<')[0])}")
 
 

@@ -73,8 +73,8 @@ HELD: list[tuple[pa.DataType, Any, pa.DataType]] = [
         pa.timestamp("us", "UTC"),
     ),
     (pa.dictionary(pa.int8(), pa.utf8()), "a", pa.utf8()),
-    (pa.list_(pa.uint8(), 1), [1], pa.list_(pa.int16())),
-    (pa.large_list(pa.large_utf8()), ["a"], pa.list_(pa.utf8())),
+    (pa.list_(pa.uint8(), 1), [1], pa.list_(pa.field("element", pa.int16()))),
+    (pa.large_list(pa.large_utf8()), ["a"], pa.list_(pa.field("element", pa.utf8()))),
     (pa.struct([("x", pa.uint16())]), {"x": 7}, pa.struct([("x", pa.int32())])),
     (pa.map_(pa.utf8(), pa.uint8()), [("a", 1)], pa.map_(pa.utf8(), pa.int16())),
 ]
