@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -138,10 +139,12 @@ def _commit_each(path: Path, parts: list[pa.Table], group_rows: int) -> None:
 
 def turned(rows: pa.Table) -> list[list[pa.RecordBatch]]:
     """The rows from the last to the first, as small batches over several partitions."""
-    size = max(BATCH_ROWS, len(rows) // MOST_BATCHES)
-    last_first = rows.take(pa.array(range(len(rows) - 1, -1, -1), pa.int64()))
-    batches = last_first.combine_chunks().to_batches(max_chunksize=size)
-    return [part or [_empty(rows)] for part in _dealt(batches)]
+    return _dealt(rows, range(len(rows) - 1, -1, -1))
+
+
+def shuffled(rows: pa.Table, seed: int) -> list[list[pa.RecordBatch]]:
+    """The rows in an order that follows from the seed, as small batches over several partitions."""
+    return _dealt(rows, random.Random(seed).sample(range(len(rows)), len(rows)))
 
 
 def together(rows: pa.Table) -> list[list[pa.RecordBatch]]:
@@ -149,8 +152,11 @@ def together(rows: pa.Table) -> list[list[pa.RecordBatch]]:
     return [rows.combine_chunks().to_batches() or [_empty(rows)]]
 
 
-def _dealt(batches: list[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
-    return (batches[start::PARTITIONS] for start in range(PARTITIONS))
+def _dealt(rows: pa.Table, order: Sequence[int]) -> list[list[pa.RecordBatch]]:
+    size = max(BATCH_ROWS, len(rows) // MOST_BATCHES)
+    ordered = rows.take(pa.array(order, pa.int64())).combine_chunks()
+    batches = ordered.to_batches(max_chunksize=size)
+    return [batches[start::PARTITIONS] or [_empty(rows)] for start in range(PARTITIONS)]
 
 
 def _empty(rows: pa.Table) -> pa.RecordBatch:

@@ -51,6 +51,8 @@ def test_rows_turned_round_are_the_same_in_small_batches() -> None:
     parts = delta_tables.turned(ROWS)
     assert len(parts) == delta_tables.PARTITIONS
     assert {batch.num_rows for part in parts for batch in part} == {2, 3}
+    mixed = delta_tables.shuffled(ROWS, 1)
+    assert mixed == delta_tables.shuffled(ROWS, 1) != delta_tables.shuffled(ROWS, 2)
     assert parts[0][0].column(0).to_pylist() == [1, 2, 3]
     rows = pa.Table.from_batches([batch for part in parts for batch in part])
     assert rows.sort_by("n").column("n").equals(ROWS.sort_by("n").column("n"))
