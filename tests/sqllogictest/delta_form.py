@@ -175,7 +175,8 @@ class _DeltaForm:
         if record.drops:
             for name in self._waiting.keys() & _words(record.sql):
                 del self._waiting[name]
-        elif changed is None:
+        # What a COPY names may be the place of a table that has no rows yet.
+        elif changed is None and not record.copies:
             yield from self._hold_named(record.sql)
         done = self._judge.effect(record.sql)
         self._turned.effect(record.sql)

@@ -52,6 +52,11 @@ class Record:
         """Whether the statement takes something out of the session."""
         return bool(_DROPS.match(self.sql))
 
+    @property
+    def copies(self) -> bool:
+        """Whether the statement writes files."""
+        return bool(_COPIES.match(self.sql))
+
 
 _BLANK = r"(?:\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
 _READS = re.compile(
@@ -64,6 +69,7 @@ _WRITES = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+_COPIES = re.compile(_BLANK + r"copy\b", re.IGNORECASE | re.DOTALL)
 _DROPS = re.compile(_BLANK + r"drop\b", re.IGNORECASE | re.DOTALL)
 _NAME = r"(?P<name>{0}(?:\.{0})*)".format(r'(?:"(?:[^"]|"")*"|\w+)')
 _MAKES = re.compile(
