@@ -229,7 +229,7 @@ class _DeltaForm:
     def _as_read(self, name: str, rows: pa.Table) -> pa.Table:
         """The rows with the types that the Delta table has in a session, whose texts are views."""
         try:
-            return rows.cast(self._delta.session.table(name).schema())
+            return rows.cast(self._delta.dataframe(f"SELECT * FROM {name}").schema())
         except pa.ArrowNotImplementedError:
             return rows
 

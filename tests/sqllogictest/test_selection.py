@@ -44,14 +44,12 @@ OVER_DELTA = (
     "aggregates_topk.slt",
     "array_agg.slt",
     "distinct_on.slt",
-    "join_disable_repartition_joins.slt",
     "limit.slt",
     "order.slt",
     "sort_merge_join.slt",
     "subquery_sort.slt",
     "topk.slt",
     "union.slt",
-    "window.slt",
     "window_topn.slt",
 )
 
