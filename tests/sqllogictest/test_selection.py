@@ -47,7 +47,6 @@ OVER_DELTA = (
     "limit.slt",
     "order.slt",
     "sort_merge_join.slt",
-    "subquery_sort.slt",
     "topk.slt",
     "union.slt",
     "window_topn.slt",
