@@ -124,7 +124,15 @@ def summary_of_delta(outcomes: Sequence[dict[str, Any]]) -> str:
         counted = Counter(told["outcome"] for told in told_of)
         named = ", ".join(f"{count:,} {name}" for name, count in counted.most_common())
         lines.append(f"{len(told_of):,} {what}: {named}.")
-    return "\n".join([*lines, f"In the engine: {_share_text(outcomes, False)}."])
+    expected = Counter(told.get("expected") for told in outcomes if told.get("by") == "engine")
+    return "\n".join(
+        [
+            *lines,
+            f"In the engine: {_share_text(outcomes, False)}.",
+            f"Of the judge's results {expected[True]:,} are as the files expect, {expected[False]:,} not:"
+            " data that the crate lacks, the nearest types.",
+        ]
+    )
 
 
 def main() -> int:
