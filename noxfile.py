@@ -436,9 +436,14 @@ def bench_commits(session: nox.Session) -> None:
 
 @nox.session(python=CURRENT)
 def sqllogictest(session: nox.Session) -> None:
-    """All of DataFusion's own test files on both routes. The tests run a selection of them."""
+    """All of DataFusion's own test files, with their own tables and with Delta tables; `-- --form delta` one of both.
+
+    The tests run a selection of them.
+    """
     _install(session, "dfd", *_test_group("dfd"))
-    session.run("python", "tests/sqllogictest/suite.py", *session.posargs)
+    forms = [[]] if "--form" in session.posargs else [["--form", "routes"], ["--form", "delta"]]
+    for form in forms:
+        session.run("python", "tests/sqllogictest/suite.py", *form, *session.posargs)
 
 
 @nox.session(python=CURRENT)

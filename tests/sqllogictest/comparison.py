@@ -13,8 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as kinds
-from datafusion import DataFrame
-from datafusion.expr import Limit, Sort
+from datafusion import DataFrame, SessionContext
+from datafusion.expr import Limit, Projection, Sort
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,36 @@ class Result:
         return found
 
 
+def plain_result(session: SessionContext, dataframe: DataFrame) -> Result:
+    """The rows of a DataFrame, and its columns also where it has no rows."""
+    batches = [pa.record_batch(batch) for batch in dataframe.collect()]
+    if batches:
+        return Result(batches[0].schema, batches)
+    # The DataFrame's own schema is that before coercion.
+    plan = dataframe.optimized_logical_plan()
+    return Result(session.create_dataframe_from_logical_plan(plan).schema(), [])
+
+
 def difference(
     ours: Result, theirs: Result, order: Sequence[int] = (), lists_in_any_order: bool = False
 ) -> str | None:
     """What differs between two results, or None; `order` numbers the columns they are sorted by."""
     if ours.columns() != theirs.columns():
         return f"columns: {ours.columns()} and {theirs.columns()}"
+    return row_difference(ours, theirs, order, lists_in_any_order)
+
+
+def row_difference(
+    ours: Result,
+    theirs: Result,
+    order: Sequence[int] = (),
+    lists_in_any_order: bool = False,
+    rounds: bool = False,
+) -> str | None:
+    """As `difference`, of the rows alone; `rounds` keeps 12 digits of floats, which don't tell how they were added."""
     mine, yours = ours.rows(), theirs.rows()
+    if rounds:
+        mine, yours = list(map(_rounded, mine)), list(map(_rounded, yours))
     if lists_in_any_order:
         mine, yours = list(map(_with_sorted_lists, mine)), list(map(_with_sorted_lists, yours))
     if len(mine) != len(yours):
@@ -83,6 +106,14 @@ def sort_columns(dataframe: DataFrame) -> list[int]:
             break
         found.append(names.index(name))
     return found
+
+
+def is_sorted(dataframe: DataFrame) -> bool:
+    """Whether an ORDER BY is the outermost of the query, also by what isn't in its result."""
+    plan = dataframe.logical_plan()
+    while isinstance(plan.to_variant(), (Limit, Projection)):
+        plan = plan.inputs()[0]
+    return isinstance(plan.to_variant(), Sort)
 
 
 def type_text(kind: pa.DataType) -> str:
@@ -152,8 +183,25 @@ def _with_sorted_lists(value: Any) -> Any:
     return tuple(map(_with_sorted_lists, value)) if type(value) is tuple else value
 
 
+def _rounded(value: Any) -> Any:
+    if isinstance(value, list):
+        return list(map(_rounded, value))
+    if type(value) is tuple:
+        return tuple(map(_rounded, value))
+    return value.rounded if isinstance(value, _Float) else value
+
+
+class _Float(str):
+    """The shortest text of a float."""
+
+    @property
+    def rounded(self) -> str:
+        value = float(self)
+        return "0" if abs(value) < 1e-12 else f"{value:.12g}"
+
+
 def _float(value: Any) -> str:
-    return repr(float(value))
+    return _Float(repr(float(value)))
 
 
 def _taken(inner: list[Any], indices: list[int | None]) -> list[Any]:

@@ -1,7 +1,6 @@
 """Records of sqllogictest files, as far as DataFusion's own use the format.
 
-Expected results are read past: what is compared here are two routes of one query, not a route and a
-file. The format is that of sqllogictest-rs: a record ends at an empty line; `include` takes a glob beside
+The format is that of sqllogictest-rs: a record ends at an empty line; `include` takes a glob beside
 the including file; the message of an expected error may follow `----` and then ends at two empty lines.
 """
 
@@ -22,17 +21,41 @@ class FormatError(ValueError):
 
 @dataclass(frozen=True)
 class Record:
-    """One statement or query: where it stands, what kind it is, and its text."""
+    """One statement or query: where it stands, what kind it is, its text, and of a query what it gives."""
 
     file: str
     line: int
     kind: Literal["statement", "query"]
     sql: str
+    sort_mode: str = "nosort"
+    expected: tuple[str, ...] | None = None
 
     @property
     def returns_rows(self) -> bool:
         """Whether the text only reads, so that running it again changes nothing."""
         return bool(_READS.match(self.sql)) and not _WRITES.match(self.sql)
+
+    @property
+    def made_table(self) -> str | None:
+        """The table that the statement makes, as it names it; None of an unbounded one."""
+        found = _MAKES.match(self.sql)
+        return found["name"] if found else None
+
+    @property
+    def changed_table(self) -> str | None:
+        """The table whose rows the statement changes, as it names it."""
+        found = _CHANGES.match(self.sql)
+        return found["name"] if found else None
+
+    @property
+    def drops(self) -> bool:
+        """Whether the statement takes something out of the session."""
+        return bool(_DROPS.match(self.sql))
+
+    @property
+    def copies(self) -> bool:
+        """Whether the statement writes files."""
+        return bool(_COPIES.match(self.sql))
 
 
 _BLANK = r"(?:\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
@@ -43,6 +66,21 @@ _READS = re.compile(
 _WRITES = re.compile(
     _BLANK + r"(?:explain\s+analyze\s+(?:verbose\s+)?(?:insert|copy|create|update|delete)\b"
     r"|select\b.*\binto\s+\w+\s+from\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+_COPIES = re.compile(_BLANK + r"copy\b", re.IGNORECASE | re.DOTALL)
+_DROPS = re.compile(_BLANK + r"drop\b", re.IGNORECASE | re.DOTALL)
+_NAME = r"(?P<name>{0}(?:\.{0})*)".format(r'(?:"(?:[^"]|"")*"|\w+)')
+_MAKES = re.compile(
+    _BLANK + r"create\s+(?:or\s+replace\s+)?(?:temp(?:orary)?\s+|external\s+)?table\s+"
+    r"(?:if\s+not\s+exists\s+)?" + _NAME,
+    re.IGNORECASE | re.DOTALL,
+)
+_CHANGES = re.compile(
+    _BLANK + r"(?:explain\s+analyze\s+(?:verbose\s+)?)?"
+    r"(?:insert\s+(?:into|overwrite)\s+(?:table\s+)?|update\s+|delete\s+from\s+"
+    r"|truncate\s+table\s+|merge\s+into\s+)" + _NAME,
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -114,16 +152,26 @@ def _records(root: Path, path: Path) -> Iterator[Record]:
 def _record(file: str, kind: str, rest: str, lines: _Lines) -> Record:
     number = lines.number
     fails = rest.startswith("error")
+    expected: tuple[str, ...] | None = None
     # The first line belongs to the text whatever it is.
     sql = [lines.take() or ""]
     for line in iter(lines.take, None):
         if not line.strip():
             break
         if line == "----":
-            lines.skip_until_two_empty() if fails else lines.until_empty()
+            if fails:
+                lines.skip_until_two_empty()
+            else:
+                expected = tuple(lines.until_empty())
             break
         sql.append(line)
     text = "\n".join(sql).strip()
     if not text:
         raise FormatError(f"{file}:{number}: a {kind} without text")
-    return Record(file, number, "query" if kind == "query" else "statement", text)
+    if kind != "query":
+        return Record(file, number, "statement", text)
+    sort_mode = next((word for word in rest.split()[1:2] if word in _SORT_MODES), "nosort")
+    return Record(file, number, "query", text, sort_mode, expected)
+
+
+_SORT_MODES = frozenset({"rowsort", "valuesort"})

@@ -1,4 +1,4 @@
-"""A fast selection of DataFusion's own files: both routes give the same.
+"""A fast selection of DataFusion's own files: both routes give the same, and so they do over Delta tables.
 
 Every file runs by `nox -s sqllogictest` (`suite.py`).
 """
@@ -40,6 +40,17 @@ SELECTION = (
     "union_function.slt",
     "unnest.slt",
 )
+OVER_DELTA = (
+    "aggregates_topk.slt",
+    "array_agg.slt",
+    "distinct_on.slt",
+    "limit.slt",
+    "order.slt",
+    "sort_merge_join.slt",
+    "topk.slt",
+    "union.slt",
+    "window_topn.slt",
+)
 
 
 @pytest.fixture(scope="module")
@@ -59,4 +70,29 @@ def test_nearly_all_run_in_the_engine(outcomes: list[dict[str, Any]]) -> None:
 
 
 def test_the_others_are_those_of_the_golden_list(outcomes: list[dict[str, Any]]) -> None:
-    assert golden.changes(outcomes) == []
+    assert golden.SESSION.changes(outcomes) == []
+
+
+@pytest.fixture(scope="module")
+def over_delta() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = suite.run(OVER_DELTA, "delta")
+    return found
+
+
+def test_both_routes_give_the_same_over_delta_tables(over_delta: list[dict[str, Any]]) -> None:
+    assert suite.wrong(over_delta, "delta") == []
+
+
+def test_the_tables_that_no_delta_table_holds_are_those_of_the_golden_list(
+    over_delta: list[dict[str, Any]],
+) -> None:
+    assert golden.DELTA.changes(over_delta) == []
+
+
+def test_every_file_has_queries_over_delta_tables_that_the_engine_runs(
+    over_delta: list[dict[str, Any]],
+) -> None:
+    engine, of = suite.engine_share(over_delta)
+    assert engine >= suite.AT_LEAST * of > 0
+    same = {told["suite"] for told in over_delta if told["outcome"] == "same"}
+    assert same == set(OVER_DELTA)

@@ -56,9 +56,9 @@ def test_reads_statements_and_queries_in_order(tmp_path: Path) -> None:
     assert list(records(tmp_path, "file.slt")) == [
         Record("part.slt.part", 1, "statement", "SET a = 1"),
         Record("file.slt", 4, "statement", "CREATE TABLE t AS\nVALUES (1)"),
-        Record("file.slt", 8, "query", "-- first\nSELECT 1"),
+        Record("file.slt", 8, "query", "-- first\nSELECT 1", "rowsort", ("1",)),
         Record("file.slt", 14, "query", "SELECT no"),
-        Record("file.slt", 29, "query", "SELECT 'ours'"),
+        Record("file.slt", 29, "query", "SELECT 'ours'", "nosort", ()),
         Record("file.slt", 33, "statement", "DROP TABLE u"),
     ]
 
@@ -85,3 +85,28 @@ def test_what_the_format_lacks_is_refused(tmp_path: Path) -> None:
 )
 def test_what_only_reads(sql: str, reads: bool) -> None:
     assert Record("f", 1, "query", sql).returns_rows is reads
+
+
+@pytest.mark.parametrize(
+    ("sql", "made", "changed"),
+    [
+        ("CREATE TABLE t AS SELECT 1", "t", None),
+        ('-- why\ncreate or replace table if not exists a."b.C"(x int)', 'a."b.C"', None),
+        ("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 'f'", "t", None),
+        ("CREATE UNBOUNDED EXTERNAL TABLE t STORED AS CSV LOCATION 'f'", None, None),
+        ("CREATE VIEW t AS SELECT 1", None, None),
+        ("INSERT INTO t SELECT 1", None, "t"),
+        ("insert overwrite table t values (1)", None, "t"),
+        ("explain analyze insert into t values (1)", None, "t"),
+        ("UPDATE s.t SET a = 1", None, "s.t"),
+        ("DELETE FROM t WHERE a", None, "t"),
+        ("TRUNCATE TABLE t", None, "t"),
+        ("MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE", None, "t"),
+        ("SELECT 'delete from t'", None, None),
+    ],
+)
+def test_the_table_that_a_statement_makes_or_changes(
+    sql: str, made: str | None, changed: str | None
+) -> None:
+    record = Record("f", 1, "statement", sql)
+    assert (record.made_table, record.changed_table) == (made, changed)

@@ -94,6 +94,22 @@ def test_a_table_that_was_replaced_in_sql_is_not_brought_back(
     assert count(runtime) == 5
 
 
+def test_names_keep_their_case_where_the_session_keeps_it(runtime: dfd.Runtime, uri: Path) -> None:
+    assert runtime.unregister("t")
+    runtime.session.sql("set datafusion.sql_parser.enable_ident_normalization = false")
+    runtime.register("T", uri)
+    wanted = runtime.sql('select * from "T"').to_arrow_table()
+    assert wanted.num_rows > 0
+    assert runtime.sql("select * from T").to_arrow_table() == wanted
+    with pytest.raises(dfd.QueryError, match="not found"):
+        runtime.sql("select * from t")
+    runtime.session.sql("reset datafusion.sql_parser.enable_ident_normalization")
+    runtime.register("T", uri)
+    assert runtime.sql("select * from t").to_arrow_table() == wanted
+    assert runtime.unregister('"T"')
+    assert runtime.unregister("T")
+
+
 def test_a_registered_table_takes_the_place_of_any_other(
     runtime: dfd.Runtime, uri: Path, tmp_path: Path
 ) -> None:

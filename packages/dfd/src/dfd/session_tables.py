@@ -12,7 +12,10 @@ from datafusion import SessionContext
 
 from dfd.table_reference import TableReference, refused
 
-_DEFAULT = re.compile(r"datafusion\.catalog\.default_(catalog|schema) = (.*)")
+_NAMING = re.compile(
+    r"datafusion\.(catalog\.default_catalog|catalog\.default_schema"
+    r"|sql_parser\.enable_ident_normalization) = (.*)"
+)
 
 
 class RegisteredTable(msgspec.Struct, frozen=True):
@@ -43,9 +46,14 @@ class SessionTables:
         Raises:
             ConfigurationError: it is no name of a table, or of a schema that isn't there.
         """
-        # `SET` may have changed the defaults; a session tells its settings without a query only so.
-        defaults = dict(_DEFAULT.findall(repr(self._session_context)))
-        reference = TableReference.parse(name, defaults["catalog"], defaults["schema"])
+        # `SET` may have changed them; a session tells its settings without a query only so.
+        settings = dict(_NAMING.findall(repr(self._session_context)))
+        reference = TableReference.parse(
+            name,
+            settings["catalog.default_catalog"],
+            settings["catalog.default_schema"],
+            folds_case=settings["sql_parser.enable_ident_normalization"] == "true",
+        )
         if not self._has_schema(reference):
             where = f"{reference.catalog}.{reference.schema}"
             raise refused(name, f"there is no schema {where!r}")

@@ -22,8 +22,11 @@ class TableReference(msgspec.Struct, frozen=True):
     table: str
 
     @classmethod
-    def parse(cls, name: str, catalog: str, schema: str) -> TableReference:
+    def parse(cls, name: str, catalog: str, schema: str, folds_case: bool = True) -> TableReference:
         """Resolve a name as DataFusion does; `catalog` and `schema` are of names that have none.
+
+        `folds_case` is DataFusion's `enable_ident_normalization`: without it plain identifiers stay as
+        they stand.
 
         What is no identifier and has neither dots nor quotes, like `daily-2024`, is a table's name as
         it stands; SQL then writes it in double quotes.
@@ -35,7 +38,7 @@ class TableReference(msgspec.Struct, frozen=True):
             raise refused(name)
         text = name.strip()
         if _NAME.fullmatch(text):
-            parts = [_identifier(part) for part in re.findall(_PART, text)]
+            parts = [_identifier(part, folds_case) for part in re.findall(_PART, text)]
         elif not re.search('[."`]', text):
             parts = [text]
         else:
@@ -60,11 +63,11 @@ def refused(name: object, why: str = "that is no name of a table") -> Configurat
     )
 
 
-def _identifier(part: str) -> str:
+def _identifier(part: str, folds_case: bool) -> str:
     quote = part[0]
     if quote in '"`':
         return part[1:-1].replace(quote * 2, quote)
-    return part.translate(_ASCII_LOWER)
+    return part.translate(_ASCII_LOWER) if folds_case else part
 
 
 def _quoted(part: str) -> str:
