@@ -2,6 +2,8 @@
 
 mod cooperative_joins;
 mod exact_comparisons;
+mod float_bounds;
+mod forget_constants;
 mod reapply_filters;
 mod row_filters;
 mod string_views;
@@ -15,9 +17,13 @@ pub(crate) use exact_comparisons::exact_comparisons;
 pub(crate) use reapply_filters::reapply_filters;
 pub(crate) use string_views::with_string_views;
 
-/// DataFusion's own physical rules, and then the engine's.
+/// What mends the planner's assumptions, DataFusion's own physical rules, and then the engine's.
 pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    let mut rules = PhysicalOptimizer::new().rules;
+    let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![
+        Arc::new(float_bounds::FloatBounds),
+        Arc::new(forget_constants::ForgetConstants),
+    ];
+    rules.extend(PhysicalOptimizer::new().rules);
     rules.push(Arc::new(row_filters::RowFilters));
     rules.push(Arc::new(cooperative_joins::CooperativeJoins));
     rules
