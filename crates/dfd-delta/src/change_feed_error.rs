@@ -1,5 +1,7 @@
 //! Why a change feed can't be read.
 
+use crate::error_fields::ErrorFields;
+
 /// What is wrong with a range of versions.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeFeedError {
@@ -107,4 +109,41 @@ pub struct ChangesGone {
     pub path: String,
     /// The version.
     pub version: u64,
+}
+
+impl ChangeFeedError {
+    /// What a program can read of it.
+    pub fn fields(&self) -> ErrorFields {
+        let (version, path, column) = match self {
+            Self::AfterNewest { first, .. } | Self::EndsBeforeStart { first, .. } => {
+                (Some(*first), None, None)
+            }
+            Self::NotEnabled { version }
+            | Self::Cleaned { version, .. }
+            | Self::NoCommit { version }
+            | Self::Malformed { version, .. }
+            | Self::SchemaChanged { version, .. }
+            | Self::NoTimestamp { version } => (Some(*version), None, None),
+            Self::NoPartitionValues { path, version }
+            | Self::DeletionVector { path, version, .. } => (Some(*version), Some(path), None),
+            Self::ReservedColumn { name } => (None, None, Some(name)),
+        };
+        ErrorFields {
+            version,
+            path: path.cloned(),
+            column: column.cloned(),
+            ..ErrorFields::default()
+        }
+    }
+}
+
+impl ChangesGone {
+    /// What a program can read of it.
+    pub fn fields(&self) -> ErrorFields {
+        ErrorFields {
+            version: Some(self.version),
+            path: Some(self.path.clone()),
+            ..ErrorFields::default()
+        }
+    }
 }

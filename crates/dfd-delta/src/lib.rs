@@ -19,6 +19,7 @@
 mod change_feed;
 mod change_feed_error;
 mod error;
+mod error_fields;
 mod files;
 mod log;
 mod log_store;
@@ -34,7 +35,8 @@ mod url_names;
 
 pub use change_feed::ChangeFeed;
 pub use change_feed_error::{ChangeFeedError, ChangesGone};
-pub use error::Error;
+pub use error::{Error, cast, causes, told};
+pub use error_fields::ErrorFields;
 pub use files::parquet_metadata::{CREATED_BY, without_bounds};
 pub use log::{
     ActiveFile, ActiveFiles, Add, Commit, CommitInfo, Fields, LoggedCommit, TableDefinition,
@@ -46,6 +48,7 @@ pub use plan_codec::filter_codec::FilterCodec;
 pub use plan_codec::registry::RegistrationScope;
 pub use scan::builder::with_types;
 pub use scan::comparisons::exact_comparisons;
+pub use scan::located_files::LocatedFiles;
 pub use scan::opaque_exec::DeltaScanExec;
 pub use scan::opaque_table::OpaqueTable;
 pub use scan::projection::widened_projection;

@@ -54,7 +54,7 @@ fn in_memory(
 /// The log can't be read.
 pub async fn history(snapshot: &TableSnapshot) -> Result<OpaqueTable, Error> {
     let uri = snapshot.location().url();
-    let failed = |error: object_store::Error| Error::table(uri, error.into());
+    let failed = |error: object_store::Error| Error::table(uri, error);
     let root = Path::from_url_path(uri.path()).map_err(|error| failed(error.into()))?;
     let store = snapshot.location().store();
     let listed: Vec<_> = store

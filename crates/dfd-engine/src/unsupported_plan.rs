@@ -4,6 +4,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan};
+use dfd_delta::told;
 
 use crate::schema_mismatch::SchemaMismatch;
 
@@ -11,7 +12,7 @@ use crate::schema_mismatch::SchemaMismatch;
 #[derive(Debug, thiserror::Error)]
 pub enum UnsupportedPlan {
     /// The bytes hold what only the foreign session knows.
-    #[error("the plan can't be read: {0}")]
+    #[error("the plan can't be read: {}", told(.0))]
     Unreadable(#[source] DataFusionError),
     /// Statements belong to the session.
     #[error("{0} runs in the session")]
@@ -23,7 +24,7 @@ pub enum UnsupportedPlan {
     #[error("{0} may be the function of datafusion.functions.spark, and the plan doesn't say")]
     AmbiguousFunction(String),
     /// Planning failed.
-    #[error("the plan can't be planned: {0}")]
+    #[error("the plan can't be planned: {}", told(.0))]
     Unplannable(#[source] DataFusionError),
     /// The plan would give something else than the foreign session's would.
     #[error("the plan comes back with another schema: {0}")]

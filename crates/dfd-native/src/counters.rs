@@ -31,5 +31,5 @@ pub(crate) fn cache_stats() -> HashMap<&'static str, HashMap<&'static str, usize
 /// The statistics of the caches as a table.
 #[pyfunction]
 pub(crate) fn cache_table(py: Python<'_>) -> PyResult<LogTable> {
-    LogTable::made(py, dfd_delta::caches())
+    LogTable::made(py, dfd_delta::caches)
 }

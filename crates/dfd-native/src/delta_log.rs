@@ -6,8 +6,8 @@ use dfd_delta::{At, Error, TableSnapshot};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::support::errors;
 use crate::support::location::location;
+use crate::support::{errors, polling};
 
 /// Files of one version.
 #[pyclass(module = "dfd_native", frozen)]
@@ -37,7 +37,7 @@ impl ActiveFiles {
 
     /// Those of these paths.
     fn only(&self, py: Python<'_>, paths: Vec<String>) -> PyResult<Self> {
-        let found = py.detach(|| self.0.only(&paths));
+        let found = polling::detached(py, || self.0.only(&paths));
         found.map(Self).map_err(|error| errors::table(py, &error))
     }
 }
@@ -53,7 +53,7 @@ pub(crate) fn active_files(
 ) -> PyResult<ActiveFiles> {
     let at = version.map_or(At::Newest, At::Version);
     let location = location(py, uri, &options)?;
-    let found: Result<_, Error> = py.detach(|| {
+    let found: Result<_, Error> = polling::detached(py, || {
         let snapshot = dfd_runtime::block_on(TableSnapshot::open(location, at))??;
         snapshot.active_files()
     });
@@ -91,7 +91,7 @@ pub(crate) fn misread_columns(
     predicate: Option<&str>,
 ) -> PyResult<BTreeMap<String, String>> {
     let location = location(py, uri, &options)?;
-    let found: Result<_, Error> = py.detach(|| {
+    let found: Result<_, Error> = polling::detached(py, || {
         dfd_runtime::block_on(async {
             let snapshot = TableSnapshot::open(location, At::Version(version)).await?;
             snapshot.misread_columns(predicate).await

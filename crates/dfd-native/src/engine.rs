@@ -1,7 +1,6 @@
 //! Plans of a session, run in dfd's own DataFusion.
 
 use std::collections::{HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,13 +105,13 @@ impl Engine {
             let work = self
                 .0
                 .plan(bytes, codec, config, expected.as_deref(), &ambiguous);
-            catch_unwind(AssertUnwindSafe(|| dfd_runtime::block_on(work)))
+            dfd_runtime::block_on(work)
         });
         match planned {
-            Ok(Ok(Ok(query))) => Ok(EngineRun::new(query, expected, session.clone().unbind())),
-            Ok(Ok(Err(unsupported))) => Err(errors::refusal(py, &unsupported.to_string())),
-            Ok(Err(error)) => Err(errors::table(py, &error)),
-            Err(_) => Err(errors::refusal(py, "planning it panicked")),
+            Ok(Ok(query)) => Ok(EngineRun::new(query, expected, session.clone().unbind())),
+            Ok(Err(unsupported)) => Err(errors::unplanned(py, &unsupported)),
+            Err(panic @ dfd_runtime::Error::Panicked(_)) => Err(errors::unplanned(py, &panic)),
+            Err(error) => Err(errors::table(py, &error)),
         }
     }
 }
@@ -123,8 +122,8 @@ fn guard_udf(name: &str, payload: &[u8]) -> Result<(), DataFusionError> {
         return Ok(());
     }
     let captured = Python::attach(|py| -> PyResult<Option<String>> {
-        py.import("dfd_native.pickled")?
-            .call_method1("captured", (PyBytes::new(py, payload),))?
+        py.import("dfd_native.udf_pickling")?
+            .call_method1("captured_state", (PyBytes::new(py, payload),))?
             .extract()
     });
     match captured {

@@ -81,7 +81,7 @@ impl EngineRun {
         let batches = self.query.stream();
         batches.map_err(|error| {
             *self.state() = State::Ready(on_begin);
-            errors::engine(py, &error.to_string())
+            errors::failed(py, &error)
         })
     }
 }

@@ -57,7 +57,7 @@ impl ObservedRun {
                 Ok(())
             }
             Err(error) => {
-                let error = errors::engine(py, &error.to_string());
+                let error = errors::failed(py, &error);
                 let raised = self.tell(py, on_end, &query, Some(&error), false);
                 Err(raised.unwrap_or(error))
             }
@@ -73,11 +73,11 @@ impl ObservedRun {
         let Some(batch) = polling::wait(py, |patience| run.poll_next(patience))? else {
             return Ok(None);
         };
-        let batch = batch.map_err(|error| errors::engine(py, &error.to_string()))?;
+        let batch = batch.map_err(|error| errors::failed(py, &error))?;
         let aligned = dfd_arrow::align(&batch, &self.schema, self.rows);
         aligned
             .map(Some)
-            .map_err(|error| errors::engine(py, &error.to_string()))
+            .map_err(|error| errors::failed(py, &error))
     }
 
     /// The work is stopped, and the observer told. What it gives is raised in place of `error`.

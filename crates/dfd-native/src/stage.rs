@@ -219,8 +219,11 @@ where
         Some(Err(error)) => Err(errors::stage(py, &error)),
         None => {
             let ended = py.detach(|| dfd_runtime::block_on(work));
-            let reason = format!("the stage's work ended without an outcome: {ended:?}");
-            Err(errors::stage_ended(py, &reason))
+            let ended = ended.and_then(|work| work.map_err(dfd_runtime::Error::from));
+            let error = ended.err().unwrap_or_else(|| {
+                dfd_runtime::Error::Runtime("the stage's work ended without an outcome".to_owned())
+            });
+            Err(errors::stage(py, &dfd_delta::Error::from(error).into()))
         }
     }
 }

@@ -17,7 +17,7 @@ use pyo3::types::PyCapsule;
 use tokio::runtime::Handle;
 
 use crate::support::arrow_export::schema_capsule;
-use crate::support::{abi_check, errors, foreign_session};
+use crate::support::{abi_check, errors, foreign_session, polling};
 
 /// One version of a Delta table; exports `__datafusion_table_provider__`.
 #[pyclass(module = "dfd_native", frozen)]
@@ -60,22 +60,23 @@ impl DeltaTable {
 
     /// The commits, newest first.
     fn history(&self, py: Python<'_>) -> PyResult<LogTable> {
-        let read: Result<_, Error> =
-            py.detach(|| dfd_runtime::block_on(dfd_delta::history(&self.snapshot))?);
-        LogTable::made(py, read)
+        LogTable::made(py, || {
+            dfd_runtime::block_on(dfd_delta::history(&self.snapshot))?
+        })
     }
 
     /// The files.
     fn files(&self, py: Python<'_>) -> PyResult<LogTable> {
-        LogTable::made(py, dfd_delta::files(&self.snapshot))
+        LogTable::made(py, || dfd_delta::files(&self.snapshot))
     }
 
     /// The changes of the versions from `first` to `last`, both included.
     #[pyo3(signature = (first, last=None))]
     fn changes(&self, py: Python<'_>, first: u64, last: Option<u64>) -> PyResult<LogTable> {
-        let read: Result<_, Error> =
-            py.detach(|| dfd_runtime::block_on(self.snapshot.changes(first, last))?);
-        LogTable::made(py, read.map(DeltaTableProvider::opaque))
+        LogTable::made(py, || {
+            let changes = dfd_runtime::block_on(self.snapshot.changes(first, last))?;
+            changes.map(DeltaTableProvider::opaque)
+        })
     }
 
     fn __datafusion_table_provider__<'py>(
@@ -129,10 +130,11 @@ pub(crate) fn exported_codec(
 pub(crate) struct LogTable(Arc<dyn TableProvider>);
 
 impl LogTable {
-    pub(crate) fn made(
+    pub(crate) fn made<T: TableProvider + 'static>(
         py: Python<'_>,
-        table: Result<impl TableProvider + 'static, Error>,
+        work: impl FnOnce() -> Result<T, Error> + Send,
     ) -> PyResult<Self> {
+        let table = polling::detached(py, work);
         let table = table.map_err(|error| errors::table(py, &error))?;
         Ok(Self(Arc::new(table)))
     }
@@ -168,7 +170,7 @@ pub(crate) fn refreshed(
         .iter()
         .map(|table| Arc::clone(&table.get().snapshot))
         .collect();
-    let found: Result<Vec<_>, Error> = py.detach(|| {
+    let found: Result<Vec<_>, Error> = polling::detached(py, || {
         let looks = snapshots.iter().map(|snapshot| snapshot.refreshed());
         dfd_runtime::block_on(try_join_all(looks))?
     });
@@ -199,7 +201,7 @@ pub(crate) fn delta_table(
         (None, None) => At::Newest,
     };
     let query = QueryVersions::current().filter(|_| in_query && at == At::Newest);
-    let opened: Result<_, Error> = py.detach(|| {
+    let opened: Result<_, Error> = polling::detached(py, || {
         let location = Location::try_new(uri, &options, profile)?;
         match query {
             Some(query) => dfd_runtime::block_on(query.open(location))?,

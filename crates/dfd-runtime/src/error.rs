@@ -1,6 +1,8 @@
 //! What can go wrong before any work begins.
 
 use datafusion::error::DataFusionError;
+use dfd_arrow::panic_message;
+use tokio::task::JoinError;
 
 /// Why a location can't be used, or work can't begin.
 #[derive(Debug, thiserror::Error)]
@@ -13,12 +15,24 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// This process has no threads for the work, or the work ended in a panic.
+    /// This process has no threads for the work, or the work ended before its time.
     #[error("{0}")]
     Runtime(String),
+    /// The work ended in a panic, with this text.
+    #[error("the work panicked: {0}")]
+    Panicked(String),
     /// DataFusion refused.
-    #[error(transparent)]
+    #[error("{0}")]
     DataFusion(#[from] DataFusionError),
+}
+
+impl From<JoinError> for Error {
+    fn from(ended: JoinError) -> Self {
+        match ended.try_into_panic() {
+            Ok(panic) => Self::Panicked(panic_message(panic.as_ref())),
+            Err(ended) => Self::Runtime(ended.to_string()),
+        }
+    }
 }
 
 impl From<Error> for DataFusionError {

@@ -20,5 +20,5 @@ mod session;
 pub use counting_cache::{CacheStats, parquet_metadata_cache, parquet_metadata_stats};
 pub use error::Error;
 pub use object_stores::{CountingStore, Location, Verb, request_counts, stores};
-pub use runtime::{block_on, blocking, handle};
+pub use runtime::{block_on, blocking, catching, handle};
 pub use session::{session, task_context, task_context_provider};

@@ -1,6 +1,8 @@
 //! The one tokio runtime of the process, and how other threads wait for its work.
 
+use dfd_arrow::panic_message;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -40,10 +42,19 @@ pub fn handle() -> Result<Handle, Error> {
 /// calls makes a query.
 ///
 /// # Errors
-/// As [`handle`].
+/// As [`handle`], and [`Error::Panicked`].
 pub fn block_on<F: Future>(work: F) -> Result<F::Output, Error> {
     let handle = handle()?;
-    Ok(blocking(|| handle.block_on(work)))
+    catching(|| blocking(|| handle.block_on(work)))
+}
+
+/// Does work in which what others wrote may make a library panic: that is an error with its text.
+///
+/// # Errors
+/// [`Error::Panicked`].
+pub fn catching<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
+    let done = catch_unwind(AssertUnwindSafe(work));
+    done.map_err(|panic| Error::Panicked(panic_message(panic.as_ref())))
 }
 
 /// Does what waits, from any thread; where it is one of the runtime's, others take over its work.
@@ -71,6 +82,18 @@ mod tests {
         assert!(Handle::try_current().is_err());
         assert_eq!(block_on(worker()).unwrap().as_deref(), Some("dfd"));
         assert_eq!(blocking(|| 3), 3);
+    }
+
+    #[test]
+    fn a_panic_is_an_error_with_its_text() {
+        let told = |found: Result<(), Error>| found.unwrap_err().to_string();
+        let expected = "the work panicked: of the log";
+        assert_eq!(told(catching(|| panic!("of the {}", "log"))), expected);
+        let nested = async { block_on(async { panic!("of the log") }) };
+        assert_eq!(told(block_on(nested).unwrap()), expected);
+        assert_eq!(catching(|| 3).unwrap(), 3);
+        // The runtime is as good as before.
+        assert_eq!(block_on(worker()).unwrap().as_deref(), Some("dfd"));
     }
 
     #[test]

@@ -59,7 +59,7 @@ mod testing;
 
 pub use abandoned::{AbandonedStage, abandoned_stages};
 pub use cancellation::CancellationToken;
-pub use error::{Error, RuleViolation, SourceError};
+pub use error::{Error, Rule, RuleViolation, SourceError};
 pub use files::properties::Compression;
 pub use files::stage_files::AddFile;
 pub use lease::{LiveStage, live_stages};

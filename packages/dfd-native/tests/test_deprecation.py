@@ -61,6 +61,7 @@ def test_both_keywords_are_refused() -> None:
 def test_modules() -> None:
     with pytest.deprecated_call(match="plan_roundtrip"):
         assert lossy.lost is plan_roundtrip.unsupported
-    assert pickled.captured is udf_pickling.captured_state
+    with pytest.deprecated_call(match="udf_pickling"):
+        assert pickled.captured is udf_pickling.captured_state
     with pytest.raises(AttributeError, match="nothing"):
         lossy.nothing  # noqa: B018

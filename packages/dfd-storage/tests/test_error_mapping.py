@@ -55,7 +55,7 @@ class _OfNative(Exception):
     ("code", "text", "kind"),
     [
         ("rule_violation", "CHECK (note <> 'Generic S3 error: timed out') is violated by row 3", None),
-        ("stage", "the stream failed after 3 rows: Generic S3 error: 403 Forbidden", None),
+        ("stage_source", "the stream failed after 3 rows: Generic S3 error: 403 Forbidden", None),
         ("stage", "the store failed on t/x: Generic S3 error: 403 Forbidden", errors.AccessRefused),
         ("table", "the Delta table at s3://b/t can't be read: Generic S3 error: timed out",
          errors.ConnectionStalled),

@@ -59,7 +59,7 @@ struct Line {
 impl Commit {
     /// The commit of a version that the table has, or had.
     pub(super) async fn read(location: &Location, version: u64) -> Result<Self, Error> {
-        let failed = |error: object_store::Error| Error::table(location.url(), error.into());
+        let failed = |error: object_store::Error| Error::table(location.url(), error);
         let found = match location.store().get(&commit_path(location, version)?).await {
             Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => {
@@ -105,7 +105,7 @@ pub(super) async fn missing(location: &Location, version: u64) -> Result<Error, 
 
 /// The first version whose commit is there with all that it stands on: a checkpoint, or every commit before.
 pub(super) async fn earliest(location: &Location) -> Result<Option<u64>, Error> {
-    let failed = |error: object_store::Error| Error::table(location.url(), error.into());
+    let failed = |error: object_store::Error| Error::table(location.url(), error);
     let (mut commits, mut checkpoints) = (Vec::new(), Vec::new());
     let first = commit_path(location, 0)?;
     let mut listed = location.store().list(first.parent().as_ref());

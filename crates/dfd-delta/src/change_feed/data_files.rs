@@ -108,16 +108,14 @@ impl<'a> DataFiles<'a> {
 
     async fn size(&self, path: &str, version: u64) -> Result<i64, Error> {
         let place = data_file::location(path, self.location.url());
-        let place = place.map_err(|reason| Error::File {
-            path: path.to_owned(),
-            reason,
-        })?;
+        let root = self.location.url();
+        let place = place.map_err(|reason| Error::file(root, path, reason))?;
         match self.location.store().head(&place).await {
             Ok(found) => Ok(i64::try_from(found.size).unwrap_or(i64::MAX)),
             Err(object_store::Error::NotFound { .. }) => {
                 Err(ChangedIn { version }.gone(&place).into())
             }
-            Err(error) => Err(Error::table(self.location.url(), error.into())),
+            Err(error) => Err(Error::table(self.location.url(), error)),
         }
     }
 

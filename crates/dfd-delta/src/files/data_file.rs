@@ -36,10 +36,7 @@ impl DataFile {
         columns: &ScanColumns,
         selection: Option<ParquetRowSelection>,
     ) -> Result<Self, Error> {
-        let refused = |reason: String| Error::File {
-            path: file.path.clone(),
-            reason,
-        };
+        let refused = |reason: String| Error::file(root, &file.path, reason);
         let location = location(&file.path, root).map_err(refused)?;
         let values = &file.partition_values;
         let in_log = columns.partition.len().saturating_sub(file.constants.len());
@@ -50,14 +47,9 @@ impl DataFile {
             .map(|field| {
                 let physical = columns.mapping.physical(field.name());
                 let text = values.get(physical).or_else(|| values.get(field.name()));
-                partition_value(text.and_then(Option::as_deref), field.data_type()).ok_or_else(
-                    || {
-                        refused(format!(
-                            "the partition value of `{}` is unreadable",
-                            field.name()
-                        ))
-                    },
-                )
+                let text = text.and_then(Option::as_deref);
+                let unreadable = || Error::partition_value(root, &file.path, field, text);
+                partition_value(text, field.data_type()).ok_or_else(unreadable)
             })
             .collect::<Result<Vec<_>, _>>()?;
         partition_values.extend(file.constants.iter().cloned());

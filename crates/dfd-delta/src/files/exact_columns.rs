@@ -13,6 +13,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, ScalarValue};
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr_adapter::{
@@ -20,9 +21,6 @@ use datafusion::physical_expr_adapter::{
 };
 use datafusion::physical_plan::PhysicalExpr;
 use dfd_arrow::{castable, exact_cast, widens};
-
-use crate::error::Error;
-use crate::files::parquet_metadata::FILE_NAME;
 
 /// Makes the adapters of a scan's files.
 #[derive(Debug)]
@@ -46,12 +44,10 @@ impl PhysicalExprAdapterFactory for ExactColumns {
                     _ => Arc::clone(field),
                 });
         let plain = Schema::new(fields.collect::<Vec<_>>());
-        let file = stored.metadata().get(FILE_NAME).cloned();
         Ok(Arc::new(Adapter {
             plain: DefaultPhysicalExprAdapter::new(Arc::new(plain), Arc::clone(&stored)),
             exact,
             stored,
-            file: file.unwrap_or_default(),
         }))
     }
 }
@@ -63,7 +59,6 @@ struct Adapter {
     /// The columns that DataFusion's own may read wrong, as the table has them.
     exact: HashMap<String, FieldRef>,
     stored: SchemaRef,
-    file: String,
 }
 
 impl PhysicalExprAdapter for Adapter {
@@ -93,21 +88,28 @@ impl Adapter {
     ) -> Result<Arc<dyn PhysicalExpr>> {
         let stored = column.data_type(&self.stored)?;
         let known = known(&stored, field.data_type());
-        castable(&known, field.data_type())
-            .map_err(|reason| misfit(&self.file, field.name(), &reason))?;
+        castable(&known, field.data_type()).map_err(|reason| Misfit::error(field, reason))?;
         Ok(Arc::new(ExactCast {
             column: Arc::clone(column),
             field: Arc::clone(field),
-            file: self.file.as_str().into(),
         }))
     }
 }
 
-/// A column that isn't of the table's type; `reason` begins with the path of a nested field.
-fn misfit(file: &str, column: &str, reason: &str) -> Error {
-    Error::File {
-        path: file.to_owned(),
-        reason: format!("its column {column}{reason}"),
+/// A column that isn't of the table's type.
+#[derive(Debug, thiserror::Error)]
+#[error("its column {column}{reason}")]
+pub(crate) struct Misfit {
+    /// Of the table.
+    pub column: String,
+    /// Begins with the path of a nested field.
+    reason: String,
+}
+
+impl Misfit {
+    fn error(field: &FieldRef, reason: String) -> DataFusionError {
+        let column = field.name().clone();
+        DataFusionError::External(Box::new(Self { column, reason }))
     }
 }
 
@@ -218,7 +220,6 @@ fn known(stored: &DataType, wanted: &DataType) -> DataType {
 struct ExactCast {
     column: Arc<dyn PhysicalExpr>,
     field: FieldRef,
-    file: Arc<str>,
 }
 
 // Not derived: rust-lang/rust#78808.
@@ -263,7 +264,7 @@ impl PhysicalExpr for ExactCast {
         let cast = exact_cast(&stored.into_array(rows)?, self.field.data_type());
         let values = cast.map_err(|bad| {
             let reason = format!("{}: {}", bad.path, bad.reason);
-            misfit(&self.file, self.field.name(), &reason)
+            Misfit::error(&self.field, reason)
         })?;
         Ok(if is_scalar {
             ColumnarValue::Scalar(ScalarValue::try_from_array(&values, 0)?)

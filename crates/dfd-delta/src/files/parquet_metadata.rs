@@ -20,8 +20,7 @@ use datafusion::parquet::arrow::async_reader::AsyncFileReader;
 use datafusion::parquet::basic::{LogicalType, Type};
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::metadata::{
-    ColumnChunkMetaData, FileMetaData, KeyValue, PageIndexPolicy, ParquetMetaData,
-    ParquetMetaDataBuilder, RowGroupMetaData,
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, RowGroupMetaData,
 };
 use datafusion::parquet::file::page_index::column_index::ColumnIndexMetaData;
 use datafusion::parquet::file::statistics::Statistics;
@@ -163,10 +162,7 @@ impl Reader {
     /// The footer under the table's names.
     async fn named_footer(&mut self) -> Result<Arc<ParquetMetaData>, ParquetError> {
         let footer = self.footer().await?;
-        self.names.given_to(footer).map_err(|error| {
-            let place = &self.object.location;
-            ParquetError::General(format!("the file {place} can't be read: {error}"))
-        })
+        self.names.given_to(footer)
     }
 
     /// The footer as the file has it, and as it is kept.
@@ -192,7 +188,6 @@ impl Reader {
             Err(error) => return Err(self.origin.explained(error).await),
         };
         let footer = without_float_bounds(footer)?;
-        let footer = with_file_name(footer, self.object.location.as_ref());
         let kept = Arc::new(CachedParquetMetaData::new(Arc::clone(&footer)));
         cache.put(
             &key,
@@ -240,30 +235,6 @@ fn is_float(column: &ColumnChunkMetaData) -> bool {
         Some(LogicalType::Float16)
     );
     half || matches!(column.column_type(), Type::FLOAT | Type::DOUBLE)
-}
-
-/// The key under which a footer says which file it is of, for errors about a column of it.
-pub(crate) const FILE_NAME: &str = "dfd.file";
-
-fn with_file_name(footer: Arc<ParquetMetaData>, name: &str) -> Arc<ParquetMetaData> {
-    let file = footer.file_metadata();
-    let mut pairs = file.key_value_metadata().cloned().unwrap_or_default();
-    pairs.retain(|pair| pair.key != FILE_NAME);
-    pairs.push(KeyValue::new(FILE_NAME.to_owned(), name.to_owned()));
-    let named = FileMetaData::new(
-        file.version(),
-        file.num_rows(),
-        file.created_by().map(str::to_owned),
-        Some(pairs),
-        file.schema_descr_ptr(),
-        file.column_orders().cloned(),
-    );
-    let mut parts = Arc::unwrap_or_clone(footer).into_builder();
-    let footer = ParquetMetaDataBuilder::new(named)
-        .set_row_groups(parts.take_row_groups())
-        .set_column_index(parts.take_column_index())
-        .set_offset_index(parts.take_offset_index());
-    Arc::new(footer.build())
 }
 
 /// What stands in the footers of files that dfd writes: their bounds leave no NaN out.

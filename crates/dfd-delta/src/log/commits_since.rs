@@ -84,7 +84,7 @@ pub(super) async fn read_commit(
     let content = match read.await {
         Ok(content) => content,
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
-        Err(error) => return Err(Error::table(location.url(), error.into())),
+        Err(error) => return Err(Error::table(location.url(), error)),
     };
     let info_line = info_line(&content).map_err(|reason| Error::log(location, version, reason))?;
     Ok(Some(LoggedCommit { version, info_line }))
@@ -115,7 +115,7 @@ async fn has_commit(location: &Location, version: u64) -> Result<bool, Error> {
     {
         Ok(_) => Ok(true),
         Err(object_store::Error::NotFound { .. }) => Ok(false),
-        Err(error) => Err(Error::table(location.url(), error.into())),
+        Err(error) => Err(Error::table(location.url(), error)),
     }
 }
 
@@ -127,7 +127,7 @@ async fn oldest_commit(location: &Location, first: u64) -> Result<Option<u64>, E
         ok(oldest.into_iter().chain(found).min())
     });
     let oldest = oldest.await;
-    oldest.map_err(|error| Error::table(location.url(), error.into()))
+    oldest.map_err(|error| Error::table(location.url(), error))
 }
 
 /// The version whose commit has this path.

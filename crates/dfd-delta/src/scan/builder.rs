@@ -34,6 +34,7 @@ use crate::files::file_set::FileSet;
 use crate::files::parquet_metadata::Readers;
 use crate::files::scan_columns::ScanColumns;
 use crate::files::statistics::statistics_as;
+use crate::scan::located_files::LocatedFiles;
 use crate::scan::opaque_exec::DeltaScanExec;
 use crate::scan::projection::widened_projection;
 use crate::scan::pruning;
@@ -61,7 +62,7 @@ impl Request {
         dfd_runtime::handle()?
             .spawn(work)
             .await
-            .map_err(|error| dfd_runtime::Error::Runtime(error.to_string()))?
+            .map_err(dfd_runtime::Error::from)?
     }
 
     /// The scan as a foreign session has it.
@@ -290,6 +291,8 @@ impl FileScan<'_> {
             group.split_files(options.execution.target_partitions)
         };
         let store_url = set.location.store_url().clone();
+        let uri = set.location.url().clone();
+        let source = LocatedFiles::new(Arc::new(source), uri);
         let config = FileScanConfigBuilder::new(store_url, Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics)

@@ -9,12 +9,13 @@ use datafusion::datasource::physical_plan::parquet::Int96Coercer;
 use datafusion::error::DataFusionError;
 use datafusion::parquet::arrow::parquet_to_arrow_schema;
 use datafusion::parquet::basic::Type;
+use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::prelude::SessionConfig;
 use futures::{StreamExt, TryStreamExt};
 
-use crate::error::Error;
+use crate::error::{Error, below};
 use crate::files::column_names::TableNames;
 use crate::files::data_file::DataFile;
 use crate::files::exact_columns::is_plain;
@@ -52,10 +53,17 @@ impl TableSnapshot {
             &metrics,
         );
         let of_file = async |file: &DataFile| {
-            let stored = readers.footer(file.scanned.clone()).await?;
+            let of_file = |error: DataFusionError| {
+                let uri = self.location().url();
+                let path = below(uri, file.scanned.object_meta.location.as_ref());
+                Error::file(uri, path, error)
+            };
+            let stored = readers.footer(file.scanned.clone()).await;
+            let stored = stored.map_err(of_file)?;
             let under = |names: &TableNames| names.given_to(Arc::clone(&stored));
             let found = [under(&names), under(physical)];
-            let [named, physical] = found.map(|footer| footer.map_err(DataFusionError::from));
+            let named = |error: ParquetError| of_file(error.into());
+            let [named, physical] = found.map(|footer| footer.map_err(named));
             let (named, physical) = (named?, physical?);
             let mut all = cut(&named, &names.fields)?;
             all.extend(misread(&stored, &named, &physical));

@@ -6,7 +6,6 @@
 //! a store is on our runtime.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,7 +14,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, Statistics, exec_err};
+use datafusion::common::{Result, Statistics};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning};
@@ -173,8 +172,9 @@ impl ExecutionPlan for DeltaScanExec {
         let context = dfd_runtime::task_context(&foreign);
         let handle = dfd_runtime::handle().map_err(DataFusionError::from)?;
         let entered = handle.enter();
-        let batches = self.inner.execute(partition, context)?;
+        let begun = dfd_runtime::catching(|| self.inner.execute(partition, context));
         drop(entered);
+        let batches = begun.map_err(DataFusionError::from)??;
         let schema = self.schema();
         let batches = Some(batches);
         let batches = WithRuntime { batches, handle }.map(move |batch| match batch {
@@ -221,8 +221,8 @@ impl Stream for WithRuntime {
         };
         let _entered = this.handle.enter();
         // No panic crosses into another library.
-        let polled = catch_unwind(AssertUnwindSafe(|| batches.poll_next_unpin(context)));
-        let polled = polled.unwrap_or_else(|_| Poll::Ready(Some(exec_err!("the scan panicked"))));
+        let polled = dfd_runtime::catching(|| batches.poll_next_unpin(context));
+        let polled = polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panic.into()))));
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
             this.batches = None;
         }

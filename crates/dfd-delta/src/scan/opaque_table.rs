@@ -51,7 +51,7 @@ impl TableProvider for OpaqueTable {
         let (projection, filters) = (projection.cloned(), filters.to_vec());
         let work = async move { table.scan(&own, projection.as_ref(), &filters, limit).await };
         let planned = dfd_runtime::handle()?.spawn(work).await;
-        let plan = planned.map_err(|error| dfd_runtime::Error::Runtime(error.to_string()))??;
+        let plan = planned.map_err(dfd_runtime::Error::from)??;
         Ok(Arc::new(DeltaScanExec::of_table(plan, self.name.clone())))
     }
 

@@ -5,6 +5,8 @@ mod at;
 pub(crate) mod cache;
 pub(crate) mod in_use;
 pub(crate) mod latest;
+mod log_checks;
+mod log_fault;
 mod open;
 pub(crate) mod query_versions;
 mod table_snapshot;

@@ -5,11 +5,25 @@ use std::sync::Arc;
 use dfd_runtime::Location;
 
 use crate::error::Error;
+use crate::log::commit_file::commit_path;
 use crate::log_store::{builder, log_store};
 use crate::snapshot::at::At;
 use crate::snapshot::cache;
+use crate::snapshot::log_fault::located;
 use crate::snapshot::table_snapshot::{TableSnapshot, commit_stamp};
 use crate::snapshot::time_travel::version_at;
+
+/// Whether the log has files, and none of this version.
+async fn is_missing(location: &Location, version: u64) -> Result<bool, Error> {
+    let failed = |error| Error::table(location.url(), error);
+    let log = commit_path(location, version)?.parent();
+    let listed = location.store().list_with_delimiter(log.as_ref());
+    let listed = listed.await.map_err(failed)?;
+    let name = format!("{version:020}.");
+    let files = listed.objects.iter();
+    let mut names = files.filter_map(|file| file.location.filename());
+    Ok(!listed.objects.is_empty() && !names.any(|file| file.starts_with(&name)))
+}
 
 impl TableSnapshot {
     /// Open a table: the snapshot that others use where it stands at `at`, or one read from the log.
@@ -43,13 +57,25 @@ impl TableSnapshot {
         cache::count(false);
         let uri = location.url().clone();
         let builder = builder(&location).map_err(|source| Error::table(&uri, source))?;
+        let mut stamp = None;
         let builder = match version {
             None => builder,
-            Some(version) => builder.with_version(version),
+            Some(version) => {
+                // delta_kernel counts up to a version that isn't there, be it 2^63.
+                let of_version = commit_stamp(&location, version).await?;
+                if of_version.is_none() && is_missing(&location, version).await? {
+                    let uri = uri.to_string();
+                    return Err(Error::NoSuchVersion { uri, version });
+                }
+                stamp = Some(of_version);
+                builder.with_version(version)
+            }
         };
-        let table = builder.load().await;
-        let table = table.map_err(|source| Error::table(location.url(), source))?;
-        let snapshot = Self::of(location, table).await?;
+        let table = match builder.load().await {
+            Ok(table) => table,
+            Err(source) => return Err(located(&location, version, source).await),
+        };
+        let snapshot = Self::of(location, table, stamp).await?;
         cache::share(&snapshot, None);
         Ok(snapshot)
     }
@@ -70,16 +96,17 @@ impl TableSnapshot {
         }
         let mut table = self.table().clone();
         // Where the known commit itself was cleaned up, those after it may have been too.
-        if next?.is_some() || self.has_no_commit() {
-            let updated = table.update_incremental(None).await;
-            updated.map_err(|source| Error::table(self.location().url(), source))?;
+        if (next?.is_some() || self.has_no_commit())
+            && let Err(source) = table.update_incremental(None).await
+        {
+            return Err(located(self.location(), None, source).await);
         }
         let is_newest = table.version() == Some(self.version());
         cache::count(is_newest);
         if is_newest {
             return Ok(None);
         }
-        let newer = Self::of(self.location().clone(), table).await?;
+        let newer = Self::of(self.location().clone(), table, None).await?;
         cache::share(&newer, Some(self));
         Ok(Some(newer))
     }

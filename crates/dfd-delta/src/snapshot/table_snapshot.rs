@@ -40,7 +40,7 @@ pub struct TableSnapshot {
 static IN_USE: InUse<TableSnapshot> = InUse::new();
 
 /// What tells a commit from another of the same version: size, time and tag of its file.
-type Stamp = (u64, DateTime<Utc>, Option<String>);
+pub(super) type Stamp = (u64, DateTime<Utc>, Option<String>);
 
 /// The stamp of a commit; None where the log was cleaned up, and a checkpoint stands for its commits.
 pub(super) async fn commit_stamp(
@@ -51,7 +51,7 @@ pub(super) async fn commit_stamp(
     match location.store().head(&commit).await {
         Ok(found) => Ok(Some((found.size, found.last_modified, found.e_tag))),
         Err(object_store::Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(Error::table(location.url(), error.into())),
+        Err(error) => Err(Error::table(location.url(), error)),
     }
 }
 
@@ -76,7 +76,12 @@ impl TableSnapshot {
         Ok(found? == self.stamp)
     }
 
-    pub(super) async fn of(location: Location, table: DeltaTable) -> Result<Arc<Self>, Error> {
+    /// The snapshot that `table` stands at; `stamp` is that of its commit, where it is known.
+    pub(super) async fn of(
+        location: Location,
+        table: DeltaTable,
+        stamp: Option<Option<Stamp>>,
+    ) -> Result<Arc<Self>, Error> {
         let failed = |source| Error::table(location.url(), source);
         let state = table.snapshot().map_err(failed)?;
         if let Some(reason) = unsupported_feature(state.protocol()) {
@@ -86,7 +91,10 @@ impl TableSnapshot {
         let schema = Arc::new(nullable(&state.snapshot().arrow_schema()));
         let columns = ScanColumns::of_version(&schema, state.metadata());
         let version = state.version();
-        let stamp = commit_stamp(&location, version).await?;
+        let stamp = match stamp {
+            Some(stamp) => stamp,
+            None => commit_stamp(&location, version).await?,
+        };
         let mut snapshot = Self {
             version,
             stamp,
@@ -121,10 +129,7 @@ impl TableSnapshot {
         };
         let root = self.location().url();
         let with_rows = |file: &LogicalFileView| {
-            let refused = |reason: &str| Error::File {
-                path: file.path().into_owned(),
-                reason: reason.to_owned(),
-            };
+            let refused = |reason: &str| Error::file(root, file.path(), reason);
             let mut selected = None;
             if is_cut(file) {
                 let path =
@@ -143,9 +148,10 @@ impl TableSnapshot {
     }
 
     async fn deletion_vectors(&self) -> Result<HashMap<Path, Vec<bool>>, Error> {
-        let scan = self.table.table_provider().build().await?;
+        let failed = |source| Error::table(self.location().url(), source);
+        let scan = self.table.table_provider().build().await.map_err(failed)?;
         let session = dfd_runtime::session(SessionConfig::new()).state();
-        let vectors = scan.deletion_vectors(&session).await?;
+        let vectors = scan.deletion_vectors(&session).await.map_err(failed)?;
         vectors
             .into_iter()
             .map(|vector| {
@@ -153,10 +159,11 @@ impl TableSnapshot {
                 let found = url.map(|url| Path::from_url_path(url.path()));
                 match found {
                     Ok(Ok(path)) => Ok((path, vector.keep_mask)),
-                    _ => Err(Error::File {
-                        path: vector.filepath,
-                        reason: "no path of an object store".to_owned(),
-                    }),
+                    _ => Err(Error::file(
+                        self.location().url(),
+                        vector.filepath,
+                        "no path of an object store",
+                    )),
                 }
             })
             .collect()
@@ -238,10 +245,8 @@ impl TableSnapshot {
     }
 
     fn place(&self, path: &str) -> Result<Path, Error> {
-        data_file::location(path, self.location().url()).map_err(|reason| Error::File {
-            path: path.to_owned(),
-            reason,
-        })
+        let root = self.location().url();
+        data_file::location(path, root).map_err(|reason| Error::file(root, path, reason))
     }
 
     pub(crate) fn table(&self) -> &DeltaTable {

@@ -99,7 +99,7 @@ fn enablement(newest: &Snapshot) -> Option<Enablement> {
 
 /// The commits from the earliest version that can be read, in their order.
 async fn readable_commits(location: &Location) -> Result<Vec<Commit>, Error> {
-    let failed = |source: object_store::Error| Error::table(location.url(), source.into());
+    let failed = |source: object_store::Error| Error::table(location.url(), source);
     let first = commit_path(location, 0)?;
     let log = first.parent().unwrap_or_default();
     let files: Vec<_> = location
@@ -187,7 +187,7 @@ struct CommitInfo {
 }
 
 async fn in_commit_time(location: &Location, commit: &Commit) -> Result<Millis, Error> {
-    let failed = |source: object_store::Error| Error::table(location.url(), source.into());
+    let failed = |source: object_store::Error| Error::table(location.url(), source);
     let found = location.store().get(&commit.path).await.map_err(failed)?;
     let text = found.bytes().await.map_err(failed)?;
     // Its first action, by the protocol.

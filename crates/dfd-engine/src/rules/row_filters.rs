@@ -22,6 +22,7 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
+use dfd_delta::LocatedFiles;
 
 /// The part of a table that is expected to be left, at most, for a filter by its keys to pay. Expected, TPC-H 9
 /// keeps a fifth, and loses by it; 17 keeps a twenty-fifth, and takes less than half the time.
@@ -181,13 +182,21 @@ fn with_row_filter(
         return Ok(None);
     }
     let filtered: Arc<dyn FileSource> = Arc::new(source.clone().with_pushdown_filters(true));
+    let filtered = match config.file_source().downcast_ref::<LocatedFiles>() {
+        Some(located) => located.with_source(filtered),
+        None => filtered,
+    };
     let scan = FileScanConfigBuilder::from(config.clone()).with_source(filtered);
     Ok(Some(DataSourceExec::from_data_source(scan.build())))
 }
 
 fn parquet_scan(node: &Arc<dyn ExecutionPlan>) -> Option<(&FileScanConfig, &ParquetSource)> {
-    node.downcast_ref::<DataSourceExec>()?
-        .downcast_to_file_source()
+    let scan = node.downcast_ref::<DataSourceExec>()?;
+    let config: &FileScanConfig = scan.data_source().downcast_ref()?;
+    let source = config.file_source().as_ref();
+    let located = source.downcast_ref::<LocatedFiles>();
+    let source = located.map_or(source, LocatedFiles::source);
+    Some((config, source.downcast_ref()?))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Arrow streams of our own, for other libraries.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -161,11 +160,9 @@ impl Iterator for Exported {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // A panic must not reach the C interface.
-        let pulled = catch_unwind(AssertUnwindSafe(|| self.pull())).unwrap_or_else(|panic| {
-            let message = dfd_arrow::panic_message(panic.as_ref());
-            Err(format!("the stream panicked: {message}"))
-        });
+        // No panic crosses into another library.
+        let pulled =
+            dfd_runtime::catching(|| self.pull()).unwrap_or_else(|panic| Err(panic.to_string()));
         if !matches!(pulled, Ok(Some(_))) {
             self.batches = None;
         }

@@ -15,9 +15,15 @@ use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 use super::c_data::{self, Imported};
+use super::errors;
 
 /// Any object with `__arrow_c_stream__`, or with `__arrow_c_array__` alone, as a reader.
 pub(crate) fn reader(stream: &Bound<'_, PyAny>) -> PyResult<Source> {
+    dfd_runtime::catching(|| imported(stream))
+        .unwrap_or_else(|panic| Err(errors::panicked(stream.py(), &panic)))
+}
+
+fn imported(stream: &Bound<'_, PyAny>) -> PyResult<Source> {
     let py = stream.py();
     if stream.hasattr(intern!(py, "__arrow_c_stream__"))? {
         let capsule = stream.call_method0(intern!(py, "__arrow_c_stream__"))?;

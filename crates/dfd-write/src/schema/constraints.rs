@@ -16,7 +16,7 @@ use deltalake_core::StructTypeExt;
 use dfd_arrow::exact_cast;
 use dfd_spark_sql::{Error as TranslateError, TypedExpr, compare, compile};
 
-use crate::error::{Error, RuleViolation};
+use crate::error::{Error, Rule, RuleViolation};
 use crate::schema::expressions::{TableExpression, constant, describe_value, first_not_true};
 
 /// What the rows of a table satisfy, and what its columns are where a stream lacks them.
@@ -45,8 +45,8 @@ impl Constraints {
     pub(crate) fn new(table: &TableConfiguration, columns: &Schema) -> Result<Self, Error> {
         let schema = table.logical_schema();
         let mut conditions = Vec::new();
-        for (owner, text) in condition_texts(table, &schema)? {
-            let condition = TableExpression::new(owner, text, columns, |typed| {
+        for (rule, text) in condition_texts(table, &schema)? {
+            let condition = TableExpression::new(rule, text, columns, |typed| {
                 compile_condition(&typed, columns)
             });
             conditions.push(condition?);
@@ -85,7 +85,7 @@ impl Constraints {
         match constant(text, field.data_type()) {
             Ok(value) => Ok(Some(value)),
             Err(reason) => Err(RuleViolation::Expression {
-                rule: format!("the default of `{}`", field.name()),
+                rule: Rule::Default(field.name().clone()),
                 expression: text.clone(),
                 reason,
             }),
@@ -108,7 +108,7 @@ impl Constraints {
         let computed = value.evaluate(&value.compiled, batch, first_row)?;
         let cast = exact_cast(&computed, batch.schema_ref().field(column).data_type());
         Ok(cast.map_err(|inexact| RuleViolation::Uncomputed {
-            rule: value.owner.clone(),
+            rule: value.rule.clone(),
             expression: value.text.clone(),
             row: first_row + inexact.row as u64,
             reason: inexact.reason,
@@ -165,10 +165,10 @@ fn check_condition(
     match first_not_true(&holds) {
         None => Ok(()),
         Some(row) => Err(RuleViolation::Condition {
-            rule: condition.owner.clone(),
+            rule: condition.rule.clone(),
             expression: condition.text.clone(),
             row: first_row + row as u64,
-            values: condition.describe_row(batch, row),
+            values: condition.row_values(batch, row),
         }
         .into()),
     }
@@ -178,16 +178,16 @@ fn check_condition(
 fn condition_texts(
     table: &TableConfiguration,
     schema: &StructType,
-) -> Result<Vec<(String, String)>, Error> {
-    let mut found: Vec<(String, String)> = Vec::new();
+) -> Result<Vec<(Rule, String)>, Error> {
+    let mut found = Vec::new();
     for (key, text) in table.metadata().configuration() {
         if let Some(name) = key.strip_prefix("delta.constraints.") {
-            found.push((format!("the CHECK constraint `{name}`"), text.clone()));
+            found.push((Rule::Check(name.to_owned()), text.clone()));
         }
     }
     for invariant in schema.get_invariants().map_err(Error::metadata)? {
-        let owner = format!("the invariant of `{}`", invariant.field_name);
-        found.push((owner, invariant.invariant_sql));
+        let rule = Rule::Invariant(invariant.field_name);
+        found.push((rule, invariant.invariant_sql));
     }
     found.sort();
     Ok(found)
@@ -214,13 +214,13 @@ fn generated_columns(
         let Some(text) = metadata_text(field, ColumnMetadataKey::GenerationExpression) else {
             continue;
         };
-        let owner = format!("the generated column `{}`", column.name());
+        let rule = Rule::Generated(column.name().clone());
         let given = TypedExpr::new(
             col(Column::from_name(column.name())),
             column.data_type().clone(),
         );
         let mut is_unchanged = None;
-        let value = TableExpression::new(owner, text.to_owned(), columns, |typed| {
+        let value = TableExpression::new(rule, text.to_owned(), columns, |typed| {
             let same = compare(given, Operator::IsNotDistinctFrom, typed.clone())?;
             is_unchanged = Some(compile(&same.expr, columns)?);
             compile(&typed.expr, columns)

@@ -11,9 +11,10 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::utils::collect_columns;
 use dfd_arrow::exact_cast;
+use dfd_delta::told;
 use dfd_spark_sql::{Error as TranslateError, TypedExpr, compile, translate};
 
-use crate::error::{Error, RuleViolation};
+use crate::error::{Error, Rule, RuleViolation};
 
 /// Characters of a value in a message, at most.
 const SHOWN_CHARACTERS: usize = 60;
@@ -21,8 +22,8 @@ const SHOWN_CHARACTERS: usize = 60;
 /// An expression of a table, and whose it is.
 #[derive(Debug)]
 pub(crate) struct TableExpression {
-    /// The constraint, invariant or column in words that users know.
-    pub(crate) owner: String,
+    /// Whose it is.
+    pub(crate) rule: Rule,
     /// The expression as the log has it.
     pub(crate) text: String,
     /// The expression over the table's columns.
@@ -35,19 +36,19 @@ impl TableExpression {
     /// # Errors
     /// The expression isn't known to mean the same as to Spark.
     pub(crate) fn new(
-        owner: String,
+        rule: Rule,
         text: String,
         columns: &Schema,
         compile_with: impl FnOnce(TypedExpr) -> Result<Arc<dyn PhysicalExpr>, TranslateError>,
     ) -> Result<Self, RuleViolation> {
         match translate(&text, columns).and_then(compile_with) {
             Ok(compiled) => Ok(Self {
-                owner,
+                rule,
                 text,
                 compiled,
             }),
             Err(reason) => Err(RuleViolation::Expression {
-                rule: owner,
+                rule,
                 expression: text,
                 reason: reason.to_string(),
             }),
@@ -77,22 +78,22 @@ impl TableExpression {
 
     fn uncomputed(&self, row: u64, error: &DataFusionError) -> RuleViolation {
         RuleViolation::Uncomputed {
-            rule: self.owner.clone(),
+            rule: self.rule.clone(),
             expression: self.text.clone(),
             row,
-            reason: error.to_string(),
+            reason: told(error),
         }
     }
 
-    /// Tells the columns in the expression, and their values in a row.
-    pub(crate) fn describe_row(&self, batch: &RecordBatch, row: usize) -> String {
+    /// The columns in the expression, and their values in a row.
+    pub(crate) fn row_values(&self, batch: &RecordBatch, row: usize) -> Vec<(String, String)> {
         let mut columns: Vec<_> = collect_columns(&self.compiled).into_iter().collect();
         columns.sort_by_key(Column::index);
-        let told = columns.iter().map(|column| {
+        let values = columns.iter().map(|column| {
             let value = describe_value(batch.column(column.index()), row);
-            format!("{} is {value}", column.name())
+            (column.name().to_owned(), value)
         });
-        told.collect::<Vec<_>>().join(", ")
+        values.collect()
     }
 }
 
@@ -158,7 +159,7 @@ mod tests {
     fn expression(text: &str, rows: &RecordBatch) -> TableExpression {
         let columns = rows.schema();
         let compile_all = |typed: TypedExpr| compile(&typed.expr, &columns);
-        TableExpression::new("the rule".into(), text.into(), &columns, compile_all).unwrap()
+        TableExpression::new(Rule::Check("c".into()), text.into(), &columns, compile_all).unwrap()
     }
 
     #[test]
@@ -167,7 +168,9 @@ mod tests {
         let next = expression("a + 1", &rows);
         let failed = next.evaluate(&next.compiled, &rows, 100).unwrap_err();
         let text = failed.to_string();
-        assert!(text.starts_with("row 102 (the first is 0): the rule (a + 1) can't be computed"));
+        assert!(text.starts_with(
+            "row 102 (the first is 0): the CHECK constraint `c` (a + 1) can't be computed"
+        ));
         let few = next
             .evaluate(&next.compiled, &rows.slice(0, 2), 100)
             .unwrap();
@@ -184,8 +187,9 @@ mod tests {
             ("b", texts([Some(long.as_str())])),
         ]);
         let both = expression("b = 'x' OR a > 1 AND a < 5", &rows);
-        let wanted = format!("a is 1, b is {}...", "é".repeat(60));
-        assert_eq!(both.describe_row(&rows, 0), wanted);
+        let wanted = [("a", "1".to_owned()), ("b", "é".repeat(60) + "...")];
+        let wanted = wanted.map(|(column, value)| (column.to_owned(), value));
+        assert_eq!(both.row_values(&rows, 0), wanted);
     }
 
     #[test]

@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dfd_base import DfdError
 
 
 class NativeError(DfdError):
-    """Root of the errors of this package; `code` is stable across releases."""
+    """Root of the errors of this package: what happened, and where, for a program to read.
+
+    `code` is stable across releases. A field is None where it doesn't apply, or isn't known:
+
+    - `uri`: the table, or its location, without credentials.
+    - `version`: the table's.
+    - `path`: a file of the table or of its log, from the table's root; where it isn't below that, as the
+      log has it, or from the root of its store.
+    - `column`: of the table, or of the stream that is written.
+    - `row`: of the stream that is written, counted from 0.
+    - `rule`, `expression`: a CHECK constraint by its name, and what it says; an invariant, a default or a
+      generated column has its `column` in place of a name.
+    - `values`: texts of the row's values, by column.
+
+    `__cause__` is an `ErrorCause` where a library below said why.
+    """
 
     code = "native"
+    uri: str | None = None
+    version: int | None = None
+    path: str | None = None
+    column: str | None = None
+    row: int | None = None
+    rule: str | None = None
+    expression: str | None = None
+    values: Mapping[str, str] | None = None
+
+
+class ErrorCause(NativeError):
+    """What a library below said, as the `__cause__` of another error of this package; never raised alone."""
+
+    code = "cause"
 
 
 class IncompatibleInstallation(NativeError):
@@ -38,7 +69,7 @@ class StreamError(NativeError):
 
 
 class TableError(NativeError):
-    """A Delta table can't be opened or scanned; the message has no credentials."""
+    """A Delta table can't be opened or scanned; `path` is the file that can't be read, where it is one."""
 
     code = "table"
 
@@ -62,7 +93,7 @@ class EngineRefusal(NativeError):
 
 
 class EngineError(NativeError):
-    """A query failed while it ran in the engine, or its run was read twice."""
+    """A query failed while it ran in the engine, or its run was read twice; `path` as of a `TableError`."""
 
     code = "engine"
 
@@ -73,7 +104,13 @@ class StageError(NativeError):
     code = "stage"
 
 
+class SourceError(StageError):
+    """The stream that was to be staged failed. Nothing is committed, and nothing is left."""
+
+    code = "stage_source"
+
+
 class RuleViolation(StageError, ValueError):
-    """The data doesn't follow a rule of the table; names the column, and the row of the stream."""
+    """The data doesn't follow a rule of the table, which has its `column` or `rule`, and the `row` of the stream."""
 
     code = "rule_violation"

@@ -1,5 +1,7 @@
-"""The old name of `dfd_native.udf_pickling`, under which the library still asks; so it doesn't warn."""
+"""The old name of `dfd_native.udf_pickling`."""
 
-from dfd_native.udf_pickling import captured_state as captured
+from dfd_base import renamed
 
-__all__ = ["captured"]
+from dfd_native import udf_pickling
+
+__getattr__ = renamed(__name__, {"captured": "captured_state"}, udf_pickling.__name__)

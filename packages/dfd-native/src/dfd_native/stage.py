@@ -181,7 +181,8 @@ def stage(
 
     Raises:
         RuleViolation: the data doesn't follow the table's rules; names the column, and the row of the stream.
-        StageError: the stream failed, or the store or the disk did.
+        SourceError: the stream failed.
+        StageError: the store or the disk failed.
         TableError: the location or an option is refused.
         TypeError: `data` has no `__arrow_c_stream__`.
         ValueError: an argument is out of its range.

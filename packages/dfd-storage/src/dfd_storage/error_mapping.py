@@ -115,10 +115,7 @@ def is_system_refusal(error: BaseException, named: str) -> bool:
 
 def _quotes_rows(error: BaseException) -> bool:
     """Whether dfd-native says that the rows are the cause, or their source: it quotes them."""
-    code = getattr(error, "code", None)
-    return code == "rule_violation" or (
-        code == "stage" and str(error).startswith("the stream failed")
-    )
+    return getattr(error, "code", None) in {"rule_violation", "stage_source"}
 
 
 def causal_chain(error: BaseException) -> list[BaseException]:

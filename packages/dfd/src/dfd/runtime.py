@@ -232,9 +232,7 @@ class Runtime:
 
     def _out_of_date(self, error: dfd_native.TableError) -> QueryError:
         """The error of a query whose tables' newest versions can't be had."""
-        # The error names the table that it is about.
-        about = (table.uri for table in self.tables() if table.uri in str(error))
-        failure = next(filter(None, (self._failure(uri, error) for uri in about)), None)
+        failure = None if error.uri is None else self._failure(error.uri, error)
         made = QueryError(f"The tables can't be brought up to date: {_describe(failure)}{error}")
         made.__cause__ = failure or error
         return made

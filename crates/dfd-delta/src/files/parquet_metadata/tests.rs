@@ -176,7 +176,7 @@ fn a_footer_is_read_once_for_each_store() {
 }
 
 #[test]
-fn names_that_leave_a_choice_are_told_with_the_file() {
+fn names_that_leave_a_choice_are_told() {
     let table = table();
     let two = rows([("Ab", longs([1])), ("aB", longs([2]))]);
     table.write("f", &two);
@@ -188,10 +188,7 @@ fn names_that_leave_a_choice_are_told_with_the_file() {
     let metrics = ExecutionPlanMetricsSet::new();
     let readers = Readers::new(&location, names, roomy_cache(), &metrics);
     let file = object(&location, "f");
-    let place = file.object_meta.location.clone();
     let error = footers(&readers, file).unwrap_err().to_string();
-    let expected = format!("the file {place} can't be read: ");
-    assert!(error.contains(&expected), "{error}");
     assert!(
         error.ends_with("its columns Ab and aB may both be the table's ab"),
         "{error}"

@@ -1,4 +1,8 @@
-"""Messages of errors that came through libraries in Rust or C++, which quote the traceback of Python in them."""
+"""Messages of errors of libraries in Rust or C++, which quote the traceback of Python in them.
+
+Only their texts are looked at. pyarrow and datafusion make a text of what Python code raised, and so
+there is no `__cause__` from which it could be had; an error of ours quotes no traceback of its own.
+"""
 
 from __future__ import annotations
 
