@@ -181,7 +181,9 @@ mod tests {
     }
 
     fn told(listed: &[ObjectMeta]) -> Vec<(&str, u64)> {
-        let told = listed.iter().map(|meta| (meta.location.as_ref(), meta.size));
+        let told = listed
+            .iter()
+            .map(|meta| (meta.location.as_ref(), meta.size));
         let mut told: Vec<_> = told.collect();
         told.sort_unstable();
         told
@@ -224,7 +226,10 @@ mod tests {
     fn a_hidden_file_is_not_there() {
         let store = overlaid();
         let hidden = Path::from("log/hint");
-        for error in [run(store.get(&hidden)).err(), run(store.head(&hidden)).err()] {
+        for error in [
+            run(store.get(&hidden)).err(),
+            run(store.head(&hidden)).err(),
+        ] {
             assert!(matches!(error, Some(Error::NotFound { .. })), "{error:?}");
         }
     }

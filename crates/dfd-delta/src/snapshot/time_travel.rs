@@ -13,7 +13,6 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use deltalake_core::kernel::Snapshot;
-use deltalake_core::logstore::LogStore;
 use dfd_runtime::Location;
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
@@ -22,6 +21,7 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::log::commit_file::commit_path;
+use crate::snapshot::readable_log::table_definition;
 
 /// Milliseconds since 1970, by which versions are timed.
 type Millis = i64;
@@ -44,13 +44,8 @@ struct Enablement {
 ///
 /// # Errors
 /// Every version that can still be read is later; the log can't be read or understood.
-pub(super) async fn version_at(
-    location: &Location,
-    log: &dyn LogStore,
-    time: DateTime<Utc>,
-) -> Result<u64, Error> {
-    let newest = Snapshot::try_new(log, None).await;
-    let newest = newest.map_err(|source| Error::table(location.url(), source))?;
+pub(super) async fn version_at(location: &Location, time: DateTime<Utc>) -> Result<u64, Error> {
+    let newest = table_definition(location, None).await?;
     let enablement = enablement(&newest);
     let commits = readable_commits(location).await?;
     let of_files = match enablement {
