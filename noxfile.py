@@ -45,6 +45,7 @@ def _is_installed(python: str) -> bool:
 OLDEST = next(filter(_is_installed, PYTHONS), CURRENT)
 TRIPLE = f"{platform.machine()}-unknown-linux-gnu"
 CARGO = ("--release", "--target", TRIPLE)
+ZIG_TARGET = f"{platform.machine()}-linux-gnu.2.17"
 
 
 def _project(name: str) -> dict[str, Any]:
@@ -90,18 +91,44 @@ def _zig() -> dict[str, str]:
     found = {}
     for variable, mode in (("CC", "cc"), ("CXX", "c++")):
         script = tools / f"dfd-zig-{mode}"
+        unwinder = _unwinder(tools) if mode == "cc" else ""
         script.write_text(
             "#!/bin/sh\n"
             f"export CARGO_ZIGBUILD_ZIG_COMMAND={shlex.quote(sys.executable)}\n"
             "export CARGO_ZIGBUILD_ZIG_COMMAND_ARGS='-m ziglang'\n"
             f"exec {shlex.quote(str(tools / 'maturin'))} zig {mode} -- -g -fno-sanitize=all "
-            f'-target {platform.machine()}-linux-gnu.2.17 "$@"\n'
+            f'-target {ZIG_TARGET} {unwinder}"$@"\n'
         )
         script.chmod(0o755)
         found[f"{variable}_{TRIPLE.replace('-', '_')}"] = str(script)
         if mode == "cc":
             found[f"CARGO_TARGET_{TRIPLE.replace('-', '_').upper()}_LINKER"] = str(script)
     return found
+
+
+def _unwinder(tools: Path) -> str:
+    """Arguments by which what is linked takes its unwinder from the system's libgcc_s, and not from zig.
+
+    Python before 3.14 ends a thread that comes back to it while the process ends by unwinding its
+    stack, with glibc's unwinder, which is that of libgcc_s: another one in the wheel can't read
+    its contexts, and the process ends with a segmentation fault.
+    """
+    stub = tools / "dfd-libgcc_s.so"
+    functions = (
+        "Backtrace", "DeleteException", "FindEnclosingFunction", "ForcedUnwind", "GetCFA",
+        "GetDataRelBase", "GetGR", "GetIP", "GetIPInfo", "GetLanguageSpecificData",
+        "GetRegionStart", "GetTextRelBase", "RaiseException", "Resume", "Resume_or_Rethrow",
+        "SetGR", "SetIP",
+    )  # fmt: skip
+    source = "".join(f"void _Unwind_{name}(void) {{}}\n" for name in functions)
+    subprocess.run(
+        [
+            sys.executable, "-m", "ziglang", "cc", "-target", ZIG_TARGET, "-shared", "-nostdlib",
+            "-Wl,-soname,libgcc_s.so.1", "-x", "c", "-", "-o", str(stub),
+        ],
+        input=source, text=True, check=True,
+    )  # fmt: skip
+    return f"-Wno-unused-command-line-argument {shlex.quote(str(stub))} "
 
 
 def _joined(paths: list[Path]) -> str:

@@ -1,20 +1,22 @@
 //! What a log says beside the rows: commits and files, as tables.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Int64Builder, RecordBatch, StringArray, StringBuilder,
-    TimestampMillisecondArray, TimestampMillisecondBuilder, UInt64Array,
+    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+    UInt64Array,
 };
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use arrow::datatypes::{Field, Schema};
 use datafusion::datasource::MemTable;
+use datafusion::error::DataFusionError;
 use futures::{StreamExt, TryStreamExt};
-use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::log::listing::LogListing;
 use crate::scan::opaque_table::OpaqueTable;
 use crate::snapshot::TableSnapshot;
 use crate::snapshot::cache::snapshot_stats;
@@ -24,24 +26,93 @@ const UTC: &str = "UTC";
 /// Commits that are read at a time.
 const MAX_CONCURRENT_REQUESTS: usize = 16;
 
-fn moment(name: &str) -> Field {
-    Field::new(
-        name,
-        DataType::Timestamp(TimeUnit::Millisecond, Some(UTC.into())),
-        true,
-    )
+/// The columns of a table in memory.
+#[derive(Default)]
+struct Columns(Vec<(Field, ArrayRef)>);
+
+impl Columns {
+    fn required(self, name: &str, values: impl Array + 'static) -> Self {
+        self.with(name, values, false)
+    }
+
+    fn optional(self, name: &str, values: impl Array + 'static) -> Self {
+        self.with(name, values, true)
+    }
+
+    fn with(mut self, name: &str, values: impl Array + 'static, is_nullable: bool) -> Self {
+        let field = Field::new(name, values.data_type().clone(), is_nullable);
+        self.0.push((field, Arc::new(values)));
+        self
+    }
+
+    fn into_table(self, name: String) -> Result<OpaqueTable, Error> {
+        let (fields, columns): (Vec<_>, _) = self.0.into_iter().unzip();
+        let schema = Arc::new(Schema::new(fields));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns);
+        let batch = batch.map_err(DataFusionError::from)?;
+        let table = MemTable::try_new(schema, vec![vec![batch]])?;
+        Ok(OpaqueTable::new(Arc::new(table), name))
+    }
 }
 
-fn in_memory(
-    fields: Vec<Field>,
-    columns: Vec<ArrayRef>,
-    name: String,
-) -> Result<OpaqueTable, Error> {
-    let schema = Arc::new(Schema::new(fields));
-    let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
-        .map_err(datafusion::error::DataFusionError::from)?;
-    let table = MemTable::try_new(schema, vec![vec![batch]])?;
-    Ok(OpaqueTable::new(Arc::new(table), name))
+/// What a commit says of itself.
+struct LoggedInfo {
+    version: u64,
+    /// When its file was written, in milliseconds since 1970.
+    written: i64,
+    /// Null where there is none.
+    info: Value,
+}
+
+impl LoggedInfo {
+    async fn read(
+        store: &dyn ObjectStore,
+        version: u64,
+        path: &Path,
+    ) -> Result<Self, object_store::Error> {
+        let found = store.get(path).await?;
+        let written = found.meta.last_modified.timestamp_millis();
+        let info = commit_info(&found.bytes().await?);
+        Ok(Self {
+            version,
+            written,
+            info,
+        })
+    }
+
+    fn time(&self) -> i64 {
+        self.info["timestamp"].as_i64().unwrap_or(self.written)
+    }
+}
+
+fn commit_info(bytes: &[u8]) -> Value {
+    serde_json::Deserializer::from_slice(bytes)
+        .into_iter::<Value>()
+        .filter_map(Result::ok)
+        .find_map(|mut action| Some(action.get_mut("commitInfo")?.take()))
+        .unwrap_or(Value::Null)
+}
+
+/// The commits up to the snapshot's, newest first.
+async fn logged(snapshot: &TableSnapshot) -> Result<Vec<LoggedInfo>, Error> {
+    let location = snapshot.location();
+    let store: &dyn ObjectStore = location.store().as_ref();
+    let listing = LogListing::read(location).await?;
+    let newest_first = listing.commits.range(..=snapshot.version()).rev();
+    let commits: Vec<_> = newest_first
+        .map(|(version, file)| LoggedInfo::read(store, *version, &file.location))
+        .collect();
+    let read = futures::stream::iter(commits).buffered(MAX_CONCURRENT_REQUESTS);
+    let read = read.try_collect().await;
+    read.map_err(|error: object_store::Error| Error::table(location.url(), error))
+}
+
+fn number(value: impl TryInto<i64>) -> i64 {
+    value.try_into().unwrap_or(i64::MAX)
+}
+
+fn json(value: &Value) -> Option<String> {
+    (!value.is_null()).then(|| value.to_string())
 }
 
 /// The commits up to the snapshot's, newest first.
@@ -53,108 +124,35 @@ fn in_memory(
 /// # Errors
 /// The log can't be read.
 pub async fn history(snapshot: &TableSnapshot) -> Result<OpaqueTable, Error> {
-    let uri = snapshot.location().url();
-    let failed = |error: object_store::Error| Error::table(uri, error);
-    let root = Path::from_url_path(uri.path()).map_err(|error| failed(error.into()))?;
-    let store = snapshot.location().store();
-    let listed: Vec<_> = store
-        .list(Some(&root.join("_delta_log")))
-        .try_collect()
-        .await
-        .map_err(failed)?;
-    let version_of = |path: &Path| -> Option<u64> {
-        let name = path.filename()?.strip_suffix(".json")?;
-        (name.len() == 20).then(|| name.parse().ok())?
+    let commits = logged(snapshot).await?;
+    let text = |key: &str| -> StringArray {
+        let texts = commits.iter().map(|commit| commit.info[key].as_str());
+        texts.collect()
     };
-    let mut commits: Vec<_> = listed
-        .into_iter()
-        .filter_map(|meta| Some((version_of(&meta.location)?, meta.location)))
-        .filter(|(version, _)| *version <= snapshot.version())
-        .collect();
-    commits.sort_by(|a, b| b.cmp(a));
-    let read = |(version, path): (u64, Path)| async move {
-        let found = store.get(&path).await?;
-        let written = found.meta.last_modified.timestamp_millis();
-        Ok((version, written, commit_info(&found.bytes().await?)))
-    };
-    let commits: Vec<(u64, i64, Value)> = futures::stream::iter(commits)
-        .map(read)
-        .buffered(MAX_CONCURRENT_REQUESTS)
-        .try_collect()
-        .await
-        .map_err(failed)?;
-
-    let mut version = Int64Builder::new();
-    let mut timestamp = TimestampMillisecondBuilder::new();
-    let mut read_version = Int64Builder::new();
-    let mut is_blind_append = BooleanBuilder::new();
-    let mut texts: HashMap<&str, StringBuilder> = HashMap::new();
-    for (number, written, info) in &commits {
-        version.append_value(i64::try_from(*number).unwrap_or(i64::MAX));
-        timestamp.append_value(info["timestamp"].as_i64().unwrap_or(*written));
-        read_version.append_option(info["readVersion"].as_i64());
-        is_blind_append.append_option(info["isBlindAppend"].as_bool());
-        for key in ["operation", "engineInfo", "userName"] {
-            texts
-                .entry(key)
-                .or_default()
-                .append_option(info[key].as_str());
-        }
-        for (key, value) in [
-            ("operationParameters", &info["operationParameters"]),
-            ("", info),
-        ] {
-            let text = (!value.is_null()).then(|| value.to_string());
-            texts.entry(key).or_default().append_option(text);
-        }
-    }
-    let mut text =
-        |key: &str| -> ArrayRef { Arc::new(texts.remove(key).unwrap_or_default().finish()) };
-    let columns: Vec<(Field, ArrayRef)> = vec![
-        (
-            Field::new("version", DataType::Int64, false),
-            Arc::new(version.finish()),
-        ),
-        (
-            moment("timestamp"),
-            Arc::new(timestamp.finish().with_timezone(UTC)),
-        ),
-        (
-            Field::new("operation", DataType::Utf8, true),
-            text("operation"),
-        ),
-        (
-            Field::new("operation_parameters", DataType::Utf8, true),
-            text("operationParameters"),
-        ),
-        (
-            Field::new("read_version", DataType::Int64, true),
-            Arc::new(read_version.finish()),
-        ),
-        (
-            Field::new("is_blind_append", DataType::Boolean, true),
-            Arc::new(is_blind_append.finish()),
-        ),
-        (
-            Field::new("engine_info", DataType::Utf8, true),
-            text("engineInfo"),
-        ),
-        (
-            Field::new("user_name", DataType::Utf8, true),
-            text("userName"),
-        ),
-        (Field::new("commit_info", DataType::Utf8, true), text("")),
-    ];
-    let (fields, columns) = columns.into_iter().unzip();
-    in_memory(fields, columns, format!("DeltaHistory: {uri}"))
-}
-
-fn commit_info(bytes: &[u8]) -> Value {
-    serde_json::Deserializer::from_slice(bytes)
-        .into_iter::<Value>()
-        .filter_map(Result::ok)
-        .find_map(|mut action| Some(action.get_mut("commitInfo")?.take()))
-        .unwrap_or(Value::Null)
+    let version = commits.iter().map(|commit| number(commit.version));
+    let time = commits.iter().map(|commit| Some(commit.time()));
+    let parameters = commits
+        .iter()
+        .map(|commit| json(&commit.info["operationParameters"]));
+    let read_version = commits
+        .iter()
+        .map(|commit| commit.info["readVersion"].as_i64());
+    let blind = commits
+        .iter()
+        .map(|commit| commit.info["isBlindAppend"].as_bool());
+    let infos = commits.iter().map(|commit| json(&commit.info));
+    let time: TimestampMillisecondArray = time.collect();
+    Columns::default()
+        .required("version", Int64Array::from_iter_values(version))
+        .optional("timestamp", time.with_timezone(UTC))
+        .optional("operation", text("operation"))
+        .optional("operation_parameters", parameters.collect::<StringArray>())
+        .optional("read_version", read_version.collect::<Int64Array>())
+        .optional("is_blind_append", blind.collect::<BooleanArray>())
+        .optional("engine_info", text("engineInfo"))
+        .optional("user_name", text("userName"))
+        .optional("commit_info", infos.collect::<StringArray>())
+        .into_table(format!("DeltaHistory: {}", snapshot.location().url()))
 }
 
 /// The files of the snapshot.
@@ -166,61 +164,33 @@ fn commit_info(bytes: &[u8]) -> Value {
 /// # Errors
 /// The snapshot can't be read.
 pub fn files(snapshot: &TableSnapshot) -> Result<OpaqueTable, Error> {
-    let mut path = StringBuilder::new();
-    let mut size_bytes = Int64Builder::new();
-    let mut modified = Vec::new();
-    let mut num_records = Int64Builder::new();
-    let mut deleted_records = Int64Builder::new();
-    let mut partition_values = StringBuilder::new();
-    let mut stats = StringBuilder::new();
-    let count = |number: usize| i64::try_from(number).ok();
-    for file in snapshot.log_files()? {
-        path.append_value(file.path());
-        size_bytes.append_value(file.size());
-        modified.push(file.modification_time());
-        num_records.append_option(file.num_records().and_then(count));
-        let deleted = file.deletion_vector_descriptor();
-        deleted_records.append_value(deleted.map_or(0, |vector| vector.cardinality));
-        let values: std::collections::BTreeMap<_, _> =
-            file.partition_values_map().into_iter().collect();
-        let values = serde_json::to_string(&values).unwrap_or_default();
-        partition_values.append_value(values);
-        // Without any, deltalake-core may give an empty object.
-        stats.append_option(file.stats().filter(|stats| stats != "{}"));
-    }
-    let columns: Vec<(Field, ArrayRef)> = vec![
-        (
-            Field::new("path", DataType::Utf8, false),
-            Arc::new(path.finish()),
-        ),
-        (
-            Field::new("size_bytes", DataType::Int64, false),
-            Arc::new(size_bytes.finish()),
-        ),
-        (
-            moment("modified"),
-            Arc::new(TimestampMillisecondArray::from(modified).with_timezone(UTC)),
-        ),
-        (
-            Field::new("num_records", DataType::Int64, true),
-            Arc::new(num_records.finish()),
-        ),
-        (
-            Field::new("deleted_records", DataType::Int64, false),
-            Arc::new(deleted_records.finish()),
-        ),
-        (
-            Field::new("partition_values", DataType::Utf8, false),
-            Arc::new(partition_values.finish()),
-        ),
-        (
-            Field::new("stats", DataType::Utf8, true),
-            Arc::new(stats.finish()),
-        ),
-    ];
-    let (fields, columns) = columns.into_iter().unzip();
-    let name = format!("DeltaFiles: {}", snapshot.location().url());
-    in_memory(fields, columns, name)
+    let files = snapshot.log_files()?;
+    let paths = files.iter().map(|file| file.path());
+    let sizes = files.iter().map(|file| file.size());
+    let modified = files.iter().map(|file| Some(file.modification_time()));
+    let records = files.iter().map(|file| file.num_records().map(number));
+    let deleted = files.iter().map(|file| {
+        let vector = file.deletion_vector_descriptor();
+        vector.map_or(0, |vector| vector.cardinality)
+    });
+    let values = files.iter().map(|file| {
+        let values: BTreeMap<_, _> = file.partition_values_map().into_iter().collect();
+        serde_json::to_string(&values).unwrap_or_default()
+    });
+    // Without any, deltalake-core may give an empty object.
+    let stats = files
+        .iter()
+        .map(|file| file.stats().filter(|stats| stats != "{}"));
+    let modified: TimestampMillisecondArray = modified.collect();
+    Columns::default()
+        .required("path", StringArray::from_iter_values(paths))
+        .required("size_bytes", Int64Array::from_iter_values(sizes))
+        .optional("modified", modified.with_timezone(UTC))
+        .optional("num_records", records.collect::<Int64Array>())
+        .required("deleted_records", Int64Array::from_iter_values(deleted))
+        .required("partition_values", StringArray::from_iter_values(values))
+        .optional("stats", stats.collect::<StringArray>())
+        .into_table(format!("DeltaFiles: {}", snapshot.location().url()))
 }
 
 /// How the caches of this process are doing, by their names in a cache's configuration.
@@ -238,10 +208,6 @@ pub fn cache_stats() -> [(&'static str, CacheStats); 2] {
 pub fn caches() -> Result<OpaqueTable, Error> {
     let stats = cache_stats();
     let names = stats.iter().map(|(name, _)| *name);
-    let mut columns: Vec<(Field, ArrayRef)> = vec![(
-        Field::new("cache", DataType::Utf8, false),
-        Arc::new(StringArray::from_iter_values(names)),
-    )];
     type Figure = fn(&CacheStats) -> usize;
     let figures: [(&str, Figure); 4] = [
         ("hits", |stats| stats.hits),
@@ -249,15 +215,12 @@ pub fn caches() -> Result<OpaqueTable, Error> {
         ("entries", |stats| stats.entries),
         ("bytes", |stats| stats.bytes),
     ];
+    let mut columns = Columns::default().required("cache", StringArray::from_iter_values(names));
     for (name, figure) in figures {
         let values = stats.iter().map(|(_, stats)| figure(stats) as u64);
-        columns.push((
-            Field::new(name, DataType::UInt64, false),
-            Arc::new(UInt64Array::from_iter_values(values)),
-        ));
+        columns = columns.required(name, UInt64Array::from_iter_values(values));
     }
-    let (fields, columns) = columns.into_iter().unzip();
-    in_memory(fields, columns, "CacheStats".to_owned())
+    columns.into_table("CacheStats".to_owned())
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ impl SessionCatalog {
         };
         // A schema may be one of Python's.
         let done = py.detach(|| self.0.put(resolved(name), table));
-        done.map_err(|error| errors::table(py, &error.strip_backtrace()))
+        done.map_err(|error| errors::table(py, &error))
     }
 
     /// Take a table out; False where none has the name.
@@ -150,7 +150,7 @@ impl QueryVersions {
             None => false,
         };
         match self.0.take_failure() {
-            Some(failure) if !is_interrupt => Err(errors::table(py, &failure)),
+            Some(failure) if !is_interrupt => Err(errors::table(py, failure.as_ref())),
             _ => Ok(()),
         }
     }

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable, Field, Schema
+from deltalake.schema import PrimitiveType
 
 USE = """
 import gc, os, sys, threading
@@ -53,14 +56,65 @@ for _ in range(10): run(query, query)
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("attempt", range(2))
-def test_threads_come_and_go(way: str, attempt: int) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", USE + WAYS[way]],
+AT_WORK = """
+import sys, threading, time
+import dfd_native
+from datafusion import SessionContext
+
+uri = sys.argv[1]
+session = SessionContext().with_extensions(dfd_native.DeltaExtension())
+
+def planned():
+    plan = session.sql("select value from generate_series(1, 300000)").optimized_logical_plan()
+    return dfd_native.Engine().run(plan, session, None, is_sql=True)
+
+def read():
+    for _ in planned():
+        pass
+
+def adapt():
+    for _ in dfd_native.adapt_stream(planned(), batch_rows=100):
+        pass
+
+def stage():
+    dfd_native.stage(uri, planned()).drop()
+
+def look():
+    dfd_native.delta_table(uri).history()
+
+def for_ever(work):
+    while True:
+        work()
+
+for _ in range(3):
+    threading.Thread(target=for_ever, args=(globals()[sys.argv[2]],), daemon=True).start()
+time.sleep(float(sys.argv[3]))
+"""
+
+
+def ran(code: str, *arguments: str) -> tuple[int, str]:
+    """The exit code of a program of its own, and what it says of errors."""
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", code, *arguments],
         env=os.environ,
         capture_output=True,
         text=True,
         timeout=120,
     )
-    assert (ran.returncode, ran.stderr) == (0, "")
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("attempt", range(2))
+def test_threads_come_and_go(way: str, attempt: int) -> None:
+    assert ran(USE + WAYS[way]) == (0, "")
+
+
+@pytest.mark.parametrize("work", ["read", "adapt", "stage", "look"])
+@pytest.mark.parametrize("seconds", ["0.2", "0.33", "0.5"])
+def test_a_process_ends_while_its_daemon_threads_are_at_work(
+    tmp_path: Path, work: str, seconds: str
+) -> None:
+    table = tmp_path / "t"
+    DeltaTable.create(table, Schema([Field("value", PrimitiveType("long"))]))
+    assert ran(AT_WORK, table.as_uri(), work, seconds) == (0, "")

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use deltalake_core::kernel::{DeletionVectorDescriptor, Metadata, Protocol};
 use dfd_runtime::Location;
-use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,6 +11,7 @@ use serde_json::Value;
 use crate::change_feed_error::ChangeFeedError;
 use crate::error::Error;
 use crate::log::commit_file::commit_path;
+use crate::log::listing::LogListing;
 use crate::snapshot::log_mend::with_whole_metadata;
 
 /// An add, remove or cdc action.
@@ -113,26 +113,8 @@ pub(super) async fn missing(location: &Location, version: u64) -> Result<Error, 
 
 /// The first version whose commit is there with all that it stands on: a checkpoint, or every commit before.
 pub(super) async fn earliest(location: &Location) -> Result<Option<u64>, Error> {
-    let failed = |error: object_store::Error| Error::table(location.url(), error);
-    let (mut commits, mut checkpoints) = (Vec::new(), Vec::new());
-    let first = commit_path(location, 0)?;
-    let mut listed = location.store().list(first.parent().as_ref());
-    while let Some(file) = listed.try_next().await.map_err(failed)? {
-        let name = file.location.filename().unwrap_or_default();
-        let Some((version, kind)) = name.split_once('.') else {
-            continue;
-        };
-        let Some(version) = version.parse::<u64>().ok().filter(|_| version.len() == 20) else {
-            continue;
-        };
-        match kind {
-            "json" => commits.push(version),
-            kind if kind.starts_with("checkpoint.") => checkpoints.push(version),
-            _ => {}
-        }
-    }
-    let stands = |version: &u64| *version == 0 || checkpoints.iter().any(|at| at <= version);
-    Ok(commits.into_iter().filter(stands).min())
+    let listing = LogListing::read(location).await?;
+    Ok(listing.readable().next().map(|(version, _)| version))
 }
 
 #[cfg(test)]
@@ -185,8 +167,6 @@ mod tests {
             "{reason}"
         );
         let name = |name: &str| table.path(&format!("_delta_log/{name}"));
-        std::fs::write(name("00000000000000000009.json.tmp"), "").unwrap();
-        std::fs::write(name("1.checkpoint.parquet"), "").unwrap();
         assert_eq!(first(), None);
         std::fs::write(name(&format!("{:020}.checkpoint.parquet", 4)), "").unwrap();
         assert_eq!(first(), Some(4));

@@ -4,6 +4,7 @@ mod paths;
 mod text;
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 
 use arrow::datatypes::Field;
 use chrono::{DateTime, Utc};
@@ -137,6 +138,9 @@ pub enum Error {
         /// What the store says.
         source: Box<object_store::Error>,
     },
+    /// What another asker was told too.
+    #[error("{0}")]
+    Shared(#[source] Arc<Error>),
     /// The location can't be used, or no work can begin.
     #[error("{0}")]
     Runtime(#[from] dfd_runtime::Error),
@@ -246,6 +250,7 @@ impl Error {
                 version: Some(*version),
                 ..nothing
             },
+            Self::Shared(error) => error.fields(),
             Self::Runtime(_) | Self::DataFusion(_) => nothing,
         }
     }

@@ -6,6 +6,7 @@ mod commit;
 pub(crate) mod commit_file;
 mod commits_since;
 mod fields;
+pub(crate) mod listing;
 
 pub use self::actions::{Add, CommitInfo};
 pub use self::active_files::{ActiveFile, ActiveFiles};

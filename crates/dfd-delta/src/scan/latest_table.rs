@@ -75,7 +75,7 @@ impl LatestTable {
         };
         // The caller's threads may be without our tokio runtime.
         let found = dfd_runtime::handle()?.spawn(look).await;
-        found.map_err(|error| dfd_runtime::Error::Runtime(error.to_string()))?
+        found.map_err(dfd_runtime::Error::from)?
     }
 
     /// The version to read now, under the schema that the plan has.

@@ -10,6 +10,8 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use crate::error::{Error, below};
+use crate::log::commit_file::log_path;
+use crate::log::listing::LogListing;
 use crate::overlay_store::OverlayStore;
 use crate::snapshot::log_checks::{Checkpoint, Reason, actions, text};
 use crate::snapshot::log_mend::{Rules, mended};
@@ -30,25 +32,18 @@ pub(super) struct LogNames<'a> {
 impl<'a> LogNames<'a> {
     /// Those up to the version `newest`; None where they can't be listed.
     pub(super) async fn list(location: &'a Location, newest: u64) -> Option<Self> {
-        let root = Path::from_url_path(location.url().path()).ok()?;
-        let log = root.join("_delta_log");
-        let listed = location.store().list_with_delimiter(Some(&log));
-        let listed = listed.await.ok()?;
-        let (mut commits, mut compactions) = (BTreeMap::new(), Vec::new());
-        let mut checkpoints: BTreeMap<u64, Vec<Path>> = BTreeMap::new();
-        for path in listed.objects.into_iter().map(|found| found.location) {
-            match path.filename().and_then(versioned) {
-                Some((version, "json")) if version <= newest => {
-                    commits.insert(version, path);
-                }
-                Some((version, kind)) if version <= newest && kind.starts_with("checkpoint.") => {
-                    checkpoints.entry(version).or_default().push(path);
-                }
-                Some((_, kind)) if kind.ends_with(".compacted.json") => compactions.push(path),
-                _ => {}
-            }
+        let log = log_path(location).ok()?;
+        let mut listing = LogListing::read(location).await.ok()?;
+        let after = newest.checked_add(1);
+        if let Some(after) = after {
+            listing.commits.split_off(&after);
+            listing.checkpoints.split_off(&after);
         }
-        let (checkpoint, commits) = match checkpoints.pop_last() {
+        let commits = listing.commits.into_iter();
+        let mut commits: BTreeMap<_, _> = commits
+            .map(|(version, file)| (version, file.location))
+            .collect();
+        let (checkpoint, commits) = match listing.checkpoints.pop_last() {
             Some((version, files)) => (files, commits.split_off(&version.saturating_add(1))),
             None => (Vec::new(), commits),
         };
@@ -56,7 +51,7 @@ impl<'a> LogNames<'a> {
             location,
             log,
             checkpoint,
-            compactions,
+            compactions: listing.compactions,
             commits,
         })
     }
@@ -101,12 +96,6 @@ async fn read_all(
     let reads = paths.map(|path| LogFile::read(location, path));
     let reads = futures::stream::iter(reads.collect::<Vec<_>>());
     reads.buffered(MAX_CONCURRENT_REQUESTS).try_collect().await
-}
-
-/// The version in the name of a file of the log, and what comes after it.
-fn versioned(name: &str) -> Option<(u64, &str)> {
-    let (version, kind) = name.split_once('.')?;
-    (version.len() == 20).then(|| Some((version.parse().ok()?, kind)))?
 }
 
 /// A file of a log.

@@ -6,24 +6,12 @@ use deltalake_core::{DeltaResult, DeltaTable, DeltaTableBuilder};
 use dfd_runtime::Location;
 
 use crate::error::Error;
-use crate::log::commit_file::commit_path;
+use crate::log::listing::LogListing;
 use crate::snapshot::at::At;
 use crate::snapshot::cache;
 use crate::snapshot::readable_log::{with_mended_log, with_readable_log};
 use crate::snapshot::table_snapshot::{TableSnapshot, commit_stamp};
 use crate::snapshot::time_travel::version_at;
-
-/// Whether the log has files, and none of this version.
-async fn is_missing(location: &Location, version: u64) -> Result<bool, Error> {
-    let failed = |error| Error::table(location.url(), error);
-    let log = commit_path(location, version)?.parent();
-    let listed = location.store().list_with_delimiter(log.as_ref());
-    let listed = listed.await.map_err(failed)?;
-    let name = format!("{version:020}.");
-    let files = listed.objects.iter();
-    let mut names = files.filter_map(|file| file.location.filename());
-    Ok(!listed.objects.is_empty() && !names.any(|file| file.starts_with(&name)))
-}
 
 async fn load(builder: DeltaTableBuilder, version: Option<u64>) -> DeltaResult<DeltaTable> {
     let builder = match version {
@@ -63,7 +51,7 @@ impl TableSnapshot {
         if let Some(version) = version {
             // delta_kernel counts up to a version that isn't there, be it 2^63.
             let of_version = commit_stamp(&location, version).await?;
-            if of_version.is_none() && is_missing(&location, version).await? {
+            if of_version.is_none() && LogListing::read(&location).await?.lacks(version) {
                 let uri = location.url().to_string();
                 return Err(Error::NoSuchVersion { uri, version });
             }

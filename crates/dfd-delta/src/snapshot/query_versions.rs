@@ -30,7 +30,7 @@ struct Choice {
     snapshots: Vec<Arc<TableSnapshot>>,
     /// Tables without a choice, and the version that was written of them.
     noted: Vec<(Arc<LatestSnapshot>, Arc<TableSnapshot>)>,
-    failure: Option<String>,
+    failure: Option<Arc<Error>>,
 }
 
 impl Choice {
@@ -76,7 +76,7 @@ impl QueryVersions {
     }
 
     /// Why a table's newest version couldn't be had, once.
-    pub fn take_failure(&self) -> Option<String> {
+    pub fn take_failure(&self) -> Option<Arc<Error>> {
         self.choice().failure.take()
     }
 
@@ -94,8 +94,9 @@ impl QueryVersions {
         match found {
             Ok(found) => Ok(choice.choose(found)),
             Err(error) => {
-                choice.failure = Some(error.to_string());
-                Err(error)
+                let error = Arc::new(error);
+                choice.failure = Some(Arc::clone(&error));
+                Err(Error::Shared(error))
             }
         }
     }

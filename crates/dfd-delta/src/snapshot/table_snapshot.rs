@@ -210,7 +210,7 @@ impl TableSnapshot {
         &self.files.files
     }
 
-    /// The files as a scan reads them; none where the scan is left to deltalake-core.
+    /// The files as a scan reads them.
     pub(crate) fn file_set(&self) -> &FileSet {
         &self.files
     }

@@ -9,18 +9,15 @@
 //! taken as rising, each at least a millisecond after the one before, as Delta-Spark takes them: a
 //! copy of a log may date its files in any order.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 use deltalake_core::kernel::Snapshot;
 use dfd_runtime::Location;
-use futures::TryStreamExt;
-use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt};
 use serde::Deserialize;
 
 use crate::error::Error;
-use crate::log::commit_file::commit_path;
+use crate::log::listing::LogListing;
 use crate::snapshot::readable_log::table_definition;
 
 /// Milliseconds since 1970, by which versions are timed.
@@ -31,6 +28,16 @@ struct Commit {
     version: u64,
     path: Path,
     modified: Millis,
+}
+
+impl Commit {
+    fn of_file((version, file): (u64, &ObjectMeta)) -> Self {
+        Self {
+            version,
+            path: file.location.clone(),
+            modified: file.last_modified.timestamp_millis(),
+        }
+    }
 }
 
 /// The first version that has an in-commit timestamp, and that.
@@ -47,7 +54,8 @@ struct Enablement {
 pub(super) async fn version_at(location: &Location, time: DateTime<Utc>) -> Result<u64, Error> {
     let newest = table_definition(location, None).await?;
     let enablement = enablement(&newest);
-    let commits = readable_commits(location).await?;
+    let listing = LogListing::read(location).await?;
+    let commits: Vec<Commit> = listing.readable().map(Commit::of_file).collect();
     let of_files = match enablement {
         Some(first) => commits.partition_point(|commit| commit.version < first.version),
         None => commits.len(),
@@ -90,55 +98,6 @@ fn enablement(newest: &Snapshot) -> Option<Enablement> {
         _ => (0, Millis::MIN),
     };
     Some(Enablement { version, time })
-}
-
-/// The commits from the earliest version that can be read, in their order.
-async fn readable_commits(location: &Location) -> Result<Vec<Commit>, Error> {
-    let failed = |source: object_store::Error| Error::table(location.url(), source);
-    let first = commit_path(location, 0)?;
-    let log = first.parent().unwrap_or_default();
-    let files: Vec<_> = location
-        .store()
-        .list(Some(&log))
-        .try_collect()
-        .await
-        .map_err(failed)?;
-    let mut commits = Vec::new();
-    let mut checkpoints = BTreeSet::new();
-    for file in files {
-        let Some((version, kind)) = log_file(&file.location, &log) else {
-            continue;
-        };
-        if kind == "json" {
-            commits.push(Commit {
-                version,
-                modified: file.last_modified.timestamp_millis(),
-                path: file.location,
-            });
-        } else if kind.starts_with("checkpoint") {
-            checkpoints.insert(version);
-        }
-    }
-    commits.sort_by_key(|commit| commit.version);
-    // The first commits of a log that was cleaned up stand on what is gone.
-    let is_whole = commits.first().is_some_and(|commit| commit.version == 0);
-    if !is_whole {
-        let stand = |commit: &Commit| checkpoints.contains(&commit.version);
-        let earliest = commits.iter().position(stand).unwrap_or(commits.len());
-        commits.drain(..earliest);
-    }
-    Ok(commits)
-}
-
-/// The version of a file at the root of the log, and what comes after it in the name.
-fn log_file<'a>(path: &'a Path, log: &Path) -> Option<(u64, &'a str)> {
-    let is_in_root = path.prefix_matches(log) && path.parts_count() == log.parts_count() + 1;
-    let (version, kind) = path.filename()?.split_once('.')?;
-    if is_in_root && version.len() == 20 {
-        Some((version.parse().ok()?, kind))
-    } else {
-        None
-    }
 }
 
 /// The last of the commits that isn't later, by the times of their files.
