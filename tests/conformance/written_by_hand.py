@@ -86,21 +86,10 @@ def write(
         },
     ]
     for number, data in enumerate(files):
-        path = f"part-{number}.parquet"
-        pq.write_table(data, root / path, **{"row_group_size": 2, "store_schema": False, **writer})
-        add = {
-            "path": quote(path),
-            "partitionValues": dict(partitions[number]) if partitions else {},
-            "size": (root / path).stat().st_size,
-            "modificationTime": 0,
-            "dataChange": True,
-        }
+        partition = partitions[number] if partitions else {}
         found = stats[number] if stats else {"numRecords": data.num_rows}
-        if found is not None:
-            add["stats"] = found if isinstance(found, str) else json.dumps(found)
-        actions.append({"add": add})
-    commit = root / "_delta_log" / f"{0:020}.json"
-    commit.write_text("".join(json.dumps(action) + "\n" for action in actions))
+        actions.append(add(root, f"part-{number}.parquet", data, partition, found, **writer))
+    commit(root, 0, actions)
     return root
 
 
@@ -145,3 +134,31 @@ class Log:
             "dataChange": kind == "add",
         }
         return {kind: action | ({"modificationTime": 0} if kind == "add" else {})}
+
+
+def add(
+    root: Path,
+    path: str,
+    data: pa.Table,
+    partition: Mapping[str, str | None],
+    stats: str | Mapping[str, Any] | None,
+    **writer: Any,
+) -> dict[str, Any]:
+    """Writes a file, and gives the action that adds it."""
+    pq.write_table(data, root / path, **{"row_group_size": 2, "store_schema": False, **writer})
+    added = {
+        "path": quote(path),
+        "partitionValues": dict(partition),
+        "size": (root / path).stat().st_size,
+        "modificationTime": 0,
+        "dataChange": True,
+    }
+    if stats is not None:
+        added["stats"] = stats if isinstance(stats, str) else json.dumps(stats)
+    return {"add": added}
+
+
+def commit(root: Path, version: int, actions: Sequence[Mapping[str, Any]]) -> None:
+    """Writes a version."""
+    log = root / "_delta_log" / f"{version:020}.json"
+    log.write_text("".join(json.dumps(action) + "\n" for action in actions))

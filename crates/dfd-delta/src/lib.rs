@@ -24,6 +24,7 @@ mod files;
 mod log;
 mod log_store;
 mod metadata_tables;
+mod overlay_store;
 mod plan_codec;
 mod scan;
 mod session_catalog;

@@ -8,6 +8,7 @@ use deltalake_core::logstore::{
 };
 use deltalake_core::{DeltaResult, DeltaTableBuilder};
 use dfd_runtime::Location;
+use object_store::ObjectStore;
 use url::Url;
 
 use crate::url_names::kernel_store;
@@ -19,10 +20,18 @@ pub(crate) fn log_store(location: &Location) -> DeltaResult<LogStoreRef> {
 
 /// What opens the table at a location.
 pub(crate) fn builder(location: &Location) -> DeltaResult<DeltaTableBuilder> {
+    builder_over(location, Arc::clone(location.store()))
+}
+
+/// What opens the table at a location, whose files are read from `store`.
+pub(crate) fn builder_over(
+    location: &Location,
+    store: Arc<dyn ObjectStore>,
+) -> DeltaResult<DeltaTableBuilder> {
     register_log_store(location.url());
     let url = location.url();
     let builder = DeltaTableBuilder::from_url(url.clone())?;
-    Ok(builder.with_storage_backend(kernel_store(location), url.clone()))
+    Ok(builder.with_storage_backend(kernel_store(url, store), url.clone()))
 }
 
 /// Makes the log of a URL readable; deltalake-core keeps log stores by their scheme.

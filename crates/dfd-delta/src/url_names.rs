@@ -10,18 +10,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use dfd_runtime::Location;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+use url::Url;
 
-/// The store of a table as delta_kernel's engine can use it.
-pub(crate) fn kernel_store(location: &Location) -> Arc<dyn ObjectStore> {
-    let store = Arc::clone(location.store());
-    let root = Path::from_url_path(location.url().path());
+/// The store of the table at `root` as delta_kernel's engine can use it.
+pub(crate) fn kernel_store(root: &Url, store: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
+    let root = Path::from_url_path(root.path());
     if root.is_ok_and(|root| is_odd(&root)) {
         Arc::new(UrlNames(store))
     } else {

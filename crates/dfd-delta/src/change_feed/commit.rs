@@ -12,6 +12,7 @@ use crate::change_feed_error::ChangeFeedError;
 use crate::error::Error;
 use crate::log::commit_file::commit_path;
 use crate::log::listing::LogListing;
+use crate::snapshot::log_mend::with_whole_metadata;
 
 /// An add, remove or cdc action.
 #[derive(Debug, Clone, Deserialize)]
@@ -76,6 +77,13 @@ impl Commit {
 
     /// The commit of this text.
     pub(super) fn parse(version: u64, written: i64, text: &[u8]) -> serde_json::Result<Self> {
+        Self::parse_whole(version, written, text).or_else(|error| {
+            let whole = with_whole_metadata(text).ok_or(error)?;
+            Self::parse_whole(version, written, &whole)
+        })
+    }
+
+    fn parse_whole(version: u64, written: i64, text: &[u8]) -> serde_json::Result<Self> {
         let mut commit = Self {
             version,
             written,

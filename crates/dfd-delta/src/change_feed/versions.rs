@@ -11,7 +11,7 @@ use crate::change_feed::schema_fit::misfit;
 use crate::change_feed_error::ChangeFeedError;
 use crate::error::Error;
 use crate::files::scan_columns::{ScanColumns, nullable};
-use crate::log_store::log_store;
+use crate::snapshot::readable_log::table_definition;
 use crate::snapshot::unsupported_feature;
 
 /// The versions of a change feed, of which each must be readable as the last one is.
@@ -101,12 +101,10 @@ fn is_true(metadata: &Metadata, property: &str) -> bool {
 
 /// Schema, properties and features at a version.
 async fn at(location: &Location, version: u64) -> Result<Snapshot, Error> {
-    let failed = |source| Error::table(location.url(), source);
-    let log = log_store(location).map_err(failed)?;
-    match Snapshot::try_new(log.as_ref(), Some(version)).await {
+    match table_definition(location, Some(version)).await {
         Ok(found) => Ok(found),
-        Err(source) => Err(match earliest(location).await? {
-            Some(earliest) if earliest <= version => failed(source),
+        Err(error) => Err(match earliest(location).await? {
+            Some(earliest) if earliest <= version => error,
             _ => missing(location, version).await?,
         }),
     }

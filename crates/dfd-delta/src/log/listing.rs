@@ -16,6 +16,8 @@ pub(crate) struct LogListing {
     pub(crate) commits: BTreeMap<u64, ObjectMeta>,
     /// The files of each checkpoint, which may lack some of its parts.
     pub(crate) checkpoints: BTreeMap<u64, Vec<Path>>,
+    /// Files that have several commits in one.
+    pub(crate) compactions: Vec<Path>,
 }
 
 impl LogListing {
@@ -36,6 +38,9 @@ impl LogListing {
                 Some((version, kind)) if kind.starts_with("checkpoint.") => {
                     let files = found.checkpoints.entry(version).or_default();
                     files.push(file.location);
+                }
+                Some((_, kind)) if kind.ends_with(".compacted.json") => {
+                    found.compactions.push(file.location);
                 }
                 _ => {}
             }

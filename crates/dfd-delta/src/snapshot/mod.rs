@@ -7,8 +7,11 @@ pub(crate) mod in_use;
 pub(crate) mod latest;
 mod log_checks;
 mod log_fault;
+mod log_files;
+pub(crate) mod log_mend;
 mod open;
 pub(crate) mod query_versions;
+pub(crate) mod readable_log;
 mod table_snapshot;
 #[cfg(test)]
 mod tests;

@@ -2,16 +2,24 @@
 
 use std::sync::Arc;
 
+use deltalake_core::{DeltaResult, DeltaTable, DeltaTableBuilder};
 use dfd_runtime::Location;
 
 use crate::error::Error;
 use crate::log::listing::LogListing;
-use crate::log_store::{builder, log_store};
 use crate::snapshot::at::At;
 use crate::snapshot::cache;
-use crate::snapshot::log_fault::located;
+use crate::snapshot::readable_log::{with_mended_log, with_readable_log};
 use crate::snapshot::table_snapshot::{TableSnapshot, commit_stamp};
 use crate::snapshot::time_travel::version_at;
+
+async fn load(builder: DeltaTableBuilder, version: Option<u64>) -> DeltaResult<DeltaTable> {
+    let builder = match version {
+        Some(version) => builder.with_version(version),
+        None => builder,
+    };
+    builder.load().await
+}
 
 impl TableSnapshot {
     /// Open a table: the snapshot that others use where it stands at `at`, or one read from the log.
@@ -22,11 +30,7 @@ impl TableSnapshot {
         let version = match at {
             At::Newest => None,
             At::Version(version) => Some(version),
-            At::Time(time) => {
-                let log = log_store(&location);
-                let log = log.map_err(|source| Error::table(location.url(), source))?;
-                Some(version_at(&location, log.as_ref(), time).await?)
-            }
+            At::Time(time) => Some(version_at(&location, time).await?),
         };
         if let Some(found) = cache::find(&location, version) {
             if version.is_none() {
@@ -43,26 +47,18 @@ impl TableSnapshot {
 
     async fn read(location: Location, version: Option<u64>) -> Result<Arc<Self>, Error> {
         cache::count(false);
-        let uri = location.url().clone();
-        let builder = builder(&location).map_err(|source| Error::table(&uri, source))?;
         let mut stamp = None;
-        let builder = match version {
-            None => builder,
-            Some(version) => {
-                // delta_kernel counts up to a version that isn't there, be it 2^63.
-                let of_version = commit_stamp(&location, version).await?;
-                if of_version.is_none() && LogListing::read(&location).await?.lacks(version) {
-                    let uri = uri.to_string();
-                    return Err(Error::NoSuchVersion { uri, version });
-                }
-                stamp = Some(of_version);
-                builder.with_version(version)
+        if let Some(version) = version {
+            // delta_kernel counts up to a version that isn't there, be it 2^63.
+            let of_version = commit_stamp(&location, version).await?;
+            if of_version.is_none() && LogListing::read(&location).await?.lacks(version) {
+                let uri = location.url().to_string();
+                return Err(Error::NoSuchVersion { uri, version });
             }
-        };
-        let table = match builder.load().await {
-            Ok(table) => table,
-            Err(source) => return Err(located(&location, version, source).await),
-        };
+            stamp = Some(of_version);
+        }
+        let load = |builder| load(builder, version);
+        let table = with_readable_log(&location, version, load).await?;
         let snapshot = Self::of(location, table, stamp).await?;
         cache::share(&snapshot, None);
         Ok(snapshot)
@@ -87,7 +83,9 @@ impl TableSnapshot {
         if (next?.is_some() || self.has_no_commit())
             && let Err(source) = table.update_incremental(None).await
         {
-            return Err(located(self.location(), None, source).await);
+            // The log may have got what only a table that is read anew is mended of.
+            let load = |builder| load(builder, None);
+            table = with_mended_log(self.location(), None, source, load).await?;
         }
         let is_newest = table.version() == Some(self.version());
         cache::count(is_newest);

@@ -11,7 +11,6 @@
 
 use chrono::{DateTime, Utc};
 use deltalake_core::kernel::Snapshot;
-use deltalake_core::logstore::LogStore;
 use dfd_runtime::Location;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
@@ -19,6 +18,7 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::log::listing::LogListing;
+use crate::snapshot::readable_log::table_definition;
 
 /// Milliseconds since 1970, by which versions are timed.
 type Millis = i64;
@@ -51,13 +51,8 @@ struct Enablement {
 ///
 /// # Errors
 /// Every version that can still be read is later; the log can't be read or understood.
-pub(super) async fn version_at(
-    location: &Location,
-    log: &dyn LogStore,
-    time: DateTime<Utc>,
-) -> Result<u64, Error> {
-    let newest = Snapshot::try_new(log, None).await;
-    let newest = newest.map_err(|source| Error::table(location.url(), source))?;
+pub(super) async fn version_at(location: &Location, time: DateTime<Utc>) -> Result<u64, Error> {
+    let newest = table_definition(location, None).await?;
     let enablement = enablement(&newest);
     let listing = LogListing::read(location).await?;
     let commits: Vec<Commit> = listing.readable().map(Commit::of_file).collect();
