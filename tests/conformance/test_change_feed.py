@@ -267,7 +267,6 @@ def test_a_feed_that_spark_wrote(ask: Ask) -> None:
         assert row["t"] == dt.datetime.fromtimestamp(said / 1000, UTC)
 
 
-@pytest.mark.xfail(strict=True, reason="the feed has the times of the commits' files as they are")
 def test_times_of_commits_rise(tmp_path: Path) -> None:
     """A copy of a log may date its files in any order; Delta-Spark takes each as later than the one before."""
     log = Log(tmp_path / "t", [field("id", "long")])

@@ -144,11 +144,12 @@ DECIMALS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("read", JUDGED)
+@pytest.mark.parametrize("read", WAYS)
 @pytest.mark.parametrize("kind", DECIMALS)
 def test_decimal_partition_values_as_java_writes_them(
     tmp_path: Path, kind: str, read: Read
 ) -> None:
+    """By hand: duckdb and polars refuse the whole table for a value of another scale."""
     texts = DECIMALS[kind]
     fields = [field("id", "long"), field("p", kind)]
     files = [pa.table({"id": [number]}) for number in range(len(texts))]

@@ -1,5 +1,6 @@
 //! What a table is at each version of a range.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -11,6 +12,7 @@ use crate::change_feed::schema_fit::misfit;
 use crate::change_feed_error::ChangeFeedError;
 use crate::error::Error;
 use crate::files::scan_columns::{ScanColumns, nullable};
+use crate::log::listing::LogListing;
 use crate::snapshot::readable_log::table_definition;
 use crate::snapshot::unsupported_feature;
 
@@ -23,12 +25,16 @@ pub(super) struct Versions<'a> {
     pub columns: ScanColumns,
     /// At the newest version that was looked at.
     metadata: Metadata,
+    /// When the files of the commits were written, taken as rising.
+    written: BTreeMap<u64, i64>,
 }
 
 impl<'a> Versions<'a> {
     /// The versions from `first` to `last`, none of whose commits was looked at.
     pub(super) async fn open(location: &'a Location, first: u64, last: u64) -> Result<Self, Error> {
-        let (start, last) = futures::try_join!(at(location, first), at(location, last))?;
+        let listing = LogListing::read(location);
+        let (start, last, listing) =
+            futures::try_join!(at(location, first), at(location, last), listing)?;
         let schema = Arc::new(nullable(&last.arrow_schema()));
         let versions = Self {
             location,
@@ -37,6 +43,7 @@ impl<'a> Versions<'a> {
             schema,
             last,
             metadata: start.metadata().clone(),
+            written: listing.rising_times().collect(),
         };
         versions.check_metadata(first, start.metadata())?;
         versions.check_protocol(start.protocol())?;
@@ -57,7 +64,8 @@ impl<'a> Versions<'a> {
             self.check_protocol(protocol)?;
         }
         if !is_true(&self.metadata, "delta.enableInCommitTimestamps") {
-            return Ok(commit.written);
+            let written = self.written.get(&commit.version);
+            return Ok(written.copied().unwrap_or(commit.written));
         }
         let version = commit.version;
         let within = commit.info["inCommitTimestamp"].as_i64();

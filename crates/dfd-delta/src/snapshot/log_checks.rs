@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
 use bytes::Bytes;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use deltalake_core::kernel::{Add, Metadata, Protocol, Remove, Transaction};
@@ -102,13 +102,19 @@ pub(super) fn text(action: &Value, field: &str) -> Option<String> {
     Some(action.get(field)?.as_str()?.to_owned())
 }
 
-/// The texts of a field of an action in rows of a checkpoint.
+/// The texts of a field of an action in rows of a checkpoint; what is below a null is none.
 fn texts(rows: &RecordBatch, action: &str, field: &str) -> Vec<String> {
-    let column = rows.column_by_name(action);
-    let column = column.and_then(|column| column.as_struct_opt()?.column_by_name(field));
-    let texts = column.and_then(|texts| texts.as_string_opt::<i32>());
-    let texts = texts.into_iter().flatten().flatten();
-    texts.map(ToOwned::to_owned).collect()
+    let actions = rows
+        .column_by_name(action)
+        .and_then(|column| column.as_struct_opt());
+    let Some(actions) = actions else {
+        return Vec::new();
+    };
+    let texts = actions.column_by_name(field);
+    let texts = texts.and_then(|texts| texts.as_string_opt::<i32>());
+    let texts = texts.into_iter().flatten().enumerate();
+    let is_there = |(row, text): (usize, Option<&str>)| text.filter(|_| actions.is_valid(row));
+    texts.filter_map(is_there).map(ToOwned::to_owned).collect()
 }
 
 /// The lines of a commit that aren't empty, counted from 1.

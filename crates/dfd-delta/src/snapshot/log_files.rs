@@ -27,6 +27,7 @@ pub(super) struct LogNames<'a> {
     checkpoint: Vec<Path>,
     compactions: Vec<Path>,
     commits: BTreeMap<u64, Path>,
+    hints: Vec<Path>,
 }
 
 impl<'a> LogNames<'a> {
@@ -53,6 +54,7 @@ impl<'a> LogNames<'a> {
             checkpoint,
             compactions: listing.compactions,
             commits,
+            hints: listing.hints,
         })
     }
 
@@ -85,6 +87,7 @@ impl<'a> LogNames<'a> {
             compactions,
             commits: self.commits.into_keys().zip(commits).collect(),
             checkpoint_schema: schema,
+            hints: self.hints,
         })
     }
 }
@@ -161,6 +164,7 @@ pub(super) struct LogFiles<'a> {
     compactions: Vec<LogFile>,
     commits: BTreeMap<u64, LogFile>,
     checkpoint_schema: Option<String>,
+    hints: Vec<Path>,
 }
 
 impl LogFiles<'_> {
@@ -192,6 +196,9 @@ impl LogFiles<'_> {
     }
 
     /// Gives the files the form that delta_kernel takes; the store that has them so, or None where they had it.
+    ///
+    /// That store has none of the hints, which delta_kernel takes for promises: they may be of
+    /// checkpoints and versions that aren't there, and tell of other sizes than the mended files'.
     pub(super) async fn mend(&mut self) -> Option<Arc<dyn ObjectStore>> {
         dfd_runtime::blocking(|| self.mend_files());
         let all = self.sidecars.iter().chain(&self.checkpoint);
@@ -200,13 +207,10 @@ impl LogFiles<'_> {
         let mended: Vec<_> = mended
             .map(|file| (file.meta.clone(), file.content.clone()))
             .collect();
-        if mended.is_empty() {
+        if mended.is_empty() && self.hints.is_empty() {
             return None;
         }
-        // It may tell of the sidecars' sizes.
-        let hint = self.log.clone().join("_last_checkpoint");
-        let is_told = self.sidecars.iter().any(|file| file.is_mended);
-        let hidden: HashSet<_> = is_told.then_some(hint).into_iter().collect();
+        let hidden: HashSet<_> = self.hints.iter().cloned().collect();
         let store = Arc::clone(self.location.store());
         let store = OverlayStore::new(store, mended, hidden).await.ok()?;
         Some(Arc::new(store))

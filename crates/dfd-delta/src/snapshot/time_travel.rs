@@ -17,7 +17,7 @@ use object_store::{ObjectMeta, ObjectStoreExt};
 use serde::Deserialize;
 
 use crate::error::Error;
-use crate::log::listing::LogListing;
+use crate::log::listing::{LogListing, rising};
 use crate::snapshot::readable_log::table_definition;
 
 /// Milliseconds since 1970, by which versions are timed.
@@ -102,10 +102,7 @@ fn enablement(newest: &Snapshot) -> Option<Enablement> {
 
 /// The last of the commits that isn't later, by the times of their files.
 fn last_dated(commits: &[Commit], at: Millis) -> Option<u64> {
-    let times = commits.iter().scan(Millis::MIN, |before, commit| {
-        *before = commit.modified.max(before.saturating_add(1));
-        Some(*before)
-    });
+    let times = rising(commits.iter().map(|commit| commit.modified));
     let is_there = times.take_while(|time| *time <= at).count();
     commits[..is_there].last().map(|commit| commit.version)
 }

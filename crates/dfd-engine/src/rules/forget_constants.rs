@@ -18,7 +18,7 @@ use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
-use datafusion::physical_plan::execution_plan::CardinalityEffect;
+use datafusion::physical_plan::execution_plan::{CardinalityEffect, replace_children_if_necessary};
 use datafusion::physical_plan::expressions::{BinaryExpr, Literal};
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::filter_pushdown::{FilterDescription, FilterPushdownPhase};
@@ -46,7 +46,8 @@ impl PhysicalOptimizerRule for ForgetConstants {
             match aggregate.filter(|aggregate| aggregate.group_expr().has_grouping_set()) {
                 Some(aggregate) if has_constants(aggregate.input()) => {
                     let input = ForgetConstantsExec::over(Arc::clone(aggregate.input()));
-                    node.with_new_children(vec![input]).map(Transformed::yes)
+                    let node = replace_children_if_necessary(node, vec![input]);
+                    node.map(Transformed::yes)
                 }
                 _ => Ok(Transformed::no(node)),
             }

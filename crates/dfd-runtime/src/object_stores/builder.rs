@@ -10,12 +10,12 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
 use object_store::limit::LimitStore;
-use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::{Certificate, ClientOptions, ObjectStore, RetryConfig};
 use url::{Position, Url};
 
 use crate::object_stores::counting_store::CountingStore;
+use crate::object_stores::local_store::LocalStore;
 use crate::object_stores::registry::stores;
 use crate::object_stores::web_store::WebStore;
 
@@ -67,7 +67,7 @@ fn open(
         }};
     }
     match url.scheme() {
-        "file" => Ok(Arc::new(LocalFileSystem::new())),
+        "file" => Ok(Arc::new(LocalStore::new())),
         "memory" => Ok(Arc::new(InMemory::new())),
         "s3" | "s3a" => Ok(built!(AmazonS3Builder, url.as_str())),
         "az" | "azure" | "adl" | "abfs" | "abfss" => {

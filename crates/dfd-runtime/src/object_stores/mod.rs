@@ -2,6 +2,7 @@
 
 mod builder;
 mod counting_store;
+mod local_store;
 mod location;
 mod registry;
 mod web_store;
