@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::error::Result;
 use datafusion::execution::session_state::SessionState;
@@ -14,10 +15,11 @@ use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 
 use crate::explain::{analyzed, explained};
+use crate::memory_limit;
 use crate::rules::with_string_views;
 use crate::running_query::RunningQuery;
 use crate::schema_mismatch::ensure_same_columns;
-use crate::spilling_joins::{is_out_of_memory, may_be_read_again, with_spilling_joins};
+use crate::second_try::{is_out_of_memory, may_be_read_again, with_less_memory};
 use crate::unsupported_plan::UnsupportedPlan;
 
 /// A plan that is ready to run, once.
@@ -68,8 +70,8 @@ impl PlannedQuery {
 
     /// Begin to run for whoever consumes it on our threads.
     ///
-    /// Where joins run out of memory before a batch has left, it begins again with joins that spill, if what
-    /// it reads can be read again.
+    /// Where it runs out of memory before a batch has left, it begins again with joins that spill, and at last with as
+    /// few partitions as there can be, if what it reads can be read again.
     ///
     /// # Errors
     /// The first steps fail.
@@ -77,7 +79,10 @@ impl PlannedQuery {
         let threads = dfd_runtime::handle()?;
         let _entered = threads.enter();
         let batches = self.execute()?;
+        let state = Arc::clone(&self.state);
         let batches = self.clone().begun(batches).flatten_stream();
+        let batches = batches
+            .map(move |batch| batch.map_err(|error| memory_limit::explained(error, &state)));
         let schema = self.schema();
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }
@@ -88,30 +93,35 @@ impl PlannedQuery {
 
     /// The batches from the first one on.
     async fn begun(
-        self,
+        mut self,
         mut batches: SendableRecordBatchStream,
-    ) -> BoxStream<'static, Result<arrow::array::RecordBatch>> {
-        let first = batches.next().await;
-        if let Some(Err(error)) = &first
-            && is_out_of_memory(error)
-            && may_be_read_again(&self.logical)
-        {
-            // What ran is gone, and its memory free, before it begins again.
-            drop(batches);
-            if let Some(again) = self.again().await {
-                return again.boxed();
+    ) -> BoxStream<'static, Result<RecordBatch>> {
+        loop {
+            let first = batches.next().await;
+            if let Some(Err(error)) = &first
+                && is_out_of_memory(error)
+                && may_be_read_again(&self.logical)
+            {
+                // What ran is gone, and its memory free, before it begins again.
+                drop(batches);
+                let Some(again) = self.again().await else {
+                    return stream::iter(first).boxed();
+                };
+                batches = again;
+                continue;
             }
-            return stream::iter(first).boxed();
+            return stream::iter(first).chain(batches).boxed();
         }
-        stream::iter(first).chain(batches).boxed()
     }
 
-    /// The batches of a plan whose joins spill; None where there is no other one.
-    async fn again(&self) -> Option<SendableRecordBatchStream> {
-        let state = with_spilling_joins(&self.plan(), &self.state)?;
+    /// The batches of a plan that needs less memory; None where there is no other one.
+    async fn again(&mut self) -> Option<SendableRecordBatchStream> {
+        let state = with_less_memory(&self.plan(), &self.state)?;
         let plan = physical_or_explained(&self.logical, &state).await.ok()?;
         ensure_same_columns(&self.schema, &plan.schema()).ok()?;
         *self.current() = plan;
+        self.context = state.task_ctx();
+        self.state = Arc::new(state);
         self.execute().ok()
     }
 

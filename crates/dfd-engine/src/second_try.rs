@@ -1,7 +1,8 @@
-//! Joins that spill, in place of those that ran out of memory.
+//! Other ways to run queries that ran out of memory.
 //!
 //! A hash join holds one of its sides in memory, and fails where that is too large for the limit. A sort-merge
-//! join sorts both, which spills. It is slower, so that it is for those alone that have failed.
+//! join sorts both, which spills. And what several partitions have too little for, one may have enough for. Both
+//! are slower, so that they are for those alone that have failed.
 
 use std::sync::Arc;
 
@@ -12,8 +13,11 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::joins::{HashJoinExec, SortMergeJoinExec};
 use dfd_delta::DeltaTableProvider;
+
+/// DataFusion has sort-merge joins of several partitions alone.
+const LEAST_PARTITIONS_OF_JOINS: usize = 2;
 
 /// Whether a query failed because there is no more memory.
 pub(crate) fn is_out_of_memory(error: &DataFusionError) -> bool {
@@ -38,23 +42,35 @@ pub(crate) fn may_be_read_again(plan: &LogicalPlan) -> bool {
     walked.is_ok() && is_known
 }
 
-/// A state that plans sort-merge joins in place of the hash joins of `plan`; None where it has none.
-pub(crate) fn with_spilling_joins(
+/// A state whose plans need less memory than `plan`, which `state` has made; None where there is none.
+///
+/// First joins that spill in place of hash joins, then as few partitions as there can be.
+pub(crate) fn with_less_memory(
     plan: &Arc<dyn ExecutionPlan>,
     state: &SessionState,
 ) -> Option<SessionState> {
-    let has_hash_join = plan
-        .exists(|node| Ok(node.downcast_ref::<HashJoinExec>().is_some()))
-        .is_ok_and(|found| found);
-    if !has_hash_join {
-        return None;
-    }
     let mut config = state.config().clone();
+    let partitions = config.target_partitions();
     let options = config.options_mut();
-    options.optimizer.prefer_hash_join = false;
-    options.optimizer.repartition_joins = true;
-    // DataFusion has sort-merge joins of several partitions alone.
-    options.execution.target_partitions = options.execution.target_partitions.max(2);
+    if has::<HashJoinExec>(plan) {
+        options.optimizer.prefer_hash_join = false;
+        options.optimizer.repartition_joins = true;
+        options.execution.target_partitions = partitions.max(LEAST_PARTITIONS_OF_JOINS);
+    } else {
+        let least = match has::<SortMergeJoinExec>(plan) {
+            true => LEAST_PARTITIONS_OF_JOINS,
+            false => 1,
+        };
+        if partitions <= least {
+            return None;
+        }
+        options.execution.target_partitions = least;
+    }
     let state = SessionStateBuilder::new_from_existing(state.clone());
     Some(state.with_config(config).build())
+}
+
+fn has<T: ExecutionPlan>(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.exists(|node| Ok(node.downcast_ref::<T>().is_some()))
+        .is_ok_and(|found| found)
 }
