@@ -12,10 +12,15 @@
 //!   share / 64 = bytes of a batch
 //! ```
 
+use std::sync::Arc;
+
 use datafusion::common::DataFusionError;
 use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::session_state::SessionState;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionConfig;
+
+use crate::second_try::Leaner;
 
 /// Spilled runs of a sort that are merged at once; more are merged in several passes.
 pub(crate) const MERGE_FAN_IN: usize = 8;
@@ -47,7 +52,11 @@ pub(crate) fn within(limit: usize, mut config: SessionConfig) -> SessionConfig {
 }
 
 /// The error of a query that had too little memory, with the limit and what helps; any other as it is.
-pub(crate) fn explained(error: DataFusionError, state: &SessionState) -> DataFusionError {
+pub(crate) fn explained(
+    error: DataFusionError,
+    plan: &Arc<dyn ExecutionPlan>,
+    state: &SessionState,
+) -> DataFusionError {
     let limit = state.runtime_env().memory_pool.memory_limit();
     let (DataFusionError::ResourcesExhausted(reason), MemoryLimit::Finite(limit)) =
         (error.find_root(), limit)
@@ -55,13 +64,19 @@ pub(crate) fn explained(error: DataFusionError, state: &SessionState) -> DataFus
         return error;
     };
     let partitions = state.config().target_partitions();
-    let fewer = match partitions {
-        1 => "",
-        _ => ", or set `datafusion.execution.target_partitions` to 1, which shares it among fewer",
+    // What was tried isn't said: this is the last of its ways.
+    let instead = match Leaner::than(plan, state) {
+        Some(Leaner::SpillingJoins) => {
+            ", or set `datafusion.optimizer.prefer_hash_join` to false, for joins that spill"
+        }
+        Some(Leaner::Partitions(_)) => {
+            ", or set `datafusion.execution.target_partitions` to 1, for one larger share of it"
+        }
+        None => "",
     };
     DataFusionError::ResourcesExhausted(format!(
         "the engine's memory limit of {limit} bytes (`memory_limit_bytes`, of all its queries \
-         together) is too small for this query, in {partitions} partitions: give it more{fewer}. {reason}"
+         together) is too small for this query in {partitions} partitions: raise it{instead}. {reason}"
     ))
 }
 

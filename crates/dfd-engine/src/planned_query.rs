@@ -9,7 +9,9 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
+use datafusion::physical_plan::{
+    EmptyRecordBatchStream, ExecutionPlan, displayable, execute_stream,
+};
 use dfd_delta::with_types;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
@@ -19,7 +21,7 @@ use crate::memory_limit;
 use crate::rules::with_string_views;
 use crate::running_query::RunningQuery;
 use crate::schema_mismatch::ensure_same_columns;
-use crate::second_try::{is_out_of_memory, may_be_read_again, with_less_memory};
+use crate::second_try::{Leaner, is_out_of_memory, may_be_read_again};
 use crate::unsupported_plan::UnsupportedPlan;
 
 /// A plan that is ready to run, once.
@@ -79,10 +81,7 @@ impl PlannedQuery {
         let threads = dfd_runtime::handle()?;
         let _entered = threads.enter();
         let batches = self.execute()?;
-        let state = Arc::clone(&self.state);
         let batches = self.clone().begun(batches).flatten_stream();
-        let batches = batches
-            .map(move |batch| batch.map_err(|error| memory_limit::explained(error, &state)));
         let schema = self.schema();
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }
@@ -96,27 +95,32 @@ impl PlannedQuery {
         mut self,
         mut batches: SendableRecordBatchStream,
     ) -> BoxStream<'static, Result<RecordBatch>> {
-        loop {
-            let first = batches.next().await;
-            if let Some(Err(error)) = &first
-                && is_out_of_memory(error)
-                && may_be_read_again(&self.logical)
-            {
-                // What ran is gone, and its memory free, before it begins again.
-                drop(batches);
-                let Some(again) = self.again().await else {
-                    return stream::iter(first).boxed();
-                };
-                batches = again;
-                continue;
-            }
-            return stream::iter(first).chain(batches).boxed();
+        let mut first = batches.next().await;
+        while let Some(Err(error)) = &first
+            && is_out_of_memory(error)
+            && may_be_read_again(&self.logical)
+        {
+            // What ran is gone, and its memory free, before it begins again.
+            drop(batches);
+            let Some(again) = self.again().await else {
+                batches = self.none();
+                break;
+            };
+            batches = again;
+            first = batches.next().await;
         }
+        let explained = move |error| memory_limit::explained(error, &self.plan(), &self.state);
+        let batches = stream::iter(first).chain(batches);
+        batches.map(move |batch| batch.map_err(&explained)).boxed()
+    }
+
+    fn none(&self) -> SendableRecordBatchStream {
+        Box::pin(EmptyRecordBatchStream::new(self.schema()))
     }
 
     /// The batches of a plan that needs less memory; None where there is no other one.
     async fn again(&mut self) -> Option<SendableRecordBatchStream> {
-        let state = with_less_memory(&self.plan(), &self.state)?;
+        let state = Leaner::than(&self.plan(), &self.state)?.state(&self.state);
         let plan = physical_or_explained(&self.logical, &state).await.ok()?;
         ensure_same_columns(&self.schema, &plan.schema()).ok()?;
         *self.current() = plan;
@@ -217,7 +221,7 @@ mod tests {
     }
 
     /// Texts of several files, in no order.
-    fn files() -> Vec<arrow::array::RecordBatch> {
+    fn files() -> Vec<RecordBatch> {
         let file = |part: i64| {
             let order: Vec<_> = (0..500).map(|n| (n * 7 + part * 131) % 1_000).collect();
             let texts = texts(
