@@ -138,7 +138,10 @@ mod tests {
 
     #[test]
     fn a_join_that_can_not_spill_ends_too() {
-        let found = tried(&tables(), "SELECT n FROM l WHERE n NOT IN (SELECT n FROM r)");
+        let found = tried(
+            &tables(),
+            "SELECT n FROM l WHERE n NOT IN (SELECT n FROM r)",
+        );
         assert!(found[0].0.contains("HashJoinExec"), "{}", found[0].0);
         assert!(found.len() <= 3);
     }
