@@ -63,7 +63,7 @@ def median(runs: list[Found]) -> Found:
     for run in runs:
         if "error" in run:
             return run
-    keys = ("seconds", "peak_bytes", "spilled_bytes")
+    keys = ("seconds", "cpu_seconds", "peak_bytes", "spilled_bytes")
     return {**runs[0], **{key: statistics.median(run[key] for run in runs) for key in keys}}
 
 
@@ -81,16 +81,16 @@ def measure(options: argparse.Namespace, query: str, limit: int, right: Found) -
 
 
 def cell(found: Found) -> str:
-    """Seconds, MB of memory and MB spilled; or that it failed."""
+    """Seconds of CPU, MB of memory and MB spilled; or that it failed."""
     if "error" in found:
         return "[b]failed[/b]"
     peak, spilled = found["peak_bytes"] / 1e6, found["spilled_bytes"] / 1e6
-    return f"{found['seconds']:.1f} s {peak:.0f} +{spilled:.0f}"
+    return f"{found['cpu_seconds']:.1f} s {peak:.0f} +{spilled:.0f}"
 
 
 def show(console: Console, title: str, found: dict[str, dict[str, Found]]) -> None:
     """Queries by candidate, and the errors below."""
-    shown = Table(title=f"{title}: seconds, peak MB, +MB spilled")
+    shown = Table(title=f"{title}: CPU seconds, peak MB, +MB spilled")
     shown.add_column("query", no_wrap=True)
     for name in next(iter(found.values())):
         shown.add_column(name, justify="right", no_wrap=True)

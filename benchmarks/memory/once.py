@@ -2,7 +2,7 @@
 
     python -m benchmarks.memory.once CANDIDATE QUERY LIMIT_BYTES THREADS DELTA PARQUET SPILL_DIRECTORY
 
-Prints, as JSON, rows and a checksum (of rows in their place where the query has an order), or the error; seconds;
+Prints, as JSON, rows and a checksum (of rows in their place where the query has an order), or the error; seconds by the clock and of CPU;
 the peak of resident memory, of the query and of the process before it; and the bytes that were written,
 which are those that were spilled. A limit of 0: none.
 """
@@ -32,10 +32,10 @@ Answer = Callable[[str], Iterable[pa.RecordBatch]]
 def dfd_engine(limit: int, threads: int, delta: str, _parquet: str, spill: str) -> Answer:
     """dfd's engine, with so many partitions."""
     import dfd
+    from dfd.profile import EngineConfig
 
-    engine = {"memory_limit_bytes": limit or None, "spill_directory": spill}
     runtime = dfd.connect(
-        engine=dfd.EngineConfig(**engine),
+        engine=EngineConfig(memory_limit_bytes=limit or None, spill_directory=spill),
         session={"datafusion.execution.target_partitions": str(threads)},
     )
     runtime.register("keys", delta)
@@ -112,7 +112,7 @@ def measured(answer: Answer, query: Query) -> dict[str, Any]:
     """Of one run."""
     found: dict[str, Any] = {}
     before, written = resident_bytes("VmRSS"), written_bytes()
-    started = time.perf_counter()
+    started, started_cpu = time.perf_counter(), time.process_time()
     try:
         rows, checksum = consumed(answer(query.sql), query.is_ordered)
         found |= {"rows": rows, "checksum": checksum}
@@ -120,6 +120,7 @@ def measured(answer: Answer, query: Query) -> dict[str, Any]:
         found["error"] = f"{type(error).__name__}: {error}"
     return found | {
         "seconds": time.perf_counter() - started,
+        "cpu_seconds": time.process_time() - started_cpu,
         "peak_bytes": resident_bytes("VmHWM") - before,
         "before_bytes": before,
         "spilled_bytes": written_bytes() - written,
