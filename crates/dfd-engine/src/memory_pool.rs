@@ -11,13 +11,16 @@ use datafusion::execution::memory_pool::{
 
 /// Channels between partitions: whatever they don't get they write to disk, batch by batch.
 const CHANNELS: &str = "RepartitionExec";
+/// Merges of spilled runs: as many runs at once as they get memory for.
+const MERGES: &str = "ExternalSorterMerge";
 
 /// A pool that keeps room for those who can't spill.
 ///
 /// DataFusion's `FairSpillPool` gives all of it to those who can, in equal shares, and counts the channels
-/// between partitions as such: a merge of spilled runs then finds nothing left, and many partitions have shares that
-/// no batch fits into. Here a quarter is kept for merges and joins, an eighth for channels where there are
-/// any, and the rest is in equal shares for sorts and aggregates.
+/// between partitions as such: a merge of spilled runs then finds nothing left, whoever reads several of them
+/// neither, and many partitions have shares that no batch fits into. Here a quarter is kept for those who can't
+/// spill, half of it for others than merges; an eighth is for channels where there are any; and the
+/// rest is in equal shares for sorts and aggregates.
 #[derive(Debug)]
 pub(crate) struct SharedMemoryPool {
     limit: usize,
@@ -27,7 +30,9 @@ pub(crate) struct SharedMemoryPool {
 /// Bytes in use.
 #[derive(Debug, Default)]
 struct Usage {
-    /// By consumers that can't spill.
+    /// By merges of spilled runs.
+    merges: usize,
+    /// By others that can't spill.
     others: usize,
     /// By channels, and how many there are.
     channels: usize,
@@ -37,6 +42,7 @@ struct Usage {
 }
 
 enum Kind {
+    Merge,
     Other,
     Channel,
     Spilling,
@@ -44,6 +50,7 @@ enum Kind {
 
 fn kind(consumer: &MemoryConsumer) -> Kind {
     match consumer.can_spill() {
+        false if consumer.name().starts_with(MERGES) => Kind::Merge,
         false => Kind::Other,
         true if consumer.name().starts_with(CHANNELS) => Kind::Channel,
         true => Kind::Spilling,
@@ -53,6 +60,7 @@ fn kind(consumer: &MemoryConsumer) -> Kind {
 impl Usage {
     fn of(&mut self, consumer: &MemoryConsumer) -> &mut usize {
         match kind(consumer) {
+            Kind::Merge => &mut self.merges,
             Kind::Other => &mut self.others,
             Kind::Channel => &mut self.channels,
             Kind::Spilling => self.spilling.entry(consumer.id()).or_default(),
@@ -64,7 +72,7 @@ impl Usage {
     }
 
     fn bytes(&self) -> usize {
-        self.others + self.channels + self.spilled_sum()
+        self.merges + self.others + self.channels + self.spilled_sum()
     }
 
     /// What all channels may have.
@@ -74,8 +82,8 @@ impl Usage {
 
     /// What all that spill may have.
     fn for_spilling(&self, limit: usize) -> usize {
-        let others = self.others.max(limit / 4);
-        limit.saturating_sub(others + self.for_channels(limit))
+        let unspilled = (self.merges + self.others).max(limit / 4);
+        limit.saturating_sub(unspilled + self.for_channels(limit))
     }
 
     /// Whether a reservation may have so many bytes more.
@@ -86,6 +94,7 @@ impl Usage {
         let consumer = reservation.consumer();
         match kind(consumer) {
             Kind::Other => true,
+            Kind::Merge => self.merges + self.others.max(limit / 8) + more <= limit,
             Kind::Channel => self.channels + more <= self.for_channels(limit),
             Kind::Spilling => {
                 let all = self.for_spilling(limit);
@@ -128,7 +137,7 @@ impl MemoryPool for SharedMemoryPool {
         match kind(consumer) {
             Kind::Channel => usage.channel_count += 1,
             Kind::Spilling => *usage.of(consumer) = 0,
-            Kind::Other => (),
+            Kind::Merge | Kind::Other => (),
         }
     }
 
@@ -139,7 +148,7 @@ impl MemoryPool for SharedMemoryPool {
             Kind::Spilling => {
                 usage.spilling.remove(&consumer.id());
             }
-            Kind::Other => (),
+            Kind::Merge | Kind::Other => (),
         }
     }
 
@@ -199,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn sorts_have_equal_shares_and_leave_a_quarter_for_their_merges() {
+    fn sorts_have_equal_shares_and_leave_a_quarter_for_others() {
         let pool = pool();
         let (one, other) = (consumer(&pool, "a", true), consumer(&pool, "b", true));
         assert_eq!((most(&one, 10), most(&other, 10)), (300, 300));
@@ -214,6 +223,16 @@ mod tests {
         assert_eq!(most(&one, 1), 300);
         drop((one, other, merge));
         assert_eq!(pool.reserved(), 0);
+    }
+
+    #[test]
+    fn merges_leave_an_eighth_for_those_who_read_them() {
+        let pool = pool();
+        let merges = ["ExternalSorterMerge[0]", "ExternalSorterMerge[1]"];
+        let merges = merges.map(|name| consumer(&pool, name, false));
+        assert_eq!((most(&merges[0], 10), most(&merges[1], 10)), (700, 0));
+        let reader = consumer(&pool, "SortPreservingMergeExec[0]", false);
+        assert_eq!(most(&reader, 10), 100);
     }
 
     #[test]
