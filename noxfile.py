@@ -434,6 +434,13 @@ def bench_commits(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.commits", *session.posargs)
 
 
+@nox.session(name="bench-memory", python=CURRENT)
+def bench_memory(session: nox.Session) -> None:
+    """Queries within a memory limit: dfd's engine beside duckdb. Not part of the tests."""
+    _install(session, "dfd", "polars", *DUCKDB)
+    session.run("python", "-m", "benchmarks.memory", *session.posargs)
+
+
 @nox.session(python=CURRENT)
 def sqllogictest(session: nox.Session) -> None:
     """All of DataFusion's own test files, with their own tables and with Delta tables; `-- --form delta` one of both.

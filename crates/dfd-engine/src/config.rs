@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use datafusion::error::Result;
 use datafusion::execution::cache::cache_manager::CacheManagerConfig;
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 
 use crate::memory_limit::MERGE_FAN_IN;
+use crate::memory_pool::SharedMemoryPool;
 use crate::store_registry::StoreRegistry;
 
 /// Consumers that an error about memory names.
@@ -45,7 +46,7 @@ impl EngineConfig {
             .with_object_store_registry(Arc::new(StoreRegistry::default()))
             .with_cache_manager(caches);
         if let Some(bytes) = self.memory_bytes {
-            let pool = TrackConsumersPool::new(FairSpillPool::new(bytes), NAMED_CONSUMERS);
+            let pool = TrackConsumersPool::new(SharedMemoryPool::new(bytes), NAMED_CONSUMERS);
             builder = builder
                 .with_memory_pool(Arc::new(pool))
                 .with_max_spill_merge_fan_in(MERGE_FAN_IN);

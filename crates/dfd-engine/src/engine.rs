@@ -420,6 +420,32 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_that_is_too_small_is_named_with_what_helps() {
+        let rows = batch(vec![("n", numbers(0..100_000))]);
+        let table = DeltaTable::new(&[rows.clone(), rows]);
+        let session = SessionContext::new();
+        session.register_table("l", table.opaque()).unwrap();
+        session.register_table("r", table.opaque()).unwrap();
+        let config = EngineConfig {
+            memory_bytes: Some(10_000),
+            ..EngineConfig::default()
+        };
+        let limited = Engine::try_new(config).unwrap();
+        for sql in [
+            "SELECT n FROM l ORDER BY n",
+            "SELECT l.n FROM l JOIN r ON l.n = r.n",
+        ] {
+            let query = planned(&limited, &written(&optimized(&session, sql)), None).unwrap();
+            let Poll::Ready(Some(Err(error))) = query.start().unwrap().poll_next(LONG) else {
+                panic!("it should fail: {sql}");
+            };
+            let text = error.to_string();
+            assert!(text.contains("limit of 10000 bytes"), "{text}");
+            assert!(text.contains("raise it"), "{text}");
+        }
+    }
+
+    #[test]
     fn files_are_read_from_the_store_that_was_registered_for_their_url() {
         let table = table();
         let engine = engine();

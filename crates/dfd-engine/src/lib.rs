@@ -17,11 +17,12 @@ mod engine;
 mod explain;
 mod foreign_plan_codec;
 mod memory_limit;
+mod memory_pool;
 mod planned_query;
 mod rules;
 mod running_query;
 mod schema_mismatch;
-mod spilling_joins;
+mod second_try;
 mod store_registry;
 #[cfg(test)]
 mod testing;

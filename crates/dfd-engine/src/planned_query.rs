@@ -2,22 +2,26 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::error::Result;
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
+use datafusion::physical_plan::{
+    EmptyRecordBatchStream, ExecutionPlan, displayable, execute_stream,
+};
 use dfd_delta::with_types;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 
 use crate::explain::{analyzed, explained};
+use crate::memory_limit;
 use crate::rules::with_string_views;
 use crate::running_query::RunningQuery;
 use crate::schema_mismatch::ensure_same_columns;
-use crate::spilling_joins::{is_out_of_memory, may_be_read_again, with_spilling_joins};
+use crate::second_try::{Leaner, is_out_of_memory, may_be_read_again};
 use crate::unsupported_plan::UnsupportedPlan;
 
 /// A plan that is ready to run, once.
@@ -68,8 +72,8 @@ impl PlannedQuery {
 
     /// Begin to run for whoever consumes it on our threads.
     ///
-    /// Where joins run out of memory before a batch has left, it begins again with joins that spill, if what
-    /// it reads can be read again.
+    /// Where it runs out of memory before a batch has left, it begins again with joins that spill, and at last with as
+    /// few partitions as there can be, if what it reads can be read again.
     ///
     /// # Errors
     /// The first steps fail.
@@ -88,30 +92,40 @@ impl PlannedQuery {
 
     /// The batches from the first one on.
     async fn begun(
-        self,
+        mut self,
         mut batches: SendableRecordBatchStream,
-    ) -> BoxStream<'static, Result<arrow::array::RecordBatch>> {
-        let first = batches.next().await;
-        if let Some(Err(error)) = &first
+    ) -> BoxStream<'static, Result<RecordBatch>> {
+        let mut first = batches.next().await;
+        while let Some(Err(error)) = &first
             && is_out_of_memory(error)
             && may_be_read_again(&self.logical)
         {
             // What ran is gone, and its memory free, before it begins again.
             drop(batches);
-            if let Some(again) = self.again().await {
-                return again.boxed();
-            }
-            return stream::iter(first).boxed();
+            let Some(again) = self.again().await else {
+                batches = self.none();
+                break;
+            };
+            batches = again;
+            first = batches.next().await;
         }
-        stream::iter(first).chain(batches).boxed()
+        let explained = move |error| memory_limit::explained(error, &self.plan(), &self.state);
+        let batches = stream::iter(first).chain(batches);
+        batches.map(move |batch| batch.map_err(&explained)).boxed()
     }
 
-    /// The batches of a plan whose joins spill; None where there is no other one.
-    async fn again(&self) -> Option<SendableRecordBatchStream> {
-        let state = with_spilling_joins(&self.plan(), &self.state)?;
+    fn none(&self) -> SendableRecordBatchStream {
+        Box::pin(EmptyRecordBatchStream::new(self.schema()))
+    }
+
+    /// The batches of a plan that needs less memory; None where there is no other one.
+    async fn again(&mut self) -> Option<SendableRecordBatchStream> {
+        let state = Leaner::than(&self.plan(), &self.state)?.state(&self.state);
         let plan = physical_or_explained(&self.logical, &state).await.ok()?;
         ensure_same_columns(&self.schema, &plan.schema()).ok()?;
         *self.current() = plan;
+        self.context = state.task_ctx();
+        self.state = Arc::new(state);
         self.execute().ok()
     }
 
@@ -207,7 +221,7 @@ mod tests {
     }
 
     /// Texts of several files, in no order.
-    fn files() -> Vec<arrow::array::RecordBatch> {
+    fn files() -> Vec<RecordBatch> {
         let file = |part: i64| {
             let order: Vec<_> = (0..500).map(|n| (n * 7 + part * 131) % 1_000).collect();
             let texts = texts(

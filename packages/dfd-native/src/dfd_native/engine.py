@@ -55,7 +55,7 @@ class Engine:
     """A DataFusion of dfd's own: caches, memory, functions. It runs the plans of any session.
 
     - `memory_limit_bytes`: of all its queries together; sorts, joins and aggregates spill beyond
-      it. No limit by default.
+      it. A query that runs out of it is begun again in leaner ways before it fails. No limit by default.
     - `spill_directory`: where they spill; a temporary directory of the system by default.
     - `parquet_metadata_limit_bytes`: footers of Parquet files that are kept; 50 MiB by default.
     - `list_files_limit_bytes`, `list_files_ttl_s`: listings of directories that are kept, and for how many

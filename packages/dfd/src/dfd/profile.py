@@ -54,7 +54,9 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Memory and disk that the engine may use.
 
     - `memory_limit_bytes`: of all its queries together; sorts, joins and aggregates spill beyond it.
-      Default: no limit.
+      Each partition takes a share, of 8 MiB at least: a small limit makes partitions fewer. A query
+      that the limit is too small for is an error that names it and what helps. The rows on their
+      way, what a window holds and the caches come on top. Default: no limit.
     - `spill_directory`: where they spill. Default: a temporary directory of the system.
     """
 
