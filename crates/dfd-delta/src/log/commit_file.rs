@@ -7,7 +7,7 @@ use crate::error::Error;
 use dfd_runtime::Location;
 
 /// Where the log is.
-pub(super) fn log_path(location: &Location) -> Result<Path, Error> {
+pub(crate) fn log_path(location: &Location) -> Result<Path, Error> {
     let table = Path::from_url_path(location.url().path());
     let table = table.map_err(|error| dfd_runtime::Error::Location {
         uri: location.url().to_string(),
