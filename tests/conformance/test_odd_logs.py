@@ -12,6 +12,7 @@ import checkpoints
 import dfd
 import pyarrow as pa
 import pytest
+from deltalake.exceptions import DeltaError
 from dfd_native import OperationInfo, active_files, commit_files, stage
 from reading import WAYS, by_engine, rows
 from written_by_hand import add, commit, field, mapped, write
@@ -248,3 +249,22 @@ def test_an_odd_table_is_appended_to_and_overwritten(tmp_path: Path) -> None:
         assert commit_files(uri, read_version=1, info=info, adds=[staged], removes=files) == 2
         staged.release()
     assert rows(by_engine(root, read)) == [appended]
+
+
+@pytest.mark.parametrize("verb", ["append", "overwrite", "delete", "optimize", "vacuum"])
+def test_what_opens_a_table_of_deltalake_refuses_an_odd_one(tmp_path: Path, verb: str) -> None:
+    """It can't be opened there; here it would be noticed that it can."""
+    root = odd_table(tmp_path / "t")
+    before = {path: path.stat().st_size for path in root.rglob("*")}
+    new = pa.table({"id": [5], "b": [True], "p": pa.array([Decimal(1)], pa.decimal128(5, 2))})
+    with dfd.connect() as runtime:
+        work: dict[str, Callable[[], Any]] = {
+            "append": lambda: runtime.write(str(root), new, mode="append"),
+            "overwrite": lambda: runtime.write(str(root), new, mode="overwrite"),
+            "delete": lambda: runtime.delete(str(root), "id = 1"),
+            "optimize": lambda: runtime.optimize(str(root)),
+            "vacuum": lambda: runtime.vacuum(str(root)),
+        }
+        with pytest.raises(DeltaError, match=r"'1' as 'decimal\(5,2\)'"):
+            work[verb]()
+    assert {path: path.stat().st_size for path in root.rglob("*")} == before
