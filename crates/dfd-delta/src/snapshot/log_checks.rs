@@ -113,8 +113,10 @@ fn texts(rows: &RecordBatch, action: &str, field: &str) -> Vec<String> {
     let texts = actions.column_by_name(field);
     let texts = texts.and_then(|texts| texts.as_string_opt::<i32>());
     let texts = texts.into_iter().flatten().enumerate();
-    let is_there = |(row, text): (usize, Option<&str>)| text.filter(|_| actions.is_valid(row));
-    texts.filter_map(is_there).map(ToOwned::to_owned).collect()
+    let there = texts.filter(|(row, _)| actions.is_valid(*row));
+    there
+        .filter_map(|(_, text)| text.map(ToOwned::to_owned))
+        .collect()
 }
 
 /// The lines of a commit that aren't empty, counted from 1.
