@@ -280,6 +280,12 @@ RIGHT = [
         "select count(*) as n from (select r as x, r as y from (select random() as r from many)) where x <> y",
         [(0,)],
     ),
+    Case("25232", "select n from halves where n / 2 = 1 order by n desc", [(3,), (2,)], True),
+    Case(
+        "24421",
+        "select h, v, count(*) as n from few where h = 'a' group by cube(h, v)",
+        settings=SMALL,
+    ),
 ]
 
 
@@ -367,20 +373,6 @@ WRONG = [
         "the value behind a NaN takes its place",
     ),
     Wrong(
-        Case("25232", "select n from halves where n / 2 = 1 order by n desc", [(3,), (2,)], True),
-        "the condition is taken to leave one value, and the sort is left out",
-        routes=("engine",),
-    ),
-    Wrong(
-        Case(
-            "24421",
-            "select h, v, count(*) as n from few where h = 'a' group by cube(h, v)",
-            settings=SMALL,
-        ),
-        "a group is given as finished, and comes again",
-        routes=("engine",),
-    ),
-    Wrong(
         Case(
             "16965",
             "select id from (select 'id' as id union all select 'id' as id order by id) "
@@ -389,6 +381,7 @@ WRONG = [
             settings=(("datafusion.execution.target_partitions", "1"),),
         ),
         "a group is given as finished, and comes again",
+        routes=("session", "leaf"),
     ),
     Wrong(
         Case(
