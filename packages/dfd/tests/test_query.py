@@ -161,22 +161,11 @@ def test_settings_go_along(runtime: dfd.Runtime, uri: Path) -> None:
     assert "Asia/Tokyo" in wanted[0]["t"]
 
 
-def test_what_the_optimizer_cant_compute_fails_when_it_runs(runtime: dfd.Runtime) -> None:
+def test_a_plan_that_the_optimizer_refuses_fails_when_it_runs(runtime: dfd.Runtime) -> None:
     query = runtime.sql("select arrow_cast('no number', 'Int32') + 1 as n")
     assert query.schema.names == ["n"]
+    assert query.route == "session"
+    assert "optimize" in str(query.route_reason)
     with pytest.raises(dfd.QueryError, match="no number"):
         query.to_arrow_table()
     assert query.id is not None
-
-
-def test_a_plan_that_cant_be_optimized_runs_in_the_session(
-    runtime: dfd.Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise RuntimeError("no rule")
-
-    monkeypatch.setattr("dfd.query.optimized_plan", refuse)
-    query = runtime.sql("select 1 as n")
-    assert (query.route, query.schema.names) == ("session", ["n"])
-    assert query.route_reason == "the session can't optimize the plan: no rule"
-    assert query.to_arrow_table().to_pylist() == [{"n": 1}]

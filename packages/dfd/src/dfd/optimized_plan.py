@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 from typing import TYPE_CHECKING
 
 from datafusion import SessionContext
@@ -11,22 +11,19 @@ if TYPE_CHECKING:
     from datafusion import DataFrame
     from datafusion.plan import LogicalPlan
 
+# What Arrow and DataFusion say of a time that nanoseconds can't hold.
+_BEYOND_NANOSECONDS = re.compile(r"to Nanosecond|to Timestamp\(ns\)")
+
 
 def optimized_plan(dataframe: DataFrame, session_context: SessionContext) -> LogicalPlan:
-    """The plan as the session optimizes it; what fails is left to the engine, like a literal 9999-12-31.
-
-    Raises:
-        Exception: of the session, where the plan can't be optimized without those rules either.
-    """
+    """The plan as the session optimizes it; with literals like 9999-12-31 left to the engine."""
     try:
         return dataframe.optimized_logical_plan()
-    except Exception:
-        with contextlib.suppress(Exception):
-            return _without_failed_rules(dataframe.logical_plan(), session_context)
-        raise
-
-
-def _without_failed_rules(plan: LogicalPlan, session_context: SessionContext) -> LogicalPlan:
+    except Exception as error:
+        if not _BEYOND_NANOSECONDS.search(str(error)):
+            raise
+    # The session can't compute it, and the engine can in microseconds.
     config = session_context.copied_config()
     lenient = SessionContext(config.set("datafusion.optimizer.skip_failed_rules", "true"))
+    plan = dataframe.logical_plan()
     return lenient.create_dataframe_from_logical_plan(plan).optimized_logical_plan()
