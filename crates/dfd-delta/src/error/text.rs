@@ -122,5 +122,5 @@ fn without_backtrace(text: &str) -> String {
         .iter()
         .filter_map(|sign| text.find(sign))
         .min();
-    text[..end.unwrap_or(text.len())].trim_end().to_owned()
+    end.map_or(text, |end| text[..end].trim_end()).to_owned()
 }

@@ -31,8 +31,8 @@ class WithoutDynamicFilters:
     def ctx(self) -> Any:
         return self._session_context.ctx
 
-    def __datafusion_logical_extension_codec__(self, session: Any = None) -> Any:
-        return self._session_context.__datafusion_logical_extension_codec__(session)
+    def __datafusion_logical_extension_codec__(self, *session: Any) -> Any:
+        return self._session_context.__datafusion_logical_extension_codec__(*session)
 
     def __repr__(self) -> str:
         """The settings, one a line: the engine reads these switches here."""
