@@ -33,10 +33,11 @@ impl Engine {
     /// # Errors
     /// The directory for spilled data can't be used.
     pub fn try_new(config: EngineConfig) -> Result<Self> {
+        let may_spill = config.memory_bytes.is_some();
         let mut base = SessionStateBuilder::new()
             .with_runtime_env(config.environment()?)
             .with_default_features()
-            .with_physical_optimizer_rules(physical_rules())
+            .with_physical_optimizer_rules(physical_rules(may_spill))
             .build();
         for function in dfd_udf::functions() {
             base.register_udf(function)?;

@@ -182,7 +182,7 @@ pub(crate) fn session_with(config: SessionConfig) -> SessionContext {
         .with_config(config.with_target_partitions(4))
         .with_runtime_env(EngineConfig::default().environment().unwrap())
         .with_default_features()
-        .with_physical_optimizer_rules(physical_rules())
+        .with_physical_optimizer_rules(physical_rules(false))
         .build();
     SessionContext::new_with_state(state)
 }

@@ -6,6 +6,7 @@ mod float_bounds;
 mod forget_constants;
 mod reapply_filters;
 mod row_filters;
+mod single_writers;
 mod string_views;
 
 use std::sync::Arc;
@@ -17,8 +18,9 @@ pub(crate) use exact_comparisons::exact_comparisons;
 pub(crate) use reapply_filters::reapply_filters;
 pub(crate) use string_views::with_string_views;
 
-/// What mends the planner's assumptions, DataFusion's own physical rules, and then the engine's.
-pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+/// What mends the planner's assumptions, DataFusion's own physical rules, and then the engine's; `may_spill`
+/// where memory has a limit.
+pub(crate) fn physical_rules(may_spill: bool) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![
         Arc::new(float_bounds::FloatBounds),
         Arc::new(forget_constants::ForgetConstants),
@@ -26,5 +28,8 @@ pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Syn
     rules.extend(PhysicalOptimizer::new().rules);
     rules.push(Arc::new(row_filters::RowFilters));
     rules.push(Arc::new(cooperative_joins::CooperativeJoins));
+    if may_spill {
+        rules.push(Arc::new(single_writers::SingleWriters));
+    }
     rules
 }
