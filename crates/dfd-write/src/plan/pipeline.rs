@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{LexOrdering, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
@@ -157,7 +158,9 @@ impl WritePipeline {
                 .iter()
                 .map(|name| col(name, requirements.columns()))
                 .collect::<Result<Vec<Arc<dyn PhysicalExpr>>, _>>()?;
-            let hash = RepartitionExec::try_new(plan, Partitioning::Hash(keys, self.writers))?;
+            // With several inputs one that spills may wait for ever (apache/datafusion#24883).
+            let single = Arc::new(CoalescePartitionsExec::new(plan));
+            let hash = RepartitionExec::try_new(single, Partitioning::Hash(keys, self.writers))?;
             // It spills what a sort doesn't take yet.
             let bytes = self.memory_bytes / HASH_FRACTION;
             left_bytes -= bytes;
