@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!   unpartitioned, unsorted   StreamPartition ─────────────────────────────────────────────────> RollingWriter
-//!   partitioned               StreamPartition ──> RepartitionExec (hash) ──> SortExec ─────────> RollingWriter
+//!   partitioned               StreamPartition ──> one stream ──> RepartitionExec (hash) ──> SortExec ──> RollingWriter
 //!   sorted, unpartitioned     StreamPartition ──> SortExec ──> SortPreservingMergeExec ────────> RollingWriter
 //! ```
 //!
-//! All but the merge stand there once for each writer. The sort spills, so that no more is held of a
+//! All but the merge and the one stream stand there once for each writer. The sort spills, so that no more is held of a
 //! stream than the pool allows, and a writer meets one partition after the other.
 
 use std::sync::Arc;
