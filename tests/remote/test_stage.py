@@ -122,7 +122,8 @@ def test_an_error_in_the_middle_leaves_no_part(
     with pytest.raises(StageError, match="the source broke"):
         stage(lake.uri("t"), noise(40, fails), lake.options, writers=1, target_file_bytes=64 << 20)
     found = parts(recording.take())
-    assert found["begun"] == found["aborted"] == 1
+    assert found["begun"] == 1
+    assert found["aborted"] >= 1  # asked again where the store was too busy to answer
     assert found["part"] > 0
     assert objects(gateway, f"lake/{request.node.name}") == []
 

@@ -6,27 +6,20 @@ use object_store::Error as StoreError;
 use object_store::path::Path;
 use url::Url;
 
-use crate::error::text::cast;
+use crate::error::text::find;
 
 /// The file that the error of a store is about, from the root of the table at `uri`.
 pub(super) fn path_of_store_error(error: &(dyn Error + 'static), uri: &str) -> Option<String> {
-    let mut current = Some(error);
-    while let Some(link) = current {
-        if let Some(
-            StoreError::NotFound { path, .. }
-            | StoreError::AlreadyExists { path, .. }
-            | StoreError::Precondition { path, .. }
-            | StoreError::NotModified { path, .. }
-            | StoreError::PermissionDenied { path, .. }
-            | StoreError::Unauthenticated { path, .. },
-        ) = cast::<StoreError>(link)
-        {
-            let url = Url::parse(uri).ok()?;
-            return Some(below(&url, path));
-        }
-        current = link.source();
-    }
-    None
+    let (StoreError::NotFound { path, .. }
+    | StoreError::AlreadyExists { path, .. }
+    | StoreError::Precondition { path, .. }
+    | StoreError::NotModified { path, .. }
+    | StoreError::PermissionDenied { path, .. }
+    | StoreError::Unauthenticated { path, .. }) = find::<StoreError>(error)?
+    else {
+        return None;
+    };
+    Some(below(&Url::parse(uri).ok()?, path))
 }
 
 /// A path in a store as the log of the table at `root` would have it.

@@ -21,3 +21,19 @@ fn errors_keep_their_kind_on_the_way_through_datafusion() {
     let planned = Error::from(DataFusionError::Plan("no".to_owned()));
     assert!(matches!(DataFusionError::from(planned), DataFusionError::Plan(text) if text == "no"));
 }
+
+#[test]
+fn what_a_store_said_is_found_below_the_kernel() {
+    let said = || object_store::Error::Generic {
+        store: "S3",
+        source: "no answer".into(),
+    };
+    let of_kernel = || delta_kernel::Error::ObjectStore(said());
+    for error in [
+        deltalake_core::DeltaTableError::from(said()),
+        deltalake_core::DeltaTableError::KernelError(of_kernel()),
+        deltalake_core::DeltaTableError::KernelError(of_kernel().with_backtrace()),
+    ] {
+        assert!(find::<object_store::Error>(&error).is_some(), "{error:?}");
+    }
+}

@@ -43,15 +43,15 @@ pub fn cast<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<
 
 /// The first of an error and those that it comes from which is of this type.
 pub(crate) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let mut link = Some(error);
-    while let Some(error) = link {
-        let found = cast(error);
-        if found.is_some() {
-            return found;
-        }
-        link = error.source();
-    }
-    None
+    chain(error).find_map(cast)
+}
+
+/// An error and those that it comes from, also where a library tells of them by no `source`.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |link| {
+        let error: &'a (dyn Error + 'static) = *link;
+        inside(error).or_else(|| error.source())
+    })
 }
 
 /// What is inside of errors that say nothing of their own.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use dfd_runtime::Location;
+use futures::TryStreamExt;
+use object_store::ObjectMeta;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
 
 use crate::error::Error;
 use crate::log::commit_file::log_path;
@@ -29,9 +30,15 @@ impl LogListing {
     /// The store fails.
     pub(crate) async fn read(location: &Location) -> Result<Self, Error> {
         let log = log_path(location)?;
-        let listed = location.store().list_with_delimiter(Some(&log)).await;
-        let listed = listed.map_err(|error| Error::table(location.url(), error))?;
-        Ok(Self::of(listed.objects))
+        // All of it: a web server has no folders.
+        let listed = location
+            .store()
+            .list(Some(&log))
+            .try_collect::<Vec<_>>()
+            .await;
+        let mut files = listed.map_err(|error| Error::table(location.url(), error))?;
+        files.retain(|file| file.location.parts_count() == log.parts_count() + 1);
+        Ok(Self::of(files))
     }
 
     fn of(files: Vec<ObjectMeta>) -> Self {

@@ -4,14 +4,12 @@
 //! from. So once a table couldn't be opened, the files that make its version are looked at one by one, until one
 //! of them is wrong.
 
-use std::error::Error as StdError;
-
 use arrow::datatypes::{FieldRef, Schema};
 use delta_kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake_core::DeltaTableError;
 use serde_json::Value;
 
-use crate::error::{Error, cast};
+use crate::error::{Error, find};
 use crate::files::column_mapping::PHYSICAL_NAME;
 use crate::files::log_values::partition_value;
 use crate::snapshot::log_checks::{Reason, actions, presence, syntax, text, types};
@@ -24,13 +22,9 @@ pub(super) fn may_be_of_a_file(error: &DeltaTableError, location: &Location) -> 
         error,
         DeltaTableError::NotATable(_) | DeltaTableError::InvalidVersion(_)
     );
-    let mut link: Option<&(dyn StdError + 'static)> = Some(error);
-    let mut is_of_store = false;
-    while let Some(error) = link {
-        is_of_store |= cast::<object_store::Error>(error)
-            .is_some_and(|error| !matches!(error, object_store::Error::NotFound { .. }));
-        link = error.source();
-    }
+    let of_store = find::<object_store::Error>(error);
+    let is_of_store =
+        of_store.is_some_and(|error| !matches!(error, object_store::Error::NotFound { .. }));
     !is_answer && (!is_of_store || location.is_local())
 }
 

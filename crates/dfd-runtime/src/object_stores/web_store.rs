@@ -24,7 +24,7 @@ const MAX_CONCURRENT_REQUESTS: usize = 16;
 /// names that there can be:
 ///
 /// ```text
-///   _last_checkpoint    the files of the checkpoint at version c
+///   _last_checkpoint    itself, and the files of the checkpoint at version c
 ///   c, c - 1, ...       commits, downwards to where the listing begins or one was cleaned up
 ///   c + 1, c + 2, ...   commits, upwards until one isn't there
 /// ```
@@ -109,23 +109,31 @@ async fn present(
         .await
 }
 
-/// The newest checkpoint: its version and its files. One that isn't whole is none.
-async fn newest_checkpoint(
-    files: &dyn ObjectStore,
-    log: &Path,
-) -> Result<Option<(u64, Vec<ObjectMeta>)>> {
+/// What `_last_checkpoint` names.
+#[derive(Default)]
+struct NewestCheckpoint {
+    hint: Option<ObjectMeta>,
+    /// Its version and its files. One that isn't whole is none.
+    checkpoint: Option<(u64, Vec<ObjectMeta>)>,
+}
+
+async fn newest_checkpoint(files: &dyn ObjectStore, log: &Path) -> Result<NewestCheckpoint> {
     let named = match files.get(&log.clone().join("_last_checkpoint")).await {
-        Ok(found) => found.bytes().await?,
-        Err(Error::NotFound { .. }) => return Ok(None),
+        Ok(found) => found,
+        Err(Error::NotFound { .. }) => return Ok(NewestCheckpoint::default()),
         Err(error) => return Err(error),
     };
-    let Ok(last) = serde_json::from_slice::<LastCheckpoint>(&named) else {
-        return Ok(None);
+    let hint = Some(named.meta.clone());
+    let checkpoint = match serde_json::from_slice::<LastCheckpoint>(&named.bytes().await?) {
+        Ok(last) => {
+            let names = (1..=last.count()).map(|part| last.name(part));
+            let parts = present(files, log, names).await?;
+            let is_whole = u64::try_from(parts.len()).is_ok_and(|found| found == last.count());
+            is_whole.then_some((last.version, parts))
+        }
+        Err(_) => None,
     };
-    let names = (1..=last.count()).map(|part| last.name(part));
-    let parts = present(files, log, names).await?;
-    let is_whole = u64::try_from(parts.len()).is_ok_and(|found| found == last.count());
-    Ok(is_whole.then_some((last.version, parts)))
+    Ok(NewestCheckpoint { hint, checkpoint })
 }
 
 /// The files of a log from a version on.
@@ -138,10 +146,24 @@ async fn log_files(files: &dyn ObjectStore, log: &Path, first: u64) -> Result<Ve
             source: "the server has an answer for every name, so that no log can be read".into(),
         });
     }
-    let newest = newest_checkpoint(files, log).await?;
-    let Some((version, mut found)) = newest.filter(|(version, _)| *version >= first) else {
-        return present(files, log, (first..u64::MAX).map(commit)).await;
+    let NewestCheckpoint { hint, checkpoint } = newest_checkpoint(files, log).await?;
+    let checkpoint = checkpoint.filter(|(version, _)| *version >= first);
+    let mut found = match checkpoint {
+        Some((version, parts)) => from_checkpoint(files, log, first, version, parts).await?,
+        None => present(files, log, (first..u64::MAX).map(commit)).await?,
     };
+    found.extend(hint);
+    Ok(found)
+}
+
+/// The files of a log from a version on that has a checkpoint at `version`, made of `found`.
+async fn from_checkpoint(
+    files: &dyn ObjectStore,
+    log: &Path,
+    first: u64,
+    version: u64,
+    mut found: Vec<ObjectMeta>,
+) -> Result<Vec<ObjectMeta>> {
     let next = version.saturating_add(1);
     let (before, after) = futures::try_join!(
         present(files, log, (first..=version).rev().map(commit)),
@@ -293,10 +315,16 @@ mod tests {
         Ok(names.map(str::to_owned).collect())
     }
 
+    /// What is listed before `_last_checkpoint`, which comes last where it is there.
     fn listed(names: &[String], last: Option<Value>, offset: Option<&str>) -> Vec<String> {
-        futures::executor::block_on(async {
+        let is_hinted = last.is_some();
+        let mut found = futures::executor::block_on(async {
             names_of(&web(names, last).await, offset).await.unwrap()
-        })
+        });
+        if is_hinted {
+            assert_eq!(found.pop().unwrap(), "_last_checkpoint");
+        }
+        found
     }
 
     #[test]
