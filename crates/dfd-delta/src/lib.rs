@@ -30,6 +30,7 @@ mod scan;
 mod session_catalog;
 mod snapshot;
 mod table_features;
+mod table_files;
 #[cfg(test)]
 mod test_tables;
 mod url_names;
@@ -40,8 +41,8 @@ pub use error::{Error, cast, causes, told};
 pub use error_fields::ErrorFields;
 pub use files::parquet_metadata::{CREATED_BY, without_bounds};
 pub use log::{
-    ActiveFile, ActiveFiles, Add, Commit, CommitInfo, Fields, LoggedCommit, TableDefinition,
-    commit, commits_since, put_commit,
+    ActiveFile, ActiveFiles, Add, Commit, CommitInfo, DefinitionChange, Fields, LoggedCommit,
+    RestoredFile, commit, commits_since, put_commit,
 };
 pub use metadata_tables::{cache_stats, caches, files, history};
 pub use plan_codec::codec::{DeltaCodec, Resolve};
@@ -57,5 +58,6 @@ pub use scan::provider::DeltaTableProvider;
 pub use scan::relation::Relation;
 pub use scan::rewrite_input::RewriteInput;
 pub use session_catalog::{CatalogList, RegisteredTable, Snapshots};
-pub use snapshot::{At, LatestSnapshot, QueryVersions, TableSnapshot};
+pub use snapshot::{At, LatestSnapshot, QueryVersions, Restore, TableSnapshot};
 pub use table_features::{Work, table_features, unsupported};
+pub use table_files::{list_files, read_file};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use dfd_delta::{Commit, CommitInfo, Error, Fields};
+use dfd_delta::{At, Commit, CommitInfo, Error, Fields, TableSnapshot};
 use dfd_runtime::Location;
 use pyo3::exceptions::{PyFileExistsError, PyValueError};
 use pyo3::prelude::*;
@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::delta_log::ActiveFiles;
 use crate::stage::Stage;
-use crate::support::errors;
 use crate::support::location::location;
+use crate::support::{errors, polling};
 
 /// What a commit says of its operation: anything with these attributes.
 #[derive(FromPyObject)]
@@ -62,10 +62,104 @@ fn json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
     serde_json::from_str(&text).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
-/// Commit staged files, and the removal of others, as the version after the one that was read.
+/// What a commit makes of the table itself.
+#[pyclass(module = "dfd_native", frozen)]
+pub(crate) struct DefinitionChange(dfd_delta::DefinitionChange);
+
+#[pymethods]
+impl DefinitionChange {
+    /// Whether it changes nothing.
+    #[getter]
+    fn is_empty(&self) -> bool {
+        self.0.protocol.is_none() && self.0.metadata.is_none()
+    }
+}
+
+/// The change by which a version of a table gets properties.
+#[pyfunction]
+pub(crate) fn change_properties(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+    version: u64,
+    properties: Vec<(String, String)>,
+) -> PyResult<DefinitionChange> {
+    let location = location(py, uri, &options)?;
+    let changed: Result<_, Error> = polling::detached(py, || {
+        let snapshot = TableSnapshot::open(location, At::Version(version));
+        dfd_runtime::block_on(snapshot)??.with_properties(&properties)
+    });
+    changed
+        .map(DefinitionChange)
+        .map_err(|error| errors::table(py, &error))
+}
+
+/// What takes a table back to an older version.
+#[pyclass(module = "dfd_native", frozen)]
+pub(crate) struct Restore(dfd_delta::Restore);
+
+#[pymethods]
+impl Restore {
+    /// Whether it changes nothing.
+    #[getter]
+    fn is_empty(&self) -> bool {
+        let definition = &self.0.definition;
+        let is_defined_so = definition.protocol.is_none() && definition.metadata.is_none();
+        is_defined_so && self.0.removes.files.is_empty() && self.0.adds.is_empty()
+    }
+
+    /// Files that would come back and aren't there any more.
+    #[getter]
+    fn missing(&self) -> Vec<String> {
+        self.0.missing.clone()
+    }
+
+    /// Counts of files and bytes, as Delta-Spark names them.
+    #[getter]
+    fn metrics(&self) -> [(&'static str, i64); 6] {
+        let count = |files: usize| i64::try_from(files).unwrap_or(i64::MAX);
+        let (removes, adds) = (&self.0.removes, &self.0.adds);
+        [
+            ("tableSizeAfterRestore", self.0.bytes),
+            ("numOfFilesAfterRestore", count(self.0.files)),
+            ("numRemovedFiles", count(removes.files.len())),
+            ("numRestoredFiles", count(adds.len())),
+            ("removedFilesSize", removes.bytes()),
+            (
+                "restoredFilesSize",
+                adds.iter().map(|add| add.file.size).sum(),
+            ),
+        ]
+    }
+}
+
+/// What takes a table from one version back to another.
+#[pyfunction]
+pub(crate) fn plan_restore(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+    read_version: u64,
+    version: u64,
+) -> PyResult<Restore> {
+    let location = location(py, uri, &options)?;
+    let planned: Result<_, Error> = polling::detached(py, || {
+        dfd_runtime::block_on(async {
+            let now = TableSnapshot::open(location.clone(), At::Version(read_version)).await?;
+            let then = TableSnapshot::open(location, At::Version(version)).await?;
+            now.restored_to(&then).await
+        })?
+    });
+    planned
+        .map(Restore)
+        .map_err(|error| errors::table(py, &error))
+}
+
+/// Commit staged files and other changes as the version after the one that was read.
 #[pyfunction]
 #[pyo3(signature = (
-    uri, options, read_version, info, adds, removes, keeps_rows, has_in_commit_timestamp
+    uri, options, read_version, info, adds, removes, restore, definition, keeps_rows,
+    has_in_commit_timestamp
 ))]
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn commit_files(
@@ -76,15 +170,22 @@ pub(crate) fn commit_files(
     info: OperationInfo<'_>,
     adds: Vec<Py<Stage>>,
     removes: Option<Py<ActiveFiles>>,
+    restore: Option<Py<Restore>>,
+    definition: Option<Py<DefinitionChange>>,
     keeps_rows: bool,
     has_in_commit_timestamp: bool,
 ) -> PyResult<u64> {
+    let restore = restore.as_ref().map(|restore| &restore.get().0);
+    let removes = removes.as_ref().map(|files| &files.get().0);
+    let definition = definition.as_ref().map(|definition| &definition.get().0);
+    let definition = definition.or(restore.map(|restore| &restore.definition));
     let commit = Commit {
         info: info.commit_info()?,
-        table: None,
+        definition: definition.cloned().unwrap_or_default(),
         transactions: info.transactions,
-        removes: removes.as_ref().map(|files| &files.get().0),
+        removes: removes.or(restore.map(|restore| &restore.removes)),
         adds: adds.iter().flat_map(|stage| stage.get().adds()).collect(),
+        restores: restore.map_or(&[], |restore| &restore.adds),
         keeps_rows,
         has_in_commit_timestamp,
     };
@@ -110,7 +211,7 @@ pub(crate) fn create_table(
     let definition = dfd_write::table_definition(schema, &partition_by);
     let commit = Commit {
         info: info.commit_info()?,
-        table: Some(definition.map_err(|error| errors::stage(py, &error))?),
+        definition: definition.map_err(|error| errors::stage(py, &error))?,
         transactions: info.transactions,
         adds: adds.iter().flat_map(|stage| stage.get().adds()).collect(),
         ..Commit::default()

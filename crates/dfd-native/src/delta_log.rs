@@ -22,7 +22,7 @@ impl ActiveFiles {
 
     #[getter]
     fn bytes(&self) -> i64 {
-        self.0.files.iter().map(|file| file.size).sum()
+        self.0.bytes()
     }
 
     fn __len__(&self) -> usize {

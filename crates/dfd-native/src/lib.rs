@@ -16,6 +16,7 @@ mod session_catalog;
 mod stage;
 mod support;
 mod table;
+mod table_files;
 
 use pyo3::prelude::*;
 
@@ -30,9 +31,11 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(counters::request_counts, module)?)?;
     module.add_function(wrap_pyfunction!(functions::functions, module)?)?;
     module.add_function(wrap_pyfunction!(delta_log::active_files, module)?)?;
+    module.add_function(wrap_pyfunction!(commit::change_properties, module)?)?;
     module.add_function(wrap_pyfunction!(commit::commit, module)?)?;
     module.add_function(wrap_pyfunction!(commit::commit_files, module)?)?;
     module.add_function(wrap_pyfunction!(commit::create_table, module)?)?;
+    module.add_function(wrap_pyfunction!(commit::plan_restore, module)?)?;
     module.add_function(wrap_pyfunction!(delta_log::commits_since, module)?)?;
     module.add_function(wrap_pyfunction!(delta_log::misread_columns, module)?)?;
     module.add_function(wrap_pyfunction!(delta_log::table_features, module)?)?;
@@ -45,6 +48,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(adapted_stream::stop_prefetching, module)?)?;
     module.add_function(wrap_pyfunction!(table::delta_table, module)?)?;
     module.add_function(wrap_pyfunction!(table::refreshed, module)?)?;
+    module.add_function(wrap_pyfunction!(table_files::list_files, module)?)?;
+    module.add_function(wrap_pyfunction!(table_files::read_file, module)?)?;
+    module.add_class::<commit::DefinitionChange>()?;
+    module.add_class::<commit::Restore>()?;
     module.add_class::<delta_log::ActiveFiles>()?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<engine_run::EngineRun>()?;

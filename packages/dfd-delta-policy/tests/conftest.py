@@ -254,8 +254,14 @@ class WatchedNative:
         make() if self.broken is None else self.broken(make)
         return int(fields["read_version"]) + 1
 
+    def change_properties(self, *args: Any, **fields: Any) -> Any:
+        return dfd_native.change_properties(*args, **fields)
+
     def create_table(self, *args: Any, **fields: Any) -> Any:
         return dfd_native.create_table(*args, **fields)
+
+    def plan_restore(self, *args: Any, **fields: Any) -> Any:
+        return dfd_native.plan_restore(*args, **fields)
 
     def commits_since(self, *args: Any, **fields: Any) -> Any:
         return dfd_native.commits_since(*args, **fields)

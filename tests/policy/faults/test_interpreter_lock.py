@@ -29,12 +29,6 @@ from servers import Server, versitygw
 # How long everything stands still where a request is made with the lock held.
 TIMEOUT_S = 3.0
 COMMIT = re.compile(r"/_delta_log/\d{20}\.json$")
-# Where deltalake 1.6.6 holds it.
-HOLD = {
-    "audit": "`DeltaStorageHandler` lists and opens files with the lock held",
-    "restore": "`DeltaTable.restore` holds the lock",
-    "set_properties": "`TableAlterer.set_table_properties` holds the lock",
-}
 
 
 class Place(NamedTuple):
@@ -104,12 +98,7 @@ def going_on() -> Iterator[None]:
         assert gap_s < TIMEOUT_S / 2
 
 
-def held(name: str) -> Any:
-    marks = [pytest.mark.xfail(strict=True, reason=HOLD[name])] if name in HOLD else []
-    return pytest.param(name, marks=marks)
-
-
-@pytest.mark.parametrize("mutation", [held(name) for name in MUTATIONS])
+@pytest.mark.parametrize("mutation", MUTATIONS)
 def test_a_mutation_leaves_the_lock_to_others(place: Place, mutation: str) -> None:
     with going_on():
         outcome = MUTATIONS[mutation].run(place.table())
@@ -130,7 +119,7 @@ READS: dict[str, Callable[[GuardedTable], object]] = {
 }
 
 
-@pytest.mark.parametrize("read", [held(name) for name in READS])
+@pytest.mark.parametrize("read", READS)
 def test_a_look_leaves_the_lock_to_others(place: Place, read: str) -> None:
     with going_on():
         assert READS[read](place.table())

@@ -67,7 +67,7 @@ def test_no_file_that_is_needed_goes(
     assert vacuum in expected(winner, loser, moment)
     # The files of the version to restore are vacuumed, where that went first.
     is_gone = winner in VACUUMS and loser == "restore"
-    assert operation == ("DeltaError" if is_gone else "committed")
+    assert operation == ("InvalidOperation" if is_gone else "committed")
     place.remove()
 
 

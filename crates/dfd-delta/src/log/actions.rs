@@ -22,6 +22,8 @@ pub(super) enum Action<'a> {
     Txn(Transaction),
     Remove(Remove<'a>),
     Add(AddAction<'a>),
+    #[serde(rename = "add")]
+    Restore(RestoreAction<'a>),
 }
 
 /// Actions as the lines of a commit.
@@ -114,6 +116,25 @@ pub struct Add {
 pub(super) struct AddAction<'a> {
     #[serde(flatten)]
     pub(super) file: &'a Add,
+    pub(super) data_change: bool,
+}
+
+/// A file of an older version, as that version has it.
+#[derive(Debug, Clone, Serialize)]
+pub struct RestoredFile {
+    /// Its add action, but for the statistics.
+    #[serde(flatten)]
+    pub file: ActiveFile,
+    /// Statistics as JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stats: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RestoreAction<'a> {
+    #[serde(flatten)]
+    pub(super) file: &'a RestoredFile,
     pub(super) data_change: bool,
 }
 
@@ -255,6 +276,35 @@ mod tests {
         let wanted = json!({"add": {
             "path": "p=a%2520b/part.parquet", "partitionValues": {"p": "a b"}, "size": 4_294_967_296_u64,
             "modificationTime": 3, "stats": "{\"numRecords\":1}", "dataChange": true,
+        }});
+        assert_eq!(written(add), wanted);
+    }
+
+    #[test]
+    fn a_file_of_an_older_version_is_added_as_it_was() {
+        let file = RestoredFile {
+            file: file(),
+            stats: Some(r#"{"numRecords":1}"#.to_owned()),
+        };
+        let add = Action::Restore(RestoreAction {
+            file: &file,
+            data_change: true,
+        });
+        let wanted = json!({"add": {
+            "path": "y=%C3%A4/x=a%2525 ä/part-0.parquet",
+            "partitionValues": {"y": "ä", "x": null},
+            "size": 11,
+            "modificationTime": 5,
+            "dataChange": true,
+            "stats": "{\"numRecords\":1}",
+            "deletionVector": {
+                "storageType": "u", "pathOrInlineDv": "ab^-aqEH.-t@S}K{vb[*k^", "offset": 4,
+                "sizeInBytes": 40, "cardinality": 6,
+            },
+            "tags": {"INSERTION_TIME": "7"},
+            "baseRowId": 8,
+            "defaultRowCommitVersion": 2,
+            "clusteringProvider": "liquid",
         }});
         assert_eq!(written(add), wanted);
     }

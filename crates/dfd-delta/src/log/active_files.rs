@@ -18,6 +18,27 @@ pub struct ActiveFiles {
 }
 
 impl ActiveFiles {
+    /// Those that aren't among `others`.
+    pub(crate) fn but(&self, others: &Self) -> Self {
+        let there = others.keys();
+        let files = self.files.iter();
+        let files = files.filter(|file| !there.contains(&file.key()));
+        Self {
+            version: self.version,
+            files: files.cloned().collect(),
+        }
+    }
+
+    /// What tells each from others.
+    pub(crate) fn keys(&self) -> HashSet<(&str, Option<String>)> {
+        self.files.iter().map(ActiveFile::key).collect()
+    }
+
+    /// The size of all files.
+    pub fn bytes(&self) -> i64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+
     /// Those among these that have one of `paths`.
     ///
     /// # Errors
@@ -67,4 +88,20 @@ pub struct ActiveFile {
     /// What clustered its rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clustering_provider: Option<String>,
+}
+
+impl ActiveFile {
+    /// What tells a logical file from others: its path and its deletion vector (protocol, section "Action
+    /// Reconciliation").
+    pub(crate) fn key(&self) -> (&str, Option<String>) {
+        let vector = self.deletion_vector.as_ref();
+        let id = vector.map(|vector| {
+            let (kind, place) = (&vector.storage_type, &vector.path_or_inline_dv);
+            match vector.offset {
+                Some(offset) => format!("{kind}{place}@{offset}"),
+                None => format!("{kind}{place}"),
+            }
+        });
+        (&self.path, id)
+    }
 }

@@ -3,42 +3,38 @@
 use std::iter::once;
 
 use chrono::Utc;
-use deltalake_core::kernel::{Metadata, Protocol, Transaction};
+use deltalake_core::kernel::Transaction;
 use dfd_runtime::Location;
 use serde::Deserialize;
 
 use crate::error::Error;
-use crate::log::actions::{Action, Add, AddAction, CommitInfo, Remove, StampedInfo, to_lines};
+use crate::log::actions::{
+    Action, Add, AddAction, CommitInfo, Remove, RestoreAction, RestoredFile, StampedInfo, to_lines,
+};
 use crate::log::active_files::ActiveFiles;
 use crate::log::commit_file::put_commit;
 use crate::log::commits_since::read_commit;
+use crate::log::definition::DefinitionChange;
 
 /// What a version says and changes.
 #[derive(Debug, Default)]
 pub struct Commit<'a> {
     /// What it says of the operation.
     pub info: CommitInfo,
-    /// The table that is made by it.
-    pub table: Option<TableDefinition>,
+    /// What it makes of the table itself.
+    pub definition: DefinitionChange,
     /// Ids of applications, and the version of each (`txn`).
     pub transactions: Vec<(String, i64)>,
     /// Files of the version before that it takes away.
     pub removes: Option<&'a ActiveFiles>,
     /// Files that were staged.
     pub adds: Vec<Add>,
+    /// Files of an older version.
+    pub restores: &'a [RestoredFile],
     /// Whether readers of changes see none (`dataChange` is false).
     pub keeps_rows: bool,
     /// Whether the table has `delta.enableInCommitTimestamps`.
     pub has_in_commit_timestamp: bool,
-}
-
-/// What makes a table of files.
-#[derive(Debug)]
-pub struct TableDefinition {
-    /// What readers and writers have to know.
-    pub protocol: Protocol,
-    /// Schema, partitioning and properties.
-    pub metadata: Metadata,
 }
 
 /// Puts `commit` as the version after `read_version`, or as the first, in one step; None where another
@@ -82,10 +78,8 @@ pub async fn commit(
 impl Commit<'_> {
     fn actions<'a>(&'a self, info: StampedInfo<'a>, now: i64) -> impl Iterator<Item = Action<'a>> {
         let data_change = !self.keeps_rows;
-        let table = self.table.iter().flat_map(|table| {
-            let protocol = Action::Protocol(&table.protocol);
-            [protocol, Action::MetaData(&table.metadata)]
-        });
+        let protocol = self.definition.protocol.iter().map(Action::Protocol);
+        let metadata = self.definition.metadata.iter().map(Action::MetaData);
         let transactions = self.transactions.iter().map(move |(app_id, version)| {
             let transaction = Transaction::new_with_last_update(app_id, *version, Some(now));
             Action::Txn(transaction)
@@ -96,11 +90,17 @@ impl Commit<'_> {
             .adds
             .iter()
             .map(move |file| Action::Add(AddAction { file, data_change }));
+        let restores = self
+            .restores
+            .iter()
+            .map(move |file| Action::Restore(RestoreAction { file, data_change }));
         once(Action::CommitInfo(info))
-            .chain(table)
+            .chain(protocol)
+            .chain(metadata)
             .chain(transactions)
             .chain(removes)
             .chain(adds)
+            .chain(restores)
     }
 }
 
@@ -310,13 +310,14 @@ mod tests {
         let table = TestTable::named("new", &[]);
         table.clear();
         let one = |value: Value| value.as_object().unwrap().values().next().unwrap().clone();
-        let definition = TableDefinition {
-            protocol: serde_json::from_value(one(protocol(&[]))).unwrap(),
-            metadata: serde_json::from_value(one(metadata(&[field()], &[], json!({})))).unwrap(),
+        let metadata = one(metadata(&[field()], &[], json!({})));
+        let definition = DefinitionChange {
+            protocol: Some(serde_json::from_value(one(protocol(&[]))).unwrap()),
+            metadata: Some(serde_json::from_value(metadata).unwrap()),
         };
         let wanted = Commit {
             info: info(),
-            table: Some(definition),
+            definition,
             adds: vec![Add {
                 path: "f.parquet".to_owned(),
                 partition_values: Fields::default(),

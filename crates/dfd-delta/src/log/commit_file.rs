@@ -6,14 +6,19 @@ use object_store::path::Path;
 use crate::error::Error;
 use dfd_runtime::Location;
 
-/// Where the log is.
-pub(crate) fn log_path(location: &Location) -> Result<Path, Error> {
+/// Where the table is.
+pub(crate) fn table_path(location: &Location) -> Result<Path, Error> {
     let table = Path::from_url_path(location.url().path());
     let table = table.map_err(|error| dfd_runtime::Error::Location {
         uri: location.url().to_string(),
         reason: error.to_string(),
     })?;
-    Ok(table.join("_delta_log"))
+    Ok(table)
+}
+
+/// Where the log is.
+pub(crate) fn log_path(location: &Location) -> Result<Path, Error> {
+    Ok(table_path(location)?.join("_delta_log"))
 }
 
 /// Where the commit of a version is.

@@ -5,12 +5,14 @@ mod active_files;
 mod commit;
 pub(crate) mod commit_file;
 mod commits_since;
+pub(crate) mod definition;
 mod fields;
 pub(crate) mod listing;
 
-pub use self::actions::{Add, CommitInfo};
+pub use self::actions::{Add, CommitInfo, RestoredFile};
 pub use self::active_files::{ActiveFile, ActiveFiles};
-pub use self::commit::{Commit, TableDefinition, commit};
+pub use self::commit::{Commit, commit};
 pub use self::commit_file::put_commit;
 pub use self::commits_since::{LoggedCommit, commits_since};
+pub use self::definition::DefinitionChange;
 pub use self::fields::Fields;

@@ -12,6 +12,7 @@ pub(crate) mod log_mend;
 mod open;
 pub(crate) mod query_versions;
 pub(crate) mod readable_log;
+mod restore;
 mod table_snapshot;
 #[cfg(test)]
 mod tests;
@@ -20,5 +21,6 @@ mod time_travel;
 pub use self::at::At;
 pub use self::latest::LatestSnapshot;
 pub use self::query_versions::QueryVersions;
+pub use self::restore::Restore;
 pub use self::table_snapshot::TableSnapshot;
 pub(crate) use self::table_snapshot::unsupported_feature;

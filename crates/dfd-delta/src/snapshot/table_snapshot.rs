@@ -244,7 +244,8 @@ impl TableSnapshot {
         places.try_collect().await
     }
 
-    fn place(&self, path: &str) -> Result<Path, Error> {
+    /// Where a file of this decoded path is in its store.
+    pub(super) fn place(&self, path: &str) -> Result<Path, Error> {
         let root = self.location().url();
         data_file::location(path, root).map_err(|reason| Error::file(root, path, reason))
     }

@@ -5,48 +5,34 @@
 
 use std::sync::Arc;
 
-use datafusion::common::Result;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::config::ConfigOptions;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::common::tree_node::Transformed;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
 
-/// A rule that counts the batches of joins that multiply rows as those of a scan.
-#[derive(Debug)]
-pub(super) struct CooperativeJoins;
+use crate::rules::node_rule::{NodeRule, Rewritten};
 
-impl PhysicalOptimizerRule for CooperativeJoins {
-    fn optimize(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        _: &ConfigOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| {
-            let multiplies = node.downcast_ref::<CrossJoinExec>().is_some()
-                || node.downcast_ref::<NestedLoopJoinExec>().is_some()
-                || node.downcast_ref::<HashJoinExec>().is_some();
-            Ok(if multiplies {
-                Transformed::yes(Arc::new(CooperativeExec::new(node)) as _)
-            } else {
-                Transformed::no(node)
-            })
-        })
-        .data()
-    }
+/// Counts the batches of joins that multiply rows as those of a scan.
+pub(super) const COOPERATIVE_JOINS: NodeRule = NodeRule {
+    name: "cooperative_joins",
+    rewrite,
+};
 
-    fn name(&self) -> &str {
-        "cooperative_joins"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
+fn rewrite(node: Arc<dyn ExecutionPlan>) -> Rewritten {
+    let multiplies = node.downcast_ref::<CrossJoinExec>().is_some()
+        || node.downcast_ref::<NestedLoopJoinExec>().is_some()
+        || node.downcast_ref::<HashJoinExec>().is_some();
+    Ok(if multiplies {
+        Transformed::yes(Arc::new(CooperativeExec::new(node)) as _)
+    } else {
+        Transformed::no(node)
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use datafusion::config::ConfigOptions;
+    use datafusion::physical_optimizer::PhysicalOptimizerRule;
     use datafusion::physical_plan::joins::SortMergeJoinExec;
     use datafusion::prelude::{SessionConfig, SessionContext};
 
@@ -103,7 +89,7 @@ mod tests {
         let merged = physical(&session, "SELECT * FROM a JOIN b ON a.n = b.n");
         assert_eq!(joins::<SortMergeJoinExec>(&merged), (1, 0));
         let summed = physical(&session, "SELECT n, count(*) FROM a GROUP BY n");
-        let again = CooperativeJoins.optimize(Arc::clone(&summed), &ConfigOptions::default());
+        let again = COOPERATIVE_JOINS.optimize(Arc::clone(&summed), &ConfigOptions::default());
         assert!(Arc::ptr_eq(&again.unwrap(), &summed));
     }
 

@@ -7,46 +7,31 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema};
+use datafusion::common::Statistics;
 use datafusion::common::stats::Precision;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::common::{Result, Statistics};
-use datafusion::config::ConfigOptions;
+use datafusion::common::tree_node::Transformed;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{
     FileGroup, FileScanConfig, FileScanConfigBuilder, ParquetSource,
 };
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 
-/// A rule that takes the bounds of floats from the files of scans of Parquet.
-#[derive(Debug)]
-pub(super) struct FloatBounds;
+use crate::rules::node_rule::{NodeRule, Rewritten};
 
-impl PhysicalOptimizerRule for FloatBounds {
-    fn optimize(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        _: &ConfigOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| {
-            let scan = node.downcast_ref::<DataSourceExec>();
-            let scan = scan.and_then(|scan| scan.downcast_to_file_source::<ParquetSource>());
-            Ok(match scan.and_then(|(config, _)| without_bounds(config)) {
-                Some(config) => Transformed::yes(DataSourceExec::from_data_source(config) as _),
-                None => Transformed::no(node),
-            })
-        })
-        .data()
-    }
+/// Takes the bounds of floats from the files of scans of Parquet.
+pub(super) const FLOAT_BOUNDS: NodeRule = NodeRule {
+    name: "float_bounds",
+    rewrite,
+};
 
-    fn name(&self) -> &str {
-        "float_bounds"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
+fn rewrite(node: Arc<dyn ExecutionPlan>) -> Rewritten {
+    let scan = node.downcast_ref::<DataSourceExec>();
+    let scan = scan.and_then(|scan| scan.downcast_to_file_source::<ParquetSource>());
+    Ok(match scan.and_then(|(config, _)| without_bounds(config)) {
+        Some(config) => Transformed::yes(DataSourceExec::from_data_source(config) as _),
+        None => Transformed::no(node),
+    })
 }
 
 /// The same scan whose files say nothing of floats; None where they don't.

@@ -10,13 +10,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, Statistics};
 use datafusion::config::ConfigOptions;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::execution_plan::{CardinalityEffect, replace_children_if_necessary};
 use datafusion::physical_plan::expressions::{BinaryExpr, Literal};
@@ -28,39 +27,26 @@ use datafusion::physical_plan::{
     PlanProperties,
 };
 
-/// A rule that puts [`ForgetConstantsExec`] where DataFusion's constants aren't to be believed.
-#[derive(Debug)]
-pub(super) struct ForgetConstants;
+use crate::rules::node_rule::{NodeRule, Rewritten};
 
-impl PhysicalOptimizerRule for ForgetConstants {
-    fn optimize(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        _: &ConfigOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| {
-            if computes_and_has_constants(&node) {
-                return Ok(Transformed::yes(ForgetConstantsExec::over(node)));
-            }
-            let aggregate = node.downcast_ref::<AggregateExec>();
-            match aggregate.filter(|aggregate| aggregate.group_expr().has_grouping_set()) {
-                Some(aggregate) if has_constants(aggregate.input()) => {
-                    let input = ForgetConstantsExec::over(Arc::clone(aggregate.input()));
-                    let node = replace_children_if_necessary(node, vec![input]);
-                    node.map(Transformed::yes)
-                }
-                _ => Ok(Transformed::no(node)),
-            }
-        })
-        .data()
+/// Puts [`ForgetConstantsExec`] where DataFusion's constants aren't to be believed.
+pub(super) const FORGET_CONSTANTS: NodeRule = NodeRule {
+    name: "forget_constants",
+    rewrite,
+};
+
+fn rewrite(node: Arc<dyn ExecutionPlan>) -> Rewritten {
+    if computes_and_has_constants(&node) {
+        return Ok(Transformed::yes(ForgetConstantsExec::over(node)));
     }
-
-    fn name(&self) -> &str {
-        "forget_constants"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
+    let aggregate = node.downcast_ref::<AggregateExec>();
+    match aggregate.filter(|aggregate| aggregate.group_expr().has_grouping_set()) {
+        Some(aggregate) if has_constants(aggregate.input()) => {
+            let input = ForgetConstantsExec::over(Arc::clone(aggregate.input()));
+            let node = replace_children_if_necessary(node, vec![input]);
+            node.map(Transformed::yes)
+        }
+        _ => Ok(Transformed::no(node)),
     }
 }
 

@@ -4,6 +4,7 @@ mod cooperative_joins;
 mod exact_comparisons;
 mod float_bounds;
 mod forget_constants;
+mod node_rule;
 mod reapply_filters;
 mod row_filters;
 mod single_writers;
@@ -22,14 +23,14 @@ pub(crate) use string_views::with_string_views;
 /// where memory has a limit.
 pub(crate) fn physical_rules(may_spill: bool) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![
-        Arc::new(float_bounds::FloatBounds),
-        Arc::new(forget_constants::ForgetConstants),
+        Arc::new(float_bounds::FLOAT_BOUNDS),
+        Arc::new(forget_constants::FORGET_CONSTANTS),
     ];
     rules.extend(PhysicalOptimizer::new().rules);
     rules.push(Arc::new(row_filters::RowFilters));
-    rules.push(Arc::new(cooperative_joins::CooperativeJoins));
+    rules.push(Arc::new(cooperative_joins::COOPERATIVE_JOINS));
     if may_spill {
-        rules.push(Arc::new(single_writers::SingleWriters));
+        rules.push(Arc::new(single_writers::SINGLE_WRITERS));
     }
     rules
 }

@@ -6,52 +6,39 @@
 
 use std::sync::Arc;
 
-use datafusion::common::Result;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::config::ConfigOptions;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::common::tree_node::Transformed;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
-/// A rule that gives each repartitioning one input, for engines with a memory limit.
-#[derive(Debug)]
-pub(super) struct SingleWriters;
+use crate::rules::node_rule::{NodeRule, Rewritten};
 
-impl PhysicalOptimizerRule for SingleWriters {
-    fn optimize(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        _: &ConfigOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| {
-            let repartition = node.downcast_ref::<RepartitionExec>();
-            // One that keeps an order has a file for each input.
-            let repartition = repartition.filter(|node| !node.preserve_order());
-            let Some(input) = repartition.map(RepartitionExec::input) else {
-                return Ok(Transformed::no(node));
-            };
-            if input.output_partitioning().partition_count() < 2 {
-                return Ok(Transformed::no(node));
-            }
-            let single = Arc::new(CoalescePartitionsExec::new(Arc::clone(input)));
-            replace_children_if_necessary(node, vec![single]).map(Transformed::yes)
-        })
-        .data()
-    }
+/// Gives each repartitioning one input, for engines with a memory limit.
+pub(super) const SINGLE_WRITERS: NodeRule = NodeRule {
+    name: "single_writers",
+    rewrite,
+};
 
-    fn name(&self) -> &str {
-        "single_writers"
+fn rewrite(node: Arc<dyn ExecutionPlan>) -> Rewritten {
+    let repartition = node.downcast_ref::<RepartitionExec>();
+    // One that keeps an order has a file for each input.
+    let repartition = repartition.filter(|node| !node.preserve_order());
+    let Some(input) = repartition.map(RepartitionExec::input) else {
+        return Ok(Transformed::no(node));
+    };
+    if input.output_partitioning().partition_count() < 2 {
+        return Ok(Transformed::no(node));
     }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
+    let single = Arc::new(CoalescePartitionsExec::new(Arc::clone(input)));
+    replace_children_if_necessary(node, vec![single]).map(Transformed::yes)
 }
 
 #[cfg(test)]
 mod tests {
+    use datafusion::config::ConfigOptions;
+    use datafusion::physical_optimizer::PhysicalOptimizerRule;
+
     use super::*;
     use crate::testing::{batch, in_memory, nodes, numbers, physical, rows, session};
 
@@ -72,7 +59,7 @@ mod tests {
         session.register_table("t", table).unwrap();
         let plan = physical(&session, "SELECT n, count(*) FROM t GROUP BY n");
         assert!(inputs(&plan).iter().any(|inputs| *inputs > 1));
-        let single = SingleWriters.optimize(plan, &ConfigOptions::default());
+        let single = SINGLE_WRITERS.optimize(plan, &ConfigOptions::default());
         let single = single.unwrap();
         let found = inputs(&single);
         assert!(!found.is_empty() && found.iter().all(|inputs| *inputs == 1));

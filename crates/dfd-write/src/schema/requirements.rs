@@ -16,7 +16,7 @@ use delta_kernel::schema::StructType;
 use delta_kernel::table_configuration::TableConfiguration;
 use delta_kernel::table_features::ColumnMappingMode;
 use deltalake_core::kernel::{Protocol, new_metadata};
-use dfd_delta::{TableDefinition, TableSnapshot, Work};
+use dfd_delta::{DefinitionChange, TableSnapshot, Work};
 use serde_json::json;
 use url::Url;
 
@@ -290,7 +290,7 @@ fn file_schema(
 pub fn table_definition(
     schema: &str,
     partition_columns: &[String],
-) -> Result<TableDefinition, Error> {
+) -> Result<DefinitionChange, Error> {
     let delta_schema: StructType = serde_json::from_str(schema).map_err(Error::metadata)?;
     let arrow_schema: Schema = (&delta_schema).try_into_arrow()?;
     let unknown = partition_columns
@@ -300,9 +300,9 @@ pub fn table_definition(
         return Err(RuleViolation::NoSuchPartitionColumn(name.clone()).into());
     }
     let metadata = new_metadata(&delta_schema, partition_columns, [("", ""); 0]);
-    Ok(TableDefinition {
-        protocol: protocol_for(&arrow_schema)?,
-        metadata: metadata.map_err(Error::metadata)?,
+    Ok(DefinitionChange {
+        protocol: Some(protocol_for(&arrow_schema)?),
+        metadata: Some(metadata.map_err(Error::metadata)?),
     })
 }
 

@@ -19,7 +19,7 @@ from dfd_delta_policy.hooks import CommitHook, RequireCommitSafety
 from dfd_delta_policy.location import refuse_odd_folder
 from dfd_delta_policy.log.audit import Audit, audit
 from dfd_delta_policy.operations import alter
-from dfd_delta_policy.operations.deltalake_handle import existing, on_handle
+from dfd_delta_policy.operations.deltalake_handle import existing
 from dfd_delta_policy.operations.merging import MergeBuilder
 from dfd_delta_policy.operations.optimize import Optimize
 from dfd_delta_policy.operations.partitions import PartitionFilters
@@ -361,7 +361,7 @@ class GuardedTable(OperationRunner):
             InvalidOperation: one is unknown or has a value it can't have.
         """
         changes = checked_properties(properties)
-        attempt = alter.set_properties(changes)
+        attempt = alter.set_properties(self._committer(), changes)
         return self._run("set_properties", attempt, removes_rows=False, changes=changes)
 
     def create_checkpoint(self) -> Outcome:
@@ -375,15 +375,17 @@ class GuardedTable(OperationRunner):
         return self._run("create_checkpoint", attempt, removes_rows=False)
 
     def restore(self, version: int) -> Outcome:
-        """Make `version` the newest: rows that came later are gone from the table."""
+        """Make the table what it was at `version`: rows, schema and properties that came later are gone.
 
-        def attempt(attempt: Attempt) -> Done:
-            return on_handle(
-                attempt,
-                lambda table: table.restore(version, commit_properties=attempt.commit),
-            )
+        Files are taken back as they were, and none is read or written. The protocol loses nothing.
+        `metrics` are those of Delta-Spark's RESTORE, counts of files and their bytes.
 
-        return self._run_by_deltalake("restore", attempt, removes_rows=True)
+        Raises:
+            InvalidOperation: the log doesn't have the version, or a file of it is gone.
+            UnsupportedTable: the table has a feature that a commit can't keep.
+        """
+        run = self._run_by_deltalake if self._native is None else self._run
+        return run("restore", alter.restore(self._committer(), version), removes_rows=True)
 
     def vacuum(
         self, retention_hours: int | None = None, *, dry_run: bool = True, full: bool = False

@@ -5,6 +5,7 @@ from importlib.metadata import version as _version
 
 from dfd_native import cpu as _cpu  # noqa: F401  first: it looks before the library is loaded
 from dfd_native._native import AdaptedStream, DeltaTable, EngineRun, LogTable, RecordBatch
+from dfd_native.changes import DefinitionChange, Restore, change_properties, plan_restore
 from dfd_native.commits import OperationInfo, commit, commit_files, create_table
 from dfd_native.counters import cache_stats, request_counts
 from dfd_native.engine import DeltaExtension, Engine
@@ -44,6 +45,7 @@ from dfd_native.stage import (
 )
 from dfd_native.streams import adapt_stream, arrow_stream_to_batches
 from dfd_native.table import delta_table, refresh, refreshed
+from dfd_native.table_files import list_files, read_file
 from dfd_native.table_functions import register_table_functions
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "AdaptedStream",
     "CatalogTable",
     "CommitError",
+    "DefinitionChange",
     "DeltaExtension",
     "DeltaTable",
     "Engine",
@@ -68,6 +71,7 @@ __all__ = [
     "OperationInfo",
     "QueryVersions",
     "RecordBatch",
+    "Restore",
     "RuleViolation",
     "SessionCatalog",
     "SourceError",
@@ -81,14 +85,18 @@ __all__ = [
     "arrow_stream_to_batches",
     "cache_stats",
     "capabilities_snapshot",
+    "change_properties",
     "commit",
     "commit_files",
     "commits_since",
     "create_table",
     "delta_table",
     "ensure_compatible",
+    "list_files",
     "live_stages",
     "misread_columns",
+    "plan_restore",
+    "read_file",
     "refresh",
     "refreshed",
     "register_functions",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dfd_native import _native
+from dfd_native.changes import DefinitionChange, Restore
 from dfd_native.handshake import ensure_compatible
 from dfd_native.location import table_uri
 from dfd_native.log import ActiveFiles
@@ -48,6 +49,8 @@ def commit_files(
     info: OperationInfo,
     adds: Sequence[StagedFiles] = (),
     removes: ActiveFiles | None = None,
+    restore: Restore | None = None,
+    definition: DefinitionChange | None = None,
     keeps_rows: bool = False,
     in_commit_timestamp: bool = False,
 ) -> int:
@@ -59,6 +62,8 @@ def commit_files(
 
     - `uri`, `options`: as for `active_files`.
     - `removes`: files of `read_version`.
+    - `restore`: planned for `read_version`; it comes without `removes` and `definition`, which it has itself.
+    - `definition`: what becomes of schema, properties and protocol.
     - `keeps_rows`: readers of changes see none (`dataChange` is false).
     - `in_commit_timestamp`: whether the table has `delta.enableInCommitTimestamps`: the time is then read from the
       clock, and is after that of `read_version` (protocol, section "In-Commit Timestamps").
@@ -82,6 +87,8 @@ def commit_files(
         info,
         [staged._native for staged in adds],
         None if removes is None else removes._native,
+        None if restore is None else restore._native,
+        None if definition is None else definition._native,
         keeps_rows,
         in_commit_timestamp,
     )

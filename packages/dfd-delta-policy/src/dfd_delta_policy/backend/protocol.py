@@ -89,8 +89,26 @@ class ActiveFiles(Protocol):
     def __len__(self) -> int: ...
 
 
-class Native(Protocol):
-    """The functions of the module `dfd_native` that writes are made of."""
+class DefinitionChange(Protocol):
+    """What a commit makes of a table's protocol and metadata."""
+
+    @property
+    def is_empty(self) -> bool: ...
+
+
+class Restore(Protocol):
+    """What a commit takes back: files, schema, properties."""
+
+    @property
+    def is_empty(self) -> bool: ...
+    @property
+    def missing(self) -> Sequence[str]: ...
+    @property
+    def metrics(self) -> Mapping[str, int]: ...
+
+
+class Backend(Protocol):
+    """The functions that writes are made of, as deltalake and dfd-native have them."""
 
     def stage(
         self,
@@ -165,6 +183,51 @@ class Native(Protocol):
     ) -> Sequence[LoggedCommit]: ...
 
     def unsupported_features(self, features: Iterable[str], *work: Work) -> Sequence[str]: ...
+
+
+class Native(Backend, Protocol):
+    """The functions of the module `dfd_native` that writes are made of."""
+
+    def commit_files(
+        self,
+        uri: str,
+        options: Mapping[str, str] | None = None,
+        *,
+        read_version: int,
+        info: OperationInfo,
+        adds: Sequence[StagedFiles] = (),
+        removes: ActiveFiles | None = None,
+        restore: Restore | None = None,
+        definition: DefinitionChange | None = None,
+        keeps_rows: bool = False,
+        in_commit_timestamp: bool = False,
+    ) -> int: ...
+
+    def change_properties(
+        self,
+        uri: str,
+        options: Mapping[str, str] | None = None,
+        *,
+        version: int,
+        properties: Mapping[str, str],
+    ) -> DefinitionChange: ...
+
+    def plan_restore(
+        self,
+        uri: str,
+        options: Mapping[str, str] | None = None,
+        *,
+        read_version: int,
+        version: int,
+    ) -> Restore: ...
+
+    def list_files(
+        self, uri: str, options: Mapping[str, str] | None = None, folder: str = ""
+    ) -> Sequence[str]: ...
+
+    def read_file(
+        self, uri: str, options: Mapping[str, str] | None = None, *, path: str
+    ) -> bytes: ...
 
 
 def installed() -> Native | None:

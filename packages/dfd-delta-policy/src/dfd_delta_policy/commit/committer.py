@@ -22,16 +22,19 @@ from dfd_storage import StorageProfile
 
 from dfd_delta_policy.backend.protocol import (
     ActiveFiles,
+    Backend,
+    DefinitionChange,
     LiveStage,
     LoggedCommit,
     Native,
     OperationInfo,
+    Restore,
     StagedFiles,
     Work,
 )
 from dfd_delta_policy.commit.operation import OPERATION_ID
 from dfd_delta_policy.conflict import Conflict, ConflictFound
-from dfd_delta_policy.errors import DeltaPolicyError, UnsupportedTable
+from dfd_delta_policy.errors import DeltaPolicyError, InvalidOperation, UnsupportedTable
 from dfd_delta_policy.properties import TableProperties
 
 logger = logging.getLogger(__name__)
@@ -51,7 +54,7 @@ class Commit(NamedTuple):
     operation: str
     parameters: Mapping[str, Any]
     metrics: Mapping[str, int]
-    adds: Sequence[StagedFiles]
+    adds: Sequence[StagedFiles] = ()
     removes: ActiveFiles | None = None
     keeps_rows: bool = False
     is_blind: bool = False
@@ -64,7 +67,7 @@ class Committer:
 
     def __init__(
         self,
-        native: Native,
+        native: Backend,
         uri: str,
         storage: StorageProfile,
         open_table: Callable[[], DeltaTable],
@@ -132,8 +135,10 @@ class Committer:
         with _reading():
             return self.native.live_stages(self.uri, self.options)
 
-    def put(self, table: DeltaTable, commit: Commit, properties: CommitProperties) -> int:
-        """Commit at exactly the version after the handle's; the version.
+    def put(
+        self, table: DeltaTable, commit: Commit, properties: CommitProperties, **changes: Any
+    ) -> int:
+        """Commit at exactly the version after the handle's, with `changes` that the backend knows; the version.
 
         Raises:
             ConflictFound: another commit took the version.
@@ -152,6 +157,7 @@ class Committer:
                 removes=commit.removes,
                 keeps_rows=commit.keeps_rows,
                 in_commit_timestamp=stamps,
+                **changes,
             )
         except FileExistsError as taken:
             raise _taken() from taken
@@ -201,6 +207,46 @@ class Committer:
                 table.cleanup_metadata()
         except Exception:
             logger.warning("No checkpoint of %s at version %d", self.uri, version, exc_info=True)
+
+
+class NativeCommitter(Committer):
+    """Commits to one table through dfd-native."""
+
+    native: Native
+
+    def change_properties(self, version: int, properties: Mapping[str, str]) -> DefinitionChange:
+        """The change by which a version gets properties.
+
+        Raises:
+            OSError: the log can't be read.
+        """
+        with _reading():
+            return self.native.change_properties(
+                self.uri, self.options, version=version, properties=properties
+            )
+
+    def plan_restore(self, read_version: int, version: int) -> Restore:
+        """What takes the table from `read_version` back to `version`.
+
+        Raises:
+            InvalidOperation: the log doesn't have `version`, or a file of it is gone.
+            OSError: the log or the store can't be read.
+        """
+        with _reading():
+            try:
+                planned = self.native.plan_restore(
+                    self.uri, self.options, read_version=read_version, version=version
+                )
+            except Exception as error:
+                if getattr(error, "version", None) is None:
+                    raise
+                raise InvalidOperation(f"{error}. Nothing was changed.") from error
+        if planned.missing:
+            raise InvalidOperation(
+                f"Version {version} can't be restored: {len(planned.missing)} of its files are gone, "
+                f"{planned.missing[0]} among them. Nothing was changed."
+            )
+        return planned
 
 
 class PlainCommitter(Committer):

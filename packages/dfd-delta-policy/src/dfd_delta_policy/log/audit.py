@@ -18,15 +18,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import msgspec
-import pyarrow.fs
-from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
-from deltalake.fs import DeltaStorageHandler
 from dfd_base import renamed
 from dfd_storage import StorageProfile, StorageResolver
 
 from dfd_delta_policy.errors import DeltaPolicyError
 from dfd_delta_policy.location import refuse_odd_folder
+from dfd_delta_policy.log.files import TableFiles, files_of
 from dfd_delta_policy.log.reader import File, Log, LoggedCommit
 
 # What may bring removed files back: that is what they are for.
@@ -117,14 +115,13 @@ def audit(
     profile = StorageResolver().resolve(uri) if storage is None else storage
     location = profile.canonical_uri(uri)
     refuse_odd_folder(location)
-    options = profile.to_deltalake_options()
     with profile.failures(location, "deltalake", passing=(DeltaPolicyError, TableNotFoundError)):
-        if not DeltaTable.is_deltatable(location, options):
-            raise TableNotFoundError(f"There is no Delta table at {location}.")
-        files = pyarrow.fs.PyFileSystem(DeltaStorageHandler(location, options=options))
+        files = files_of(location, profile)
         # Before the log: whoever commits meanwhile has no orphans.
         listed = _data_files(files) if orphans else None
         log = Log(files, location)
+        if log.newest < 0:
+            raise TableNotFoundError(f"There is no Delta table at {location}.")
         first, last = log.within(versions)
         state = _State()
         base = log.base(first)
@@ -231,9 +228,8 @@ class _State:
         return {unquote(file.path) for files in (self._there, self._gone) for file in files}
 
 
-def _data_files(files: pyarrow.fs.FileSystem) -> list[str]:
-    listed = files.get_file_info(pyarrow.fs.FileSelector("", recursive=True))
-    found = (info.path for info in listed if info.path.endswith(".parquet"))
+def _data_files(files: TableFiles) -> list[str]:
+    found = (path for path in files.list() if path.endswith(".parquet"))
     return [path for path in found if not _is_hidden(path)]
 
 

@@ -7,7 +7,6 @@ that answers slowly.
 from __future__ import annotations
 
 import contextlib
-import io
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -16,10 +15,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
-import pyarrow.fs
 import pyarrow.parquet as pq
 
 from dfd_delta_policy.errors import InvalidOperation, UnsupportedTable
+from dfd_delta_policy.log.files import TableFiles
 
 _LOG = "_delta_log"
 _COMMIT = re.compile(r"([0-9]{20})\.json")
@@ -98,21 +97,21 @@ _LINE = msgspec.json.Decoder(_Line)
 class Log:
     """The listing of a log; what it names is read when it is asked for."""
 
-    def __init__(self, files: pyarrow.fs.FileSystem, uri: str) -> None:
+    def __init__(self, files: TableFiles, uri: str) -> None:
         self._files = files
         self._uri = uri
         commits: set[int] = set()
         checkpoints: dict[tuple[int, int], list[str]] = {}
-        for info in files.get_file_info(pyarrow.fs.FileSelector(_LOG, allow_not_found=True)):
-            if info.type == pyarrow.fs.FileType.Directory:
+        for path in files.list(_LOG):
+            folder, _, name = path.rpartition("/")
+            if folder != _LOG:
                 continue
-            name = info.path.rpartition("/")[2]
             if found := _COMMIT.fullmatch(name):
                 if int(found[1]) <= _GREATEST:
                     commits.add(int(found[1]))
             elif found := _CHECKPOINT.fullmatch(name):
                 key = int(found["version"]), int(found["parts"] or 1)
-                checkpoints.setdefault(key, []).append(info.path)
+                checkpoints.setdefault(key, []).append(path)
         self._checkpoints: dict[int, list[str]] = {}
         for (version, parts), paths in sorted(checkpoints.items()):
             if parts == 1:
@@ -217,13 +216,13 @@ class Log:
         )
 
     def _lines(self, path: str) -> Iterator[_Line]:
-        with self._files.open_input_stream(path) as stream, self._readable(path):
-            for line in io.BufferedReader(stream):
+        with self._files.open(path) as stream, self._readable(path):
+            for line in stream:
                 if not line.isspace():
                     yield _LINE.decode(line)
 
     def _rows(self, path: str) -> Iterator[_Line]:
-        with self._files.open_input_file(path) as opened, self._readable(path):
+        with self._files.open(path) as opened, self._readable(path):
             for batch in pq.ParquetFile(opened).iter_batches(columns=_COLUMNS):
                 for row in batch.to_pylist():
                     yield msgspec.convert(row, _Line)

@@ -1,15 +1,16 @@
-"""ALTER TABLE: columns, constraints and properties, changed by deltalake; each function gives one attempt.
+"""ALTER TABLE and RESTORE: columns, constraints, properties and versions; each function gives one attempt.
 
 What the table has already is left as it is: an operation that lacks nothing commits nothing.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 
 from deltalake import Field
 
-from dfd_delta_policy.commit.committer import Committer
+from dfd_delta_policy.commit.committer import Commit, Committer, NativeCommitter
 from dfd_delta_policy.commit.operation import Attempt, Done
 from dfd_delta_policy.errors import InvalidOperation
 from dfd_delta_policy.operations.deltalake_handle import existing, on_handle
@@ -68,18 +69,51 @@ def drop_constraint(name: str) -> Callable[[Attempt], Done]:
     return attempt
 
 
-def set_properties(changes: Mapping[str, str]) -> Callable[[Attempt], Done]:
+def set_properties(committer: Committer, changes: Mapping[str, str]) -> Callable[[Attempt], Done]:
     """Set the properties that the table has otherwise."""
 
     def attempt(attempt: Attempt) -> Done:
-        there = existing(attempt).metadata().configuration
+        table = existing(attempt)
+        there = table.metadata().configuration
         if all(there.get(key) == value for key, value in changes.items()):
             return Done(None, {})
+        if isinstance(committer, NativeCommitter):
+            committer.refuse_features(table, "commit")
+            definition = committer.change_properties(table.version(), changes)
+            parameters = {"properties": json.dumps(dict(changes))}
+            commit = Commit("SET TBLPROPERTIES", parameters, {}, keeps_rows=True)
+            return Done(committer.put(table, commit, attempt.commit, definition=definition), {})
         return on_handle(
             attempt,
             lambda table: table.alter.set_table_properties(
                 dict(changes), raise_if_not_exists=False, commit_properties=attempt.commit
             ),
+        )
+
+    return attempt
+
+
+def restore(committer: Committer, version: int) -> Callable[[Attempt], Done]:
+    """Make an older version the newest."""
+
+    def attempt(attempt: Attempt) -> Done:
+        table = existing(attempt)
+        newest = table.version()
+        if not 0 <= version <= newest:
+            raise InvalidOperation(f"There is no version {version}: the newest is {newest}.")
+        if version == newest:
+            return Done(None, {})
+        if isinstance(committer, NativeCommitter):
+            committer.refuse_features(table, "commit")
+            planned = committer.plan_restore(newest, version)
+            if planned.is_empty:
+                return Done(None, dict(planned.metrics))
+            parameters = {"version": version, "timestamp": None}
+            commit = Commit("RESTORE", parameters, planned.metrics)
+            put = committer.put(table, commit, attempt.commit, restore=planned)
+            return Done(put, dict(planned.metrics))
+        return on_handle(
+            attempt, lambda table: table.restore(version, commit_properties=attempt.commit)
         )
 
     return attempt

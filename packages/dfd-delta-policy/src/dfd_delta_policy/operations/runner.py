@@ -12,7 +12,7 @@ from dfd_storage import StorageProfile
 
 from dfd_delta_policy.backend.protocol import installed
 from dfd_delta_policy.backend.pyarrow import PlainTables
-from dfd_delta_policy.commit.committer import Committer, PlainCommitter
+from dfd_delta_policy.commit.committer import Committer, NativeCommitter, PlainCommitter
 from dfd_delta_policy.commit.handles import Handles
 from dfd_delta_policy.commit.loop import CommitLoop
 from dfd_delta_policy.commit.operation import Attempt, Done, Operation
@@ -49,7 +49,7 @@ class OperationRunner:
     def _committer(self) -> Committer:
         if self._native is None:
             return PlainCommitter(PlainTables(), self.uri, self._profile, self._handles.open)
-        return Committer(self._native, self.uri, self._profile, self._handles.open)
+        return NativeCommitter(self._native, self.uri, self._profile, self._handles.open)
 
     def _run_staged(
         self, name: OperationName, work: StagedWrite | Optimize, **more: Any

@@ -1,0 +1,362 @@
+//! What a commit makes of the table itself: of its protocol, its schema and its properties.
+
+use deltalake_core::kernel::{Metadata, Protocol};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+type Result<T> = std::result::Result<T, serde_json::Error>;
+
+/// The protocol and the metadata that a version has from then on; None where they stay as they are.
+#[derive(Debug, Clone, Default)]
+pub struct DefinitionChange {
+    /// What readers and writers have to know.
+    pub protocol: Option<Protocol>,
+    /// Schema, partitioning and properties.
+    pub metadata: Option<Metadata>,
+}
+
+/// Properties that ask for something of writers while they are `true`: the writer version that knows it, and its
+/// feature (protocol, section "Valid Feature Names").
+const FEATURES_OF_PROPERTIES: [(&str, u64, &str); 2] = [
+    ("delta.appendOnly", 2, "appendOnly"),
+    ("delta.enableChangeDataFeed", 4, "changeDataFeed"),
+];
+
+/// One side of a protocol: its version, and its features, which only the highest version lists.
+struct Side {
+    version: &'static str,
+    features: &'static str,
+    listing: u64,
+    /// Features that a lower version stands for.
+    implied: &'static [(u64, &'static str)],
+}
+
+const READERS: Side = Side {
+    version: "minReaderVersion",
+    features: "readerFeatures",
+    listing: 3,
+    implied: &[(2, "columnMapping")],
+};
+
+const WRITERS: Side = Side {
+    version: "minWriterVersion",
+    features: "writerFeatures",
+    listing: 7,
+    implied: &[
+        (2, "appendOnly"),
+        (2, "invariants"),
+        (3, "checkConstraints"),
+        (4, "changeDataFeed"),
+        (4, "generatedColumns"),
+        (5, "columnMapping"),
+        (6, "identityColumns"),
+    ],
+};
+
+/// Properties that tell of the log itself, which goes on with the table.
+const OF_THE_LOG: [&str; 3] = [
+    "delta.enableInCommitTimestamps",
+    "delta.inCommitTimestampEnablementTimestamp",
+    "delta.inCommitTimestampEnablementVersion",
+];
+
+const LAST_COLUMN_ID: &str = "delta.columnMapping.maxColumnId";
+
+/// A table's protocol and metadata as one version has them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Definition<'a> {
+    pub(crate) protocol: &'a Protocol,
+    pub(crate) metadata: &'a Metadata,
+}
+
+impl Definition<'_> {
+    /// The change by which the table gets properties, and the protocol that they ask for.
+    pub(crate) fn with_properties(&self, changes: &[(String, String)]) -> Result<DefinitionChange> {
+        let metadata = edited(self.metadata, |fields| {
+            edit_properties(fields, |properties| {
+                let changes = changes.iter();
+                properties.extend(changes.map(|(name, value)| (name.clone(), json!(value))));
+            });
+        })?;
+        let protocol = edited(self.protocol, |fields| {
+            for (name, version, feature) in FEATURES_OF_PROPERTIES {
+                let is_on = |(set, value): &(String, String)| {
+                    set == name && value.eq_ignore_ascii_case("true")
+                };
+                if changes.iter().any(is_on) {
+                    WRITERS.allow(fields, version, feature);
+                }
+            }
+        })?;
+        Ok(self.change_to(protocol, metadata))
+    }
+
+    /// The change by which the table gets the definition that it had.
+    ///
+    /// Its protocol loses nothing, because older files stay; ids of columns aren't given twice; and what tells of
+    /// the log itself stays.
+    pub(crate) fn restored_to(&self, earlier: &Self) -> Result<DefinitionChange> {
+        let was = fields_of(earlier.protocol)?;
+        let protocol = edited(self.protocol, |fields| {
+            READERS.join(fields, &was);
+            WRITERS.join(fields, &was);
+        })?;
+        let metadata = edited(earlier.metadata, |fields| {
+            fields.insert("id".to_owned(), json!(self.metadata.id()));
+            edit_properties(fields, |properties| self.keep_properties(properties));
+        })?;
+        Ok(self.change_to(protocol, metadata))
+    }
+
+    /// Takes over into earlier properties what doesn't go back with the table.
+    fn keep_properties(&self, properties: &mut Map<String, Value>) {
+        let now = self.metadata.configuration();
+        for name in OF_THE_LOG {
+            properties.remove(name);
+            if let Some(value) = now.get(name) {
+                properties.insert(name.to_owned(), json!(value));
+            }
+        }
+        let last = |text: Option<&str>| text.and_then(|text| text.parse::<i64>().ok());
+        let now = last(now.get(LAST_COLUMN_ID).map(String::as_str));
+        let earlier = last(properties.get(LAST_COLUMN_ID).and_then(Value::as_str));
+        if let Some(highest) = now.filter(|now| earlier.is_some_and(|earlier| earlier < *now)) {
+            properties.insert(LAST_COLUMN_ID.to_owned(), json!(highest.to_string()));
+        }
+    }
+
+    fn change_to(&self, protocol: Protocol, metadata: Metadata) -> DefinitionChange {
+        DefinitionChange {
+            protocol: (protocol != *self.protocol).then_some(protocol),
+            metadata: (metadata != *self.metadata).then_some(metadata),
+        }
+    }
+}
+
+impl Side {
+    /// Lets a protocol have a feature, which `version` is the first to know.
+    fn allow(&self, protocol: &mut Map<String, Value>, version: u64, feature: &str) {
+        if self.version_of(protocol) >= self.listing {
+            self.list(protocol, &[feature.to_owned()]);
+        } else if self.version_of(protocol) < version {
+            protocol.insert(self.version.to_owned(), json!(version));
+        }
+    }
+
+    /// Lets a protocol have all that another has.
+    fn join(&self, protocol: &mut Map<String, Value>, other: &Map<String, Value>) {
+        let version = self.version_of(protocol).max(self.version_of(other));
+        if version >= self.listing {
+            let both = [self.features_of(protocol), self.features_of(other)].concat();
+            self.list(protocol, &both);
+        }
+        protocol.insert(self.version.to_owned(), json!(version));
+    }
+
+    fn version_of(&self, protocol: &Map<String, Value>) -> u64 {
+        protocol
+            .get(self.version)
+            .and_then(Value::as_u64)
+            .unwrap_or(1)
+    }
+
+    fn features_of(&self, protocol: &Map<String, Value>) -> Vec<String> {
+        let version = self.version_of(protocol);
+        if version < self.listing {
+            let implied = self.implied.iter().filter(|(since, _)| *since <= version);
+            return implied.map(|(_, feature)| (*feature).to_owned()).collect();
+        }
+        let listed = protocol.get(self.features).and_then(Value::as_array);
+        let names = listed.into_iter().flatten().filter_map(Value::as_str);
+        names.map(str::to_owned).collect()
+    }
+
+    fn list(&self, protocol: &mut Map<String, Value>, features: &[String]) {
+        let listed = protocol.entry(self.features).or_insert(Value::Null);
+        let mut names = match listed.take() {
+            Value::Array(names) => names,
+            _ => Vec::new(),
+        };
+        for feature in features {
+            if !names.iter().any(|name| name == feature) {
+                names.push(json!(feature));
+            }
+        }
+        *listed = Value::Array(names);
+    }
+}
+
+fn fields_of(value: &impl Serialize) -> Result<Map<String, Value>> {
+    match serde_json::to_value(value)? {
+        Value::Object(fields) => Ok(fields),
+        _ => Ok(Map::new()),
+    }
+}
+
+/// A value whose JSON is edited.
+fn edited<T: Serialize + DeserializeOwned>(
+    value: &T,
+    edit: impl FnOnce(&mut Map<String, Value>),
+) -> Result<T> {
+    let mut fields = fields_of(value)?;
+    edit(&mut fields);
+    serde_json::from_value(Value::Object(fields))
+}
+
+fn edit_properties(metadata: &mut Map<String, Value>, edit: impl FnOnce(&mut Map<String, Value>)) {
+    let mut properties = match metadata.remove("configuration") {
+        Some(Value::Object(properties)) => properties,
+        _ => Map::new(),
+    };
+    edit(&mut properties);
+    metadata.insert("configuration".to_owned(), Value::Object(properties));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn protocol(reader: u64, writer: u64, features: Option<(&[&str], &[&str])>) -> Protocol {
+        let mut made = json!({"minReaderVersion": reader, "minWriterVersion": writer});
+        if let Some((readers, writers)) = features {
+            made["writerFeatures"] = json!(writers);
+            if reader == 3 {
+                made["readerFeatures"] = json!(readers);
+            }
+        }
+        serde_json::from_value(made).unwrap()
+    }
+
+    fn metadata(id: &str, properties: Value) -> Metadata {
+        let made = json!({
+            "id": id, "format": {"provider": "parquet", "options": {}},
+            "schemaString": format!(r#"{{"type":"struct","fields":[],"of":"{id}"}}"#),
+            "partitionColumns": [], "configuration": properties, "createdTime": 5,
+        });
+        serde_json::from_value(made).unwrap()
+    }
+
+    fn set(now: &Protocol, changes: &[(&str, &str)]) -> DefinitionChange {
+        let metadata = metadata("a", json!({"owner": "me", "delta.appendOnly": "false"}));
+        let changes = changes.iter();
+        let changes: Vec<_> = changes
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let now = Definition {
+            protocol: now,
+            metadata: &metadata,
+        };
+        now.with_properties(&changes).unwrap()
+    }
+
+    #[test]
+    fn properties_are_set_beside_others() {
+        let now = protocol(1, 2, None);
+        let found = set(&now, &[("x", "1"), ("delta.appendOnly", "true")]);
+        assert!(found.protocol.is_none());
+        let wanted = json!({"owner": "me", "delta.appendOnly": "true", "x": "1"});
+        assert_eq!(found.metadata.unwrap(), metadata("a", wanted));
+        assert!(set(&now, &[("owner", "me")]).metadata.is_none());
+    }
+
+    #[test]
+    fn a_property_asks_for_its_feature() {
+        let on = [("delta.enableChangeDataFeed", "TRUE")];
+        let off = [("delta.enableChangeDataFeed", "false")];
+        for (now, wanted) in [
+            (protocol(1, 2, None), Some(protocol(1, 4, None))),
+            (protocol(2, 5, None), None),
+            (
+                protocol(3, 7, Some((&["deletionVectors"], &["deletionVectors"]))),
+                Some(protocol(
+                    3,
+                    7,
+                    Some((&["deletionVectors"], &["deletionVectors", "changeDataFeed"])),
+                )),
+            ),
+            (protocol(1, 7, Some((&[], &["changeDataFeed"]))), None),
+        ] {
+            assert_eq!(set(&now, &on).protocol, wanted);
+            assert_eq!(set(&now, &off).protocol, None);
+        }
+        let first = protocol(1, 1, None);
+        let append_only = set(&first, &[("delta.appendOnly", "true")]);
+        assert_eq!(append_only.protocol, Some(protocol(1, 2, None)));
+    }
+
+    fn restored(now: (&Protocol, &Metadata), then: (&Protocol, &Metadata)) -> DefinitionChange {
+        let of = |(protocol, metadata)| Definition { protocol, metadata };
+        of(now).restored_to(&of(then)).unwrap()
+    }
+
+    #[test]
+    fn a_restored_protocol_has_what_both_had() {
+        let same = metadata("a", json!({}));
+        let vectors = protocol(3, 7, Some((&["deletionVectors"], &["deletionVectors"])));
+        for (now, then, wanted) in [
+            (protocol(1, 4, None), protocol(1, 2, None), None),
+            (
+                protocol(1, 2, None),
+                protocol(2, 5, None),
+                Some(protocol(2, 5, None)),
+            ),
+            (
+                vectors.clone(),
+                protocol(2, 5, None),
+                Some(protocol(
+                    3,
+                    7,
+                    Some((
+                        &["deletionVectors", "columnMapping"],
+                        &[
+                            "deletionVectors",
+                            "appendOnly",
+                            "invariants",
+                            "checkConstraints",
+                            "changeDataFeed",
+                            "generatedColumns",
+                            "columnMapping",
+                        ],
+                    )),
+                )),
+            ),
+            (
+                protocol(1, 7, Some((&[], &["appendOnly"]))),
+                vectors.clone(),
+                Some(protocol(
+                    3,
+                    7,
+                    Some((&["deletionVectors"], &["appendOnly", "deletionVectors"])),
+                )),
+            ),
+            (vectors.clone(), vectors.clone(), None),
+        ] {
+            assert_eq!(restored((&now, &same), (&then, &same)).protocol, wanted);
+        }
+    }
+
+    #[test]
+    fn restored_metadata_keeps_what_the_log_and_the_ids_need() {
+        let protocol = protocol(2, 5, None);
+        let now = json!({
+            "delta.enableInCommitTimestamps": "true",
+            "delta.inCommitTimestampEnablementVersion": "3",
+            LAST_COLUMN_ID: "12", "owner": "you",
+        });
+        let then = json!({
+            "delta.inCommitTimestampEnablementTimestamp": "9", LAST_COLUMN_ID: "4", "owner": "me",
+        });
+        let (now, then) = (metadata("new", now), metadata("old", then));
+        let found = restored((&protocol, &now), (&protocol, &then));
+        let found = serde_json::to_value(found.metadata.unwrap()).unwrap();
+        let wanted = json!({
+            "delta.enableInCommitTimestamps": "true",
+            "delta.inCommitTimestampEnablementVersion": "3",
+            LAST_COLUMN_ID: "12", "owner": "me",
+        });
+        assert_eq!(found["configuration"], wanted);
+        assert_eq!(found["id"], "new");
+        assert!(found["schemaString"].as_str().unwrap().contains("old"));
+    }
+}

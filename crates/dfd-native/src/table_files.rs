@@ -1,0 +1,41 @@
+//! The files in a table's folder, as Python lists and reads them.
+
+use std::collections::HashMap;
+
+use dfd_delta::Error;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::support::location::location;
+use crate::support::{errors, polling};
+
+/// The paths of all files below a folder of a table, from the table's root.
+#[pyfunction]
+pub(crate) fn list_files(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+    folder: &str,
+) -> PyResult<Vec<String>> {
+    let location = location(py, uri, &options)?;
+    let found: Result<_, Error> = polling::detached(py, || {
+        dfd_runtime::block_on(dfd_delta::list_files(&location, folder))?
+    });
+    found.map_err(|error| errors::table(py, &error))
+}
+
+/// The content of a file.
+#[pyfunction]
+pub(crate) fn read_file<'py>(
+    py: Python<'py>,
+    uri: &str,
+    options: HashMap<String, String>,
+    path: &str,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let location = location(py, uri, &options)?;
+    let read: Result<_, Error> = polling::detached(py, || {
+        dfd_runtime::block_on(dfd_delta::read_file(&location, path))?
+    });
+    let content = read.map_err(|error| errors::table(py, &error))?;
+    Ok(PyBytes::new(py, &content))
+}

@@ -1,0 +1,97 @@
+"""Changes of a table that no new file makes: properties, and the way back to an older version."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from dfd_native import _native
+from dfd_native.handshake import ensure_compatible
+from dfd_native.location import table_uri
+
+
+class DefinitionChange:
+    """What a commit makes of a table's protocol and metadata; made by `change_properties`."""
+
+    def __init__(self, native: _native.DefinitionChange) -> None:
+        self._native = native
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the table is like that already."""
+        return self._native.is_empty
+
+
+class Restore:
+    """What a commit takes back: files, schema, properties; made by `plan_restore`."""
+
+    def __init__(self, native: _native.Restore) -> None:
+        self._native = native
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the table is like that already."""
+        return self._native.is_empty
+
+    @property
+    def missing(self) -> list[str]:
+        """Files that would come back, or whose deletion vectors would, and that aren't there any more.
+
+        Their paths from the table's root. Where there is one, a table that is committed so can't be read.
+        """
+        return self._native.missing
+
+    @property
+    def metrics(self) -> dict[str, int]:
+        """Counts of files, and their sizes in bytes, under the names of Delta-Spark's RESTORE."""
+        return dict(self._native.metrics)
+
+
+def change_properties(
+    uri: str | os.PathLike[str],
+    options: Mapping[str, str] | None = None,
+    *,
+    version: int,
+    properties: Mapping[str, str],
+) -> DefinitionChange:
+    """The change by which `version` of a table gets properties, with the protocol that they ask for.
+
+    Those are `delta.appendOnly` and `delta.enableChangeDataFeed`, where they are `true`: a protocol that lists
+    features gets theirs, an older one the lowest writer version that knows them. Names and values are the
+    caller's to check.
+
+    - `uri`, `options`: as for `active_files`.
+
+    Raises:
+        IncompatibleInstallation: the installed libraries don't fit together.
+        TableError: there is no such table or version, or it can't be read.
+    """
+    ensure_compatible()
+    changes = list(properties.items())
+    return DefinitionChange(
+        _native.change_properties(table_uri(uri), dict(options or {}), version, changes)
+    )
+
+
+def plan_restore(
+    uri: str | os.PathLike[str],
+    options: Mapping[str, str] | None = None,
+    *,
+    read_version: int,
+    version: int,
+) -> Restore:
+    """What takes a table from `read_version` back to the older `version`.
+
+    Files that are only in the older come back as they were, with statistics and deletion vectors; those that are
+    only in the newer go. Schema, partitioning and properties are those of the older. The protocol keeps what
+    either has, ids of columns aren't given twice, and in-commit timestamps stay as they are.
+
+    - `uri`, `options`: as for `active_files`.
+
+    Raises:
+        IncompatibleInstallation: the installed libraries don't fit together.
+        TableError: there is no such version, or it can't be read.
+    """
+    ensure_compatible()
+    planned = _native.plan_restore(table_uri(uri), dict(options or {}), read_version, version)
+    return Restore(planned)
