@@ -400,10 +400,10 @@ def histories(session: nox.Session) -> None:
 @nox.session(python=CURRENT)
 def faults(session: nox.Session) -> None:
     """The policy under faults, kills and mixes of processes, in full. Half an hour; the tests run a selection."""
-    _install(session, "dfd", *_test_group("dfd"))
+    _install(session, "dfd", *_test_group("dfd"), *DUCKDB)
     session.run("python", "tools/servers.py", "install", "versitygw")
-    paths = ("faults", "kills", "test_processes_mixed.py")
-    _pytest(session, *(f"tests/policy/{path}" for path in paths), DFD_LONG="1")
+    policy = (f"tests/policy/{path}" for path in ("faults", "kills", "test_processes_mixed.py"))
+    _pytest(session, *policy, "tests/integration/test_demo.py", DFD_LONG="1")
 
 
 @nox.session(python=CURRENT)

@@ -18,7 +18,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "stage")]
 
 from made import SUITE, column, rows_of, spark  # noqa: E402
 from made import table as make_table  # noqa: E402
-from readers import READERS, comparable  # noqa: E402
+from readers import READERS, comparable, reads  # noqa: E402
 
 # Features that ask more of a commit than is done.
 UNWRITTEN = {"widening": "typeWidening", "writers": "rowTracking"}
@@ -36,15 +36,6 @@ def log_of(root: Path, version: int) -> list[dict[str, Any]]:
 
 def of_kind(root: Path, version: int, kind: str) -> list[dict[str, Any]]:
     return [action[kind] for action in log_of(root, version) if kind in action]
-
-
-def reads(reader: str, root: Path, rows: pa.Table) -> bool:
-    """Whether a library finds these rows."""
-    try:
-        found = comparable(READERS[reader](root), rows.column_names)
-    except Exception:  # noqa: BLE001  what a library can't read it says in ways of its own
-        return False
-    return found == comparable(rows, rows.column_names)
 
 
 @pytest.mark.parametrize(("name", "version"), PAST)

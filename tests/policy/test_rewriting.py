@@ -24,7 +24,7 @@ from dfd_delta_policy import CommitPlan, ConflictError, GuardedTable, Outcome, S
 sys.path[:0] = [str(Path(__file__).parents[1] / "stage")]
 
 from made import SUITE, rows_of, spark  # noqa: E402
-from readers import READERS, comparable  # noqa: E402
+from readers import READERS, comparable, reads  # noqa: E402
 
 # Features that ask more of a commit than is done (typeWidening, rowTracking, identityColumns) and a type that
 # isn't staged.
@@ -48,13 +48,7 @@ class Others:
 
     def __init__(self, root: Path, rows: pa.Table) -> None:
         self.root = root
-        self.names = [n for n in ("deltalake", "polars", "duckdb") if self._reads(n, rows)]
-
-    def _reads(self, name: str, rows: pa.Table) -> bool:
-        try:
-            return comparable(READERS[name](self.root), rows.column_names) == sorted_rows(rows)
-        except Exception:  # noqa: BLE001  what a library can't read it says in ways of its own
-            return False
+        self.names = [n for n in ("deltalake", "polars", "duckdb") if reads(n, root, rows)]
 
     def find(self, *rows: pa.Table) -> None:
         for name in self.names:

@@ -68,6 +68,10 @@ TABLES: dict[str, tuple[pa.Table, int]] = {
         pa.table({"g": pa.array([1] * 6, LONG), "v": pa.array([-5.0, NAN, 3.0, 9.0, NAN, 4.0])}),
         1,
     ),
+    "infinite": (
+        pa.table({"g": pa.array([1, 1, 2, 2], LONG), "v": pa.array([-INF, -INF, INF, None])}),
+        2,
+    ),
     "halves": (pa.table({"n": pa.array([1, 2, 3, 4], LONG)}), 1),
     "few": (
         pa.table(
@@ -371,6 +375,12 @@ WRONG = [
     Wrong(
         Case("24432", "select g, min(v) as a, max(v) as b from nan group by g", [(1, -5.0, NAN)]),
         "the value behind a NaN takes its place",
+        routes=("session", "leaf"),
+    ),
+    Wrong(
+        Case("24432", "select g, min(v) as a, max(v) as b from infinite group by g"),
+        "a group begins with the greatest finite number",
+        routes=("session", "leaf"),
     ),
     Wrong(
         Case(

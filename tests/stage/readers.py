@@ -72,6 +72,15 @@ def plain(value: object) -> object:
     return value
 
 
+def reads(reader: str, uri: Path, rows: pa.Table) -> bool:
+    """Whether a library finds these rows."""
+    try:
+        found = comparable(READERS[reader](uri), rows.column_names)
+    except Exception:  # noqa: BLE001  what a library can't read it says in ways of its own
+        return False
+    return found == comparable(rows, rows.column_names)
+
+
 def comparable(table: pa.Table, names: Iterable[str]) -> list[str]:
     """The rows of these columns, whatever their order; NaN is NaN, and zeros keep their sign."""
     return sorted(repr(plain(row)) for row in table.select(list(names)).to_pylist())

@@ -22,9 +22,10 @@ from dfd_native import (
     active_files,
     commit_files,
     create_table,
+    plan_restore,
     stage,
 )
-from readers import READERS, comparable
+from readers import READERS, comparable, reads
 
 INFO = OperationInfo(
     operation="WRITE",
@@ -120,14 +121,6 @@ def test_all_files_are_removed_whoever_wrote_them(tmp_path: Path, name: str) -> 
         ), reader
 
 
-def reads(reader: str, uri: Path, rows: pa.Table) -> bool:
-    try:
-        found = comparable(READERS[reader](uri), rows.column_names)
-    except Exception:  # noqa: BLE001  what a library can't read it says in ways of its own
-        return False
-    return found == comparable(rows, rows.column_names)
-
-
 def test_times_of_commits_rise(tmp_path: Path) -> None:
     future = 4_000_000_000_000
     uri = made.table(
@@ -146,6 +139,23 @@ def test_times_of_commits_rise(tmp_path: Path) -> None:
     with pytest.raises(InvalidCommit, match=r"version 4 of .* no inCommitTimestamp"):
         commit_files(uri.as_uri(), read_version=4, info=INFO, in_commit_timestamp=True)
     assert not (uri / f"_delta_log/{5:020}.json").exists()
+
+
+def test_a_restore_comes_alone(tmp_path: Path) -> None:
+    uri = tmp_path / "t"
+    for number in range(2):
+        write_deltalake(uri, pa.table({"a": [number]}), mode="append")
+    planned = plan_restore(uri, read_version=1, version=0)
+    assert (planned.is_empty, planned.missing) == (False, [])
+    with pytest.raises(ValueError, match="leave them out"):
+        commit_files(uri, read_version=1, info=INFO, removes=active_files(uri), restore=planned)
+    assert DeltaTable(uri).version() == 1
+    with pytest.raises(InvalidCommit, match="removes files of version 1"):
+        commit_files(uri, read_version=0, info=INFO, restore=planned)
+    assert commit_files(uri, read_version=1, info=INFO, restore=planned) == 2
+    assert READERS["duckdb"](uri).to_pylist() == [{"a": 0}]
+    with pytest.raises(TableError, match="no version 7"):
+        plan_restore(uri, read_version=2, version=7)
 
 
 def test_files_of_another_version_are_refused(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ use crate::memory_limit::within;
 use crate::planned_query::PlannedQuery;
 use crate::rules::{exact_comparisons, physical_rules, reapply_filters};
 use crate::schema_mismatch::ensure_same_columns;
+use crate::total_order::min_and_max;
 use crate::unsupported_plan::{UnsupportedPlan, ensure_supported};
 
 /// A DataFusion of our own: caches, memory, functions. It runs plans of any session.
@@ -41,6 +42,9 @@ impl Engine {
             .build();
         for function in dfd_udf::functions() {
             base.register_udf(function)?;
+        }
+        for function in min_and_max() {
+            base.register_udaf(function)?;
         }
         Ok(Self { base })
     }

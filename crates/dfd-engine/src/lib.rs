@@ -26,6 +26,7 @@ mod second_try;
 mod store_registry;
 #[cfg(test)]
 mod testing;
+mod total_order;
 mod unsupported_plan;
 
 pub use config::EngineConfig;

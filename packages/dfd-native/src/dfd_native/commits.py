@@ -78,8 +78,11 @@ def commit_files(
         InvalidCommit: the removes are of another version, or `read_version` has no time where the next must
             have one; nothing was put.
         TableError: the location or an option is refused.
+        ValueError: there is a `restore` beside what it has itself.
     """
     ensure_compatible()
+    if restore is not None and (removes is not None or definition is not None):
+        raise ValueError("`restore` has `removes` and `definition` itself: leave them out.")
     return _native.commit_files(
         table_uri(uri),
         dict(options or {}),
