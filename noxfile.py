@@ -159,7 +159,7 @@ def wheels(session: nox.Session) -> None:
         name = f"dfd-{package}" if package else "dfd"
         for kind, directory in (("--wheel", DIST), ("--sdist", DIST / "source")):
             session.run("uv", "build", "--quiet", kind, "--package", name, "-o", str(directory))
-    session.log("Compiling dfd-native: about 40 minutes from cold, seconds when warm.")
+    session.log("Compiling dfd-native: about 30 minutes from cold, seconds when warm.")
     session.chdir(ROOT / "packages/dfd-native")
     session.run("maturin", "sdist", "--out", str(DIST / "source"))
     session.run(

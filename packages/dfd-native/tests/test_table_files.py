@@ -14,7 +14,7 @@ NAMES = ("p=a%2Fb/ü #?.parquet", "deep/er/x", "_delta_log/_sidecars/s")
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    root = tmp_path / "a %20 é"
+    root = tmp_path / "a é"
     write_deltalake(root, pa.table({"a": [1]}))
     for name in NAMES:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
