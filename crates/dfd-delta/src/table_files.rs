@@ -36,8 +36,8 @@ pub async fn read_file(location: &Location, path: &str) -> Result<Bytes, Error> 
 
 fn place(location: &Location, path: &str) -> Result<Path, Error> {
     let root = table_path(location)?;
-    let parts = path.split('/').filter(|part| !part.is_empty());
-    Ok(parts.fold(root, Path::join))
+    let place = Path::parse(format!("{root}/{path}"));
+    place.map_err(|error| Error::file(location.url(), path, error))
 }
 
 fn from_root(path: &Path, root: &Path) -> Option<String> {

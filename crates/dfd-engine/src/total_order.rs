@@ -121,7 +121,6 @@ impl AggregateUDFImpl for TotalOrder {
 #[cfg(test)]
 mod tests {
     use arrow::array::{ArrayRef, AsArray, Float32Array, Float64Array};
-    use datafusion::execution::FunctionRegistry;
 
     use super::*;
     use crate::testing::{batch, in_memory, numbers, physical, rows, session};
@@ -147,9 +146,9 @@ mod tests {
     ];
 
     fn found(values: ArrayRef, sql: &str) -> Vec<f64> {
-        let mut session = session();
+        let session = session();
         for function in min_and_max() {
-            session.register_udaf(function).unwrap();
+            session.register_udaf(function.as_ref().clone());
         }
         let groups = numbers(std::iter::repeat_n(1, values.len()));
         // Each half in a partition of its own.
