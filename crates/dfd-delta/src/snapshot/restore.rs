@@ -154,16 +154,13 @@ mod tests {
         );
         let odd = file(&table, "ä b.parquet").path("ä%20b.parquet");
         let odd = odd.with("stats", stats).with("tags", json!({"a": "b"}));
-        table.commit(
-            1,
-            &[odd.deleted(&[1]).action(), file(&table, "stays").action()],
-        );
+        let odd = odd.deleted(&[1]);
+        let mut gone = remove("ä%20b.parquet");
+        gone["remove"]["deletionVector"] = odd.get("deletionVector").clone();
+        table.commit(1, &[odd.action(), file(&table, "stays").action()]);
         let added = &std::fs::read_to_string(table.commit_path(1)).unwrap();
         let added: Value = serde_json::from_str(added.lines().next().unwrap()).unwrap();
-        table.commit(
-            2,
-            &[remove("ä%20b.parquet"), file(&table, "later").action()],
-        );
+        table.commit(2, &[gone, file(&table, "later").action()]);
         let found = restored(&table, 1).unwrap();
         let removed: Vec<_> = found.removes.files.iter().map(|file| &file.path).collect();
         assert_eq!(removed, ["later"]);
