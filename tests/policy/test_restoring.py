@@ -98,6 +98,15 @@ def test_a_feature_that_asks_for_more_is_named(tmp_path: Path, name: str) -> Non
             work()
 
 
+def test_values_of_identity_columns_are_given_once(tmp_path: Path) -> None:
+    identity = column("id", "long", delta__identity__start="1", delta__identity__step="1")
+    root = make_table(tmp_path / "t", [identity], features=("identityColumns",))
+    GuardedTable(root).set_properties({"owner": "me"})
+    with pytest.raises(UnsupportedTable, match="id is an identity column"):
+        GuardedTable(root).restore(0)
+    assert GuardedTable(root).version() == 1
+
+
 def rows(*ids: int) -> pa.Table:
     return pa.table({"id": pa.array(ids, pa.int64())})
 

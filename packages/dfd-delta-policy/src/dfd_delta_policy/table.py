@@ -382,7 +382,7 @@ class GuardedTable(OperationRunner):
 
         Raises:
             InvalidOperation: the log doesn't have the version, or a file of it is gone.
-            UnsupportedTable: the table has a feature that a commit can't keep.
+            UnsupportedTable: the table has a feature that a commit can't keep, or identity columns.
         """
         run = self._run_by_deltalake if self._native is None else self._run
         return run("restore", alter.restore(self._committer(), version), removes_rows=True)

@@ -1,6 +1,6 @@
 """A table's transaction log as it stands in storage: commits, checkpoints, and the files they name.
 
-Only what identifies files is decoded. Commits are streamed line by line and read ahead, for a store
+Only what identifies files is decoded. Commits are decoded line by line and read ahead, for a store
 that answers slowly.
 """
 

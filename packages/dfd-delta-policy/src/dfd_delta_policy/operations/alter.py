@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 
-from deltalake import Field
+from deltalake import DeltaTable, Field
 
 from dfd_delta_policy.commit.committer import Commit, Committer, NativeCommitter
 from dfd_delta_policy.commit.operation import Attempt, Done
-from dfd_delta_policy.errors import InvalidOperation
+from dfd_delta_policy.errors import InvalidOperation, UnsupportedTable
 from dfd_delta_policy.operations.deltalake_handle import existing, on_handle
 from dfd_delta_policy.operations.table_properties import check_constraints, missing_fields
 
@@ -99,6 +99,7 @@ def restore(committer: Committer, version: int) -> Callable[[Attempt], Done]:
     def attempt(attempt: Attempt) -> Done:
         table = existing(attempt)
         newest = table.version()
+        _refuse_identity_columns(table)
         if not 0 <= version <= newest:
             raise InvalidOperation(f"There is no version {version}: the newest is {newest}.")
         if version == newest:
@@ -117,3 +118,13 @@ def restore(committer: Committer, version: int) -> Callable[[Attempt], Done]:
         )
 
     return attempt
+
+
+def _refuse_identity_columns(table: DeltaTable) -> None:
+    """Their schema has the highest value that was given, and an older one would have it given twice."""
+    for field in table.schema().fields:
+        if "delta.identity.start" in field.metadata:
+            raise UnsupportedTable(
+                f"{field.name} is an identity column, whose values would be given twice after a restore. "
+                "Nothing was changed."
+            )
