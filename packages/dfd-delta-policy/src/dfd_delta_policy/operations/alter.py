@@ -99,13 +99,14 @@ def restore(committer: Committer, version: int) -> Callable[[Attempt], Done]:
     def attempt(attempt: Attempt) -> Done:
         table = existing(attempt)
         newest = table.version()
+        if isinstance(committer, NativeCommitter):
+            committer.refuse_features(table, "commit")
         _refuse_identity_columns(table)
         if not 0 <= version <= newest:
             raise InvalidOperation(f"There is no version {version}: the newest is {newest}.")
         if version == newest:
             return Done(None, {})
         if isinstance(committer, NativeCommitter):
-            committer.refuse_features(table, "commit")
             planned = committer.plan_restore(newest, version)
             if planned.is_empty:
                 return Done(None, dict(planned.metrics))
