@@ -36,7 +36,7 @@ SOURCES = sorted(ROOT.glob("packages/*/src"))
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Two tests at a time, in two processes; `-- -n 0` for one after the other in nox's own.
-PARALLEL = ("-n", "2", "--dist", "worksteal")
+PARALLEL = ("-n", "2", "--dist", "loadgroup")
 
 
 def _is_installed(python: str) -> bool:
