@@ -389,7 +389,7 @@ def matrix(session: nox.Session, deltalake: str) -> None:
     """The policy on each release of deltalake: its own tests, every race, and what bare deltalake gets wrong."""
     _install(session, "dfd", *_test_group("dfd"), f"deltalake=={deltalake}")
     session.run("python", "tools/servers.py", "install", "versitygw")
-    _pytest(session, "tests/policy/matrix", "packages/dfd-delta-policy/tests")
+    _pytest(session, "tests/policy/matrix", "packages/dfd-delta-policy/tests", DFD_LONG="1")
 
 
 @nox.session(python=CURRENT)

@@ -132,6 +132,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     return directory, result(directory)
 
 
+@pytest.fixture(scope="module")
+def again(whole: tuple[Path, dict[str, Any]]) -> subprocess.CompletedProcess[str]:
+    """The same once more."""
+    ran = demo(whole[0])
+    assert ran.returncode == 0, ran.stderr
+    return ran
+
+
 @of_the_whole
 def test_answers_equal_those_of_another_engine(
     whole: tuple[Path, dict[str, Any]], source: duckdb.DuckDBPyConnection
@@ -166,11 +174,11 @@ def test_tables_equal_the_source(
 
 
 @of_the_whole
-def test_a_second_run_adds_nothing_and_says_so(whole: tuple[Path, dict[str, Any]]) -> None:
+def test_a_second_run_adds_nothing_and_says_so(
+    whole: tuple[Path, dict[str, Any]], again: subprocess.CompletedProcess[str]
+) -> None:
     directory, found = whole
-    ran = demo(directory)
-    assert ran.returncode == 0, ran.stderr
-    assert "Nothing added: all 12 months were there already." in ran.stdout
+    assert "Nothing added: all 12 months were there already." in again.stdout
     assert DeltaTable(directory / "flights").version() == found["version"]
 
 
@@ -187,10 +195,8 @@ def test_the_slow_query_is_in_all_three_reports(whole: tuple[Path, dict[str, Any
 
 
 @of_the_whole
-def test_its_commands_to_go_on_with_work(whole: tuple[Path, dict[str, Any]]) -> None:
-    directory, _ = whole
-    ran = demo(directory)
-    commands = ran.stdout.split("Go on with\n")[1].strip().splitlines()
+def test_its_commands_to_go_on_with_work(again: subprocess.CompletedProcess[str]) -> None:
+    commands = again.stdout.split("Go on with\n")[1].strip().splitlines()
     assert len(commands) == 2
     for command in commands:
         subprocess.run(["bash", "-c", command], check=True, capture_output=True)
