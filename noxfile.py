@@ -35,6 +35,8 @@ PACKAGES = ("base", "storage", "delta-policy", "cache", "obs", "native")
 SOURCES = sorted(ROOT.glob("packages/*/src"))
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
+# Two tests at a time, in two processes; `-- -n 0` for one after the other in nox's own.
+PARALLEL = ("-n", "2", "--dist", "loadgroup")
 
 
 def _is_installed(python: str) -> bool:
@@ -139,7 +141,7 @@ def _pytest(session: nox.Session, *paths: str, **variables: str) -> None:
     session.chdir(session.create_tmp())
     session.run(
         "pytest",
-        "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT),
+        "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), *PARALLEL,
         *(path if path.startswith("-") else str(ROOT / path) for path in paths),
         *session.posargs,
         env={
@@ -333,7 +335,7 @@ def docs(session: nox.Session) -> None:
     session.run("python", "tools/check_docs.py")
     session.run("python", "tools/build_reference.py", "site")
     _pytest(
-        session, "-puncompiled", "--doctest-modules",
+        session, "-n0", "-puncompiled", "--doctest-modules",
         *(str(source.relative_to(ROOT)) for source in SOURCES),
         PYTHONPATH=str(ROOT / "tools"),
     )  # fmt: skip
@@ -387,7 +389,7 @@ def matrix(session: nox.Session, deltalake: str) -> None:
     """The policy on each release of deltalake: its own tests, every race, and what bare deltalake gets wrong."""
     _install(session, "dfd", *_test_group("dfd"), f"deltalake=={deltalake}")
     session.run("python", "tools/servers.py", "install", "versitygw")
-    _pytest(session, "tests/policy/matrix", "packages/dfd-delta-policy/tests")
+    _pytest(session, "tests/policy/matrix", "packages/dfd-delta-policy/tests", DFD_LONG="1")
 
 
 @nox.session(python=CURRENT)

@@ -27,6 +27,10 @@ ROWS = 60_000
 KILLS = 20 if os.environ.get("DFD_LONG") else 5
 
 
+# Those that look at the one demo on everything, in one process.
+of_the_whole = pytest.mark.xdist_group("whole")
+
+
 def demo(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*DEMO, "--dir", str(directory), *arguments], capture_output=True, text=True
@@ -128,6 +132,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     return directory, result(directory)
 
 
+@pytest.fixture(scope="module")
+def again(whole: tuple[Path, dict[str, Any]]) -> subprocess.CompletedProcess[str]:
+    """The same once more."""
+    ran = demo(whole[0])
+    assert ran.returncode == 0, ran.stderr
+    return ran
+
+
+@of_the_whole
 def test_answers_equal_those_of_another_engine(
     whole: tuple[Path, dict[str, Any]], source: duckdb.DuckDBPyConnection
 ) -> None:
@@ -149,6 +162,7 @@ def same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     )
 
 
+@of_the_whole
 def test_tables_equal_the_source(
     whole: tuple[Path, dict[str, Any]], source: duckdb.DuckDBPyConnection
 ) -> None:
@@ -159,14 +173,16 @@ def test_tables_equal_the_source(
     assert (found["corrected"], found["cancelled"]) == (717, 8255)
 
 
-def test_a_second_run_adds_nothing_and_says_so(whole: tuple[Path, dict[str, Any]]) -> None:
+@of_the_whole
+def test_a_second_run_adds_nothing_and_says_so(
+    whole: tuple[Path, dict[str, Any]], again: subprocess.CompletedProcess[str]
+) -> None:
     directory, found = whole
-    ran = demo(directory)
-    assert ran.returncode == 0, ran.stderr
-    assert "Nothing added: all 12 months were there already." in ran.stdout
+    assert "Nothing added: all 12 months were there already." in again.stdout
     assert DeltaTable(directory / "flights").version() == found["version"]
 
 
+@of_the_whole
 def test_the_slow_query_is_in_all_three_reports(whole: tuple[Path, dict[str, Any]]) -> None:
     _, found = whole
     texts = {Path(path).suffix: Path(path).read_text(encoding="utf-8") for path in found["report"]}
@@ -178,10 +194,9 @@ def test_the_slow_query_is_in_all_three_reports(whole: tuple[Path, dict[str, Any
         assert "AggregateExec" in texts[suffix]
 
 
-def test_its_commands_to_go_on_with_work(whole: tuple[Path, dict[str, Any]]) -> None:
-    directory, _ = whole
-    ran = demo(directory)
-    commands = ran.stdout.split("Go on with\n")[1].strip().splitlines()
+@of_the_whole
+def test_its_commands_to_go_on_with_work(again: subprocess.CompletedProcess[str]) -> None:
+    commands = again.stdout.split("Go on with\n")[1].strip().splitlines()
     assert len(commands) == 2
     for command in commands:
         subprocess.run(["bash", "-c", command], check=True, capture_output=True)
@@ -226,7 +241,7 @@ def test_ctrl_c_is_one_line_and_leaves_a_table_that_reads_back(
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while process.poll() is None and len(list(log.glob("*.json"))) < versions:
-        pass
+        time.sleep(0.005)
     # As a terminal does it: to every process of the group.
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate()
@@ -248,6 +263,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     assert result(tmp_path / "demo")["appended_months"] == 12
 
 
+@of_the_whole
 def test_another_directory_or_number_of_rows_is_refused(
     tmp_path: Path, whole: tuple[Path, dict[str, Any]]
 ) -> None:

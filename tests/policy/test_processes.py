@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ def test_killed_writers_sent_again_land_once(tmp_path: Path, rows: Any) -> None:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         log = root / "_delta_log"
         while process.poll() is None and len(list(log.glob("*.json"))) < versions:
-            pass
+            time.sleep(0.001)
         process.kill()
         process.wait()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

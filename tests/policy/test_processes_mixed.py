@@ -1,6 +1,6 @@
 """Eight processes that append, merge, update, delete and compact one table at once, on disk and on S3.
 
-For 10 seconds; for 60 with DFD_LONG in the environment. Every acknowledged operation is in the table exactly once,
+For 5 seconds; for 60 with DFD_LONG in the environment. Every acknowledged operation is in the table exactly once,
 nothing else is, and none fails: what an independent reader finds in the log is compared with what the
 writers wrote down.
 """
@@ -20,7 +20,7 @@ import delta_log
 import pytest
 from servers import versitygw
 
-SECONDS = 60 if os.environ.get("DFD_LONG") else 10
+SECONDS = 60 if os.environ.get("DFD_LONG") else 5
 COUNT = 8
 
 # An effect is told by its mark: an increment by the counter that it raises, a row by its id, which nobody

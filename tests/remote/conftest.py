@@ -20,11 +20,6 @@ from orders import CUSTOMERS, ORDERS, write  # noqa: E402
 from servers import PACKAGES, Server, azurite, versitygw  # noqa: E402
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What proves that nothing left loopback comes after everything that could."""
-    items.sort(key=lambda item: item.path.name == "test_loopback.py")
-
-
 @pytest.fixture(scope="session")
 def left_loopback() -> Iterator[list[str]]:
     """What was asked of other machines: all HTTP clients here take their proxy from the environment."""
@@ -64,7 +59,7 @@ def left_loopback() -> Iterator[list[str]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def environment(left_loopback: list[str]) -> Iterator[None]:
-    """Nothing about a cloud comes from outside, and nothing goes there."""
+    """Nothing about a cloud comes from outside, and nothing goes there: of each process of tests its end tells."""
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
             if name.startswith(("AWS_", "AZURE_", "AZURITE_", "GOOGLE_", "DFD_S3", "DFD_AZURE")):
@@ -72,6 +67,7 @@ def environment(left_loopback: list[str]) -> Iterator[None]:
         patch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")  # of object_store
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # of AWS's own libraries
         yield
+    assert left_loopback == []
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""No test of this directory asks another machine for anything; this runs last."""
+"""No test of this directory asks another machine for anything: `environment` looks when all have run."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ except Exception as error:
 """
 
 
-def test_nothing_left_loopback(left_loopback: list[str]) -> None:
+def test_what_leaves_loopback_is_seen(left_loopback: list[str]) -> None:
     assert left_loopback == []
-    # And what leaves is seen: without credentials deltalake asks Google's metadata service.
+    # Without credentials deltalake asks Google's metadata service.
     asked = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=True)
     assert any("metadata" in line or "169.254" in line for line in left_loopback), asked.stdout
     left_loopback.clear()

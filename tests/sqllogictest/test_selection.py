@@ -51,6 +51,9 @@ OVER_DELTA = (
     "union.slt",
     "window_topn.slt",
 )
+# The files run once.
+of_the_routes = pytest.mark.xdist_group("routes")
+of_delta_tables = pytest.mark.xdist_group("delta tables")
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +62,19 @@ def outcomes() -> list[dict[str, Any]]:
     return found
 
 
+@of_the_routes
 def test_both_routes_give_the_same(outcomes: list[dict[str, Any]]) -> None:
     assert {told["suite"] for told in outcomes} == set(SELECTION)
     assert suite.wrong(outcomes) == []
 
 
+@of_the_routes
 def test_nearly_all_run_in_the_engine(outcomes: list[dict[str, Any]]) -> None:
     engine, of = suite.engine_share(outcomes)
     assert engine >= suite.AT_LEAST * of > 0
 
 
+@of_the_routes
 def test_the_others_are_those_of_the_golden_list(outcomes: list[dict[str, Any]]) -> None:
     assert golden.SESSION.changes(outcomes) == []
 
@@ -79,16 +85,19 @@ def over_delta() -> list[dict[str, Any]]:
     return found
 
 
+@of_delta_tables
 def test_both_routes_give_the_same_over_delta_tables(over_delta: list[dict[str, Any]]) -> None:
     assert suite.wrong(over_delta, "delta") == []
 
 
+@of_delta_tables
 def test_the_tables_that_no_delta_table_holds_are_those_of_the_golden_list(
     over_delta: list[dict[str, Any]],
 ) -> None:
     assert golden.DELTA.changes(over_delta) == []
 
 
+@of_delta_tables
 def test_every_file_has_queries_over_delta_tables_that_the_engine_runs(
     over_delta: list[dict[str, Any]],
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +241,7 @@ def test_a_killed_writer_sent_again_lands_once(tmp_path: Path, rows: Any) -> Non
         process = subprocess.Popen(command)
         log = tmp_path / "t" / "_delta_log"
         while process.poll() is None and len(list(log.glob("*.json"))) < versions:
-            pass
+            time.sleep(0.001)
         process.kill()
         process.wait()
     subprocess.run(command, check=True)

@@ -1,7 +1,11 @@
-"""Each operation in the middle of each other: the table is always as the log's order makes it."""
+"""Each operation in the middle of each other: the table is always as the log's order makes it.
+
+On S3 each operation meets four others, as the first and as the second; all with DFD_LONG in the environment.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ from operations import OPERATIONS
 from places import Entry, Place
 from race import Serial, check, moments, race
 
+EVERY_NTH = 1 if os.environ.get("DFD_LONG") else 4
 REPLAN = DeltaRetryPolicy(on_metadata_change="replan")
 CASES = [
     pytest.param(winner, loser, moment, id=f"{winner}-{loser}-{moment}")
@@ -43,8 +48,9 @@ def test_under_changed_rules(
 
 LATEST = [
     pytest.param(winner, loser, id=f"{winner}-{loser}")
-    for winner in OPERATIONS
-    for loser in OPERATIONS
+    for row, winner in enumerate(OPERATIONS)
+    for column, loser in enumerate(OPERATIONS)
+    if (row + column) % EVERY_NTH == 0
 ]
 
 

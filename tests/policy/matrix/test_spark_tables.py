@@ -1,6 +1,11 @@
-"""The matrix on tables with deletion vectors and mapped columns: no deleted row comes back, none is lost."""
+"""The matrix on tables with deletion vectors and mapped columns: no deleted row comes back, none is lost.
+
+Each pair of operations on two of the four tables; on all with DFD_LONG in the environment.
+"""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 from model import Table
@@ -18,11 +23,13 @@ TABLES = {
         ("mapping_name", "new"),
     )
 }
+EVERY_NTH = 1 if os.environ.get("DFD_LONG") else 2
 CASES = [
     pytest.param(table, winner, loser, id=f"{table}-{winner}-{loser}")
-    for table, made in TABLES.items()
-    for winner in made.operations()
-    for loser in made.operations()
+    for number, (table, made) in enumerate(TABLES.items())
+    for row, winner in enumerate(made.operations())
+    for column, loser in enumerate(made.operations())
+    if (number + row + column) % EVERY_NTH == 0
 ]
 
 
