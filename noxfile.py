@@ -137,11 +137,13 @@ def _joined(paths: list[Path]) -> str:
     return os.pathsep.join(map(str, paths))
 
 
-def _pytest(session: nox.Session, *paths: str, **variables: str) -> None:
+def _pytest(
+    session: nox.Session, *paths: str, at_once: tuple[str, ...] = PARALLEL, **variables: str
+) -> None:
     session.chdir(session.create_tmp())
     session.run(
         "pytest",
-        "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), *PARALLEL,
+        "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), *at_once,
         *(path if path.startswith("-") else str(ROOT / path) for path in paths),
         *session.posargs,
         env={
@@ -161,7 +163,7 @@ def wheels(session: nox.Session) -> None:
         name = f"dfd-{package}" if package else "dfd"
         for kind, directory in (("--wheel", DIST), ("--sdist", DIST / "source")):
             session.run("uv", "build", "--quiet", kind, "--package", name, "-o", str(directory))
-    session.log("Compiling dfd-native: about 30 minutes from cold, seconds when warm.")
+    session.log("Compiling dfd-native: about 25 minutes from cold, seconds when warm.")
     session.chdir(ROOT / "packages/dfd-native")
     session.run("maturin", "sdist", "--out", str(DIST / "source"))
     session.run(
@@ -335,9 +337,9 @@ def docs(session: nox.Session) -> None:
     session.run("python", "tools/check_docs.py")
     session.run("python", "tools/build_reference.py", "site")
     _pytest(
-        session, "-n0", "-puncompiled", "--doctest-modules",
+        session, "-puncompiled", "--doctest-modules",
         *(str(source.relative_to(ROOT)) for source in SOURCES),
-        PYTHONPATH=str(ROOT / "tools"),
+        at_once=(), PYTHONPATH=str(ROOT / "tools"),
     )  # fmt: skip
 
 
@@ -434,6 +436,13 @@ def bench_commits(session: nox.Session) -> None:
     """Commits per second of several writers, beside bare deltalake. Not part of the tests."""
     _install(session, "dfd")
     session.run("python", "-m", "benchmarks.commits", *session.posargs)
+
+
+@nox.session(name="bench-changes", python=CURRENT)
+def bench_changes(session: nox.Session) -> None:
+    """Changes of a few rows of large tables, beside bare deltalake. Not part of the tests."""
+    _install(session, "dfd", "numpy")
+    session.run("python", "-m", "benchmarks.changes", *session.posargs)
 
 
 @nox.session(name="bench-memory", python=CURRENT)

@@ -39,10 +39,11 @@ pub use change_feed::ChangeFeed;
 pub use change_feed_error::{ChangeFeedError, ChangesGone};
 pub use error::{Error, cast, causes, told};
 pub use error_fields::ErrorFields;
+pub use files::deletion_vector::{VectorFile, inline_vector};
 pub use files::parquet_metadata::{CREATED_BY, without_bounds};
 pub use log::{
-    ActiveFile, ActiveFiles, Add, Commit, CommitInfo, DefinitionChange, Fields, LoggedCommit,
-    RestoredFile, commit, commits_since, put_commit,
+    ActiveFile, ActiveFiles, Add, Commit, CommitInfo, DefinitionChange, ExistingFile, Fields,
+    LoggedCommit, commit, commits_since, put_commit,
 };
 pub use metadata_tables::{cache_stats, caches, files, history};
 pub use plan_codec::codec::{DeltaCodec, Resolve};
@@ -50,7 +51,9 @@ pub use plan_codec::filter_codec::FilterCodec;
 pub use plan_codec::registry::RegistrationScope;
 pub use scan::builder::with_types;
 pub use scan::comparisons::exact_comparisons;
+pub use scan::cut_files::{CutFile, RowSet};
 pub use scan::located_files::LocatedFiles;
+pub use scan::located_rows::{FILE_COLUMN, LocatedRows, ROW_COLUMN};
 pub use scan::opaque_exec::DeltaScanExec;
 pub use scan::opaque_table::OpaqueTable;
 pub use scan::projection::widened_projection;

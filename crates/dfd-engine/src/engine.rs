@@ -76,6 +76,17 @@ impl Engine {
         }
     }
 
+    /// A session for plans of dfd's own, in which names are what they are.
+    pub fn session_state(&self) -> SessionState {
+        let mut config = SessionConfig::new();
+        config.options_mut().sql_parser.enable_ident_normalization = false;
+        let mut state = SessionStateBuilder::new_from_existing(self.base.clone())
+            .with_config(self.within_memory(without_aggregate_filters(config)))
+            .build();
+        state.mark_start_execution();
+        state
+    }
+
     /// Decode and plan, with the settings of the foreign session; nothing runs yet.
     ///
     /// `codec` reads what only the foreign session knows. `expected` are the columns that it would give, `ambiguous` the

@@ -10,6 +10,7 @@ use pyo3::types::PyMapping;
 use serde_json::Value;
 
 use crate::delta_log::ActiveFiles;
+use crate::row_change::MarkedFiles;
 use crate::stage::Stage;
 use crate::support::location::location;
 use crate::support::{errors, polling};
@@ -71,7 +72,7 @@ impl DefinitionChange {
     /// Whether it changes nothing.
     #[getter]
     fn is_empty(&self) -> bool {
-        self.0.protocol.is_none() && self.0.metadata.is_none()
+        self.0.is_empty()
     }
 }
 
@@ -103,9 +104,7 @@ impl Restore {
     /// Whether it changes nothing.
     #[getter]
     fn is_empty(&self) -> bool {
-        let definition = &self.0.definition;
-        let is_defined_so = definition.protocol.is_none() && definition.metadata.is_none();
-        is_defined_so && self.0.removes.files.is_empty() && self.0.adds.is_empty()
+        self.0.definition.is_empty() && self.0.removes.files.is_empty() && self.0.adds.is_empty()
     }
 
     /// Files that would come back and aren't there any more.
@@ -158,7 +157,7 @@ pub(crate) fn plan_restore(
 /// Commit staged files and other changes as the version after the one that was read.
 #[pyfunction]
 #[pyo3(signature = (
-    uri, options, read_version, info, adds, removes, restore, definition, keeps_rows,
+    uri, options, read_version, info, adds, removes, marked, restore, definition, keeps_rows,
     has_in_commit_timestamp
 ))]
 #[allow(clippy::too_many_arguments)]
@@ -170,6 +169,7 @@ pub(crate) fn commit_files(
     info: OperationInfo<'_>,
     adds: Vec<Py<Stage>>,
     removes: Option<Py<ActiveFiles>>,
+    marked: Option<Py<MarkedFiles>>,
     restore: Option<Py<Restore>>,
     definition: Option<Py<DefinitionChange>>,
     keeps_rows: bool,
@@ -177,6 +177,7 @@ pub(crate) fn commit_files(
 ) -> PyResult<u64> {
     let restore = restore.as_ref().map(|restore| &restore.get().0);
     let removes = removes.as_ref().map(|files| &files.get().0);
+    let marked = marked.as_ref().map(|files| files.get().0.as_slice());
     let definition = definition.as_ref().map(|definition| &definition.get().0);
     let definition = definition.or(restore.map(|restore| &restore.definition));
     let commit = Commit {
@@ -185,7 +186,13 @@ pub(crate) fn commit_files(
         transactions: info.transactions,
         removes: removes.or(restore.map(|restore| &restore.removes)),
         adds: adds.iter().flat_map(|stage| stage.get().adds()).collect(),
-        restores: restore.map_or(&[], |restore| &restore.adds),
+        changes: adds
+            .iter()
+            .flat_map(|stage| stage.get().changes())
+            .collect(),
+        existing: marked
+            .or(restore.map(|restore| &*restore.adds))
+            .unwrap_or_default(),
         keeps_rows,
         has_in_commit_timestamp,
     };

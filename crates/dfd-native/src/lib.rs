@@ -12,6 +12,7 @@ mod extension;
 mod functions;
 mod observed_run;
 mod plan_node;
+mod row_change;
 mod session_catalog;
 mod stage;
 mod support;
@@ -39,6 +40,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(delta_log::commits_since, module)?)?;
     module.add_function(wrap_pyfunction!(delta_log::misread_columns, module)?)?;
     module.add_function(wrap_pyfunction!(delta_log::table_features, module)?)?;
+    module.add_function(wrap_pyfunction!(row_change::delete_rows, module)?)?;
+    module.add_function(wrap_pyfunction!(row_change::merge_rows, module)?)?;
+    module.add_function(wrap_pyfunction!(row_change::update_rows, module)?)?;
     module.add_function(wrap_pyfunction!(stage::abandoned_stages, module)?)?;
     module.add_function(wrap_pyfunction!(stage::live_stages, module)?)?;
     module.add_function(wrap_pyfunction!(stage::rewrite, module)?)?;
@@ -57,6 +61,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<engine_run::EngineRun>()?;
     module.add_class::<extension::DeltaCodec>()?;
     module.add_class::<functions::NativeFunction>()?;
+    module.add_class::<row_change::MarkedFiles>()?;
+    module.add_class::<row_change::RowChange>()?;
     module.add_class::<session_catalog::QueryVersions>()?;
     module.add_class::<session_catalog::SessionCatalog>()?;
     module.add_class::<stage::Stage>()?;

@@ -15,7 +15,7 @@ use dfd_write::{
     StagedFiles,
 };
 use futures::{StreamExt, stream};
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::mpsc::channel;
@@ -38,9 +38,24 @@ const TIDYING: Duration = Duration::from_secs(5);
 pub(crate) struct Stage(StagedFiles);
 
 impl Stage {
+    /// Those files.
+    pub(crate) fn of(files: StagedFiles) -> Self {
+        Self(files)
+    }
+
     /// The files' add actions.
     pub(crate) fn adds(&self) -> impl Iterator<Item = Add> {
         self.0.added().iter().map(AddFile::action)
+    }
+
+    /// The files.
+    pub(crate) fn files(&self) -> &[AddFile] {
+        self.0.added()
+    }
+
+    /// The actions of the files of changed rows, but for their kind.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = Add> {
+        self.0.changes().iter().map(AddFile::action)
     }
 }
 
@@ -117,7 +132,7 @@ fn settled(py: Python<'_>, outcome: Result<Result<(), Error>, dfd_runtime::Error
 /// Stage what `data` gives.
 #[pyfunction]
 #[pyo3(signature = (
-    uri, options, data, partition_by, sort_by, compression, target_file_bytes, writers,
+    uri, options, data, partition_by, sort_by, predicate, compression, target_file_bytes, writers,
     memory_limit_bytes
 ))]
 #[allow(clippy::too_many_arguments)]
@@ -128,6 +143,7 @@ pub(crate) fn stage(
     data: &Bound<'_, PyAny>,
     partition_by: Option<Vec<String>>,
     sort_by: Vec<String>,
+    predicate: Option<String>,
     compression: &str,
     target_file_bytes: Option<u64>,
     writers: Option<usize>,
@@ -141,11 +157,12 @@ pub(crate) fn stage(
         target_file_bytes,
         writers,
         memory_limit_bytes,
+        predicate,
     };
     let location = location(py, uri, &options)?;
     let (input, reading) = input(data)?;
     let work = |cancellation| dfd_write::stage(location, input, settings, cancellation);
-    run(py, work, reading)
+    run(py, work, reading).map(Stage::of)
 }
 
 /// Write files of a version anew.
@@ -179,6 +196,7 @@ pub(crate) fn rewrite(
             target_file_bytes,
             writers,
             memory_limit_bytes,
+            predicate: None,
         },
     };
     let location = location(py, uri, &options)?;
@@ -187,16 +205,18 @@ pub(crate) fn rewrite(
         |cancellation| dfd_write::rewrite(location, wanted, cancellation),
         None,
     )
+    .map(Stage::of)
 }
 
 /// Do the work on our threads; a stream that another library gives is `reading`.
-fn run<W>(
+pub(crate) fn run<T, W>(
     py: Python<'_>,
     work: impl FnOnce(CancellationToken) -> W,
     reading: Option<Reading>,
-) -> PyResult<Stage>
+) -> PyResult<T>
 where
-    W: Future<Output = Outcome> + Send + 'static,
+    T: Send + 'static,
+    W: Future<Output = Result<T, Error>> + Send + 'static,
 {
     let handle = dfd_runtime::handle().map_err(|error| errors::table(py, &error))?;
     let cancellation = CancellationToken::new();
@@ -215,7 +235,7 @@ where
         });
     }
     match outcome? {
-        Some(Ok(staged)) => Ok(Stage(staged)),
+        Some(Ok(staged)) => Ok(staged),
         Some(Err(error)) => Err(errors::stage(py, &error)),
         None => {
             let ended = py.detach(|| dfd_runtime::block_on(work));
@@ -228,14 +248,12 @@ where
     }
 }
 
-type Outcome = Result<StagedFiles, Error>;
-
 /// The outcome, with an eye on Ctrl-C; None where the work panicked.
-fn wait(
+fn wait<T: Send>(
     py: Python<'_>,
-    outcome: &mut Receiver<Outcome>,
+    outcome: &mut Receiver<Result<T, Error>>,
     cancellation: &CancellationToken,
-) -> PyResult<Option<Outcome>> {
+) -> PyResult<Option<Result<T, Error>>> {
     let mut poll = |patience| {
         let waiting = &mut *outcome;
         dfd_runtime::blocking(move || match waiting.recv_timeout(patience) {
@@ -253,9 +271,9 @@ fn wait(
 }
 
 /// Disconnected once the thread that reads a stream is over.
-type Reading = Receiver<()>;
+pub(crate) type Reading = Receiver<()>;
 
-fn input(data: &Bound<'_, PyAny>) -> PyResult<(Input, Option<Reading>)> {
+pub(crate) fn input(data: &Bound<'_, PyAny>) -> PyResult<(Input, Option<Reading>)> {
     if let Ok(run) = data.cast::<EngineRun>() {
         let batches = run.get().stream(data.py())?;
         let input = Input {
@@ -266,12 +284,13 @@ fn input(data: &Bound<'_, PyAny>) -> PyResult<(Input, Option<Reading>)> {
         };
         return Ok((input, None));
     }
-    let (input, reading) = foreign(reader(data)?)?;
+    let (input, reading) = foreign(reader(data)?);
     Ok((input, Some(reading)))
 }
 
-/// A thread of its own reads another library's stream: it may block, and may need the GIL.
-fn foreign(mut reader: Box<dyn RecordBatchReader + Send>) -> PyResult<(Input, Reading)> {
+/// A thread of its own reads another library's stream: it may block, and may need the GIL. It begins when rows are
+/// asked for, so that what is refused before reads nothing.
+fn foreign(mut reader: Box<dyn RecordBatchReader + Send>) -> (Input, Reading) {
     let schema = reader.schema();
     let (sender, mut batches) = channel(WAITING);
     let (reads, reading) = sync_channel::<()>(0);
@@ -294,14 +313,18 @@ fn foreign(mut reader: Box<dyn RecordBatchReader + Send>) -> PyResult<(Input, Re
             }
         }
     };
-    thread::Builder::new()
-        .name("dfd-source".to_owned())
-        .spawn(read)
-        .map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+    let mut unread = Some(read);
     let mut is_over = false;
     let batches = stream::poll_fn(move |context| {
         if is_over {
-            return std::task::Poll::Ready(None);
+            return Poll::Ready(None);
+        }
+        if let Some(read) = unread.take() {
+            let thread = thread::Builder::new().name("dfd-source".to_owned());
+            if let Err(error) = thread.spawn(read) {
+                is_over = true;
+                return Poll::Ready(Some(Err(error.into())));
+            }
         }
         batches.poll_recv(context).map(|item| match item {
             Some(Some(batch)) => Some(batch),
@@ -319,7 +342,7 @@ fn foreign(mut reader: Box<dyn RecordBatchReader + Send>) -> PyResult<(Input, Re
         schema,
         batches: batches.boxed(),
     };
-    Ok((input, reading))
+    (input, reading)
 }
 
 /// The stages of a table that a process works on: id, host, process, begin.

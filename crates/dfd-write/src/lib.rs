@@ -44,6 +44,7 @@
 
 mod abandoned;
 mod cancellation;
+mod changes;
 mod error;
 mod files;
 mod first_error;
@@ -59,6 +60,7 @@ mod testing;
 
 pub use abandoned::{AbandonedStage, abandoned_stages};
 pub use cancellation::CancellationToken;
+pub use changes::{ChangeRequest, Clause, ClauseRows, Merge, RowChange, Statement, change_rows};
 pub use error::{Error, Rule, RuleViolation, SourceError};
 pub use files::properties::Compression;
 pub use files::stage_files::AddFile;

@@ -12,6 +12,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
+use datafusion::common::ScalarValue;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use dfd_delta::{At, RewriteInput, TableSnapshot};
 use dfd_runtime::Location;
@@ -20,15 +23,13 @@ use futures::{StreamExt, stream};
 use crate::cancellation::{CancellationToken, unless_cancelled};
 use crate::error::{Error, RuleViolation};
 use crate::files::properties::Compression;
-use crate::files::stage_files::StageFiles;
 use crate::files::writer::WriterContext;
-use crate::plan::memory::PoolUsage;
 use crate::plan::pipeline::{PipelineOutput, WritePipeline};
 use crate::plan::shared_stream::{Input, SharedStream};
 use crate::plan::sort_order::{ascending, require_sortable};
 use crate::plan::z_order::ZOrder;
-use crate::schema::requirements::WriteRequirements;
-use crate::stage::{Settings, into_staged};
+use crate::schema::requirements::{CHANGE_TYPE, WriteRequirements};
+use crate::stage::{Settings, StageTarget, into_staged};
 use crate::staged::{OpenStage, StagedFiles};
 
 /// How many times its target a file of several may become, before it is one of two: those were
@@ -63,39 +64,65 @@ pub async fn rewrite(
     let requirements = Arc::new(WriteRequirements::for_rewrite(&snapshot)?);
     let order = RowOrder::new(&requirements, &request)?;
     refuse_repeated(&request.paths)?;
-    let settings = &request.settings;
-    let target_file_bytes = settings
-        .target_file_bytes
-        .unwrap_or_else(|| requirements.target_file_bytes());
-    let chosen = snapshot.rewrite_inputs(&request.paths)?;
-    let groups = file_groups(by_partition(chosen), &order, target_file_bytes);
-    let concurrent_groups = settings.writers().min(groups.len()).max(1);
+    let inputs = snapshot.rewrite_inputs(&request.paths)?;
     let stage = OpenStage::begin(location).await?;
-    let pool_usage = Arc::new(PoolUsage::default());
-    let job = Arc::new(RewriteJob {
+    let target = StageTarget::new(&stage, cancellation);
+    let pool_usage = Arc::clone(&target.pool_usage);
+    let rewriting = Rewriting {
         snapshot,
         order,
-        writers: (settings.writers() / concurrent_groups).max(1),
-        memory_bytes: settings.memory_bytes() / concurrent_groups,
-        compression: settings.compression,
-        pool_usage: Arc::clone(&pool_usage),
-        files: Arc::clone(stage.files()),
         requirements: Arc::clone(&requirements),
-        cancellation,
-    });
-    let running = groups.into_iter().enumerate().map(|(number, group)| {
-        let job = Arc::clone(&job);
-        async move {
-            let written = tokio::spawn(async move { job.write(number, group).await });
-            written.await.map_err(Error::from_task).flatten()
-        }
-    });
-    let outcomes: Vec<_> = stream::iter(running)
-        .buffer_unordered(concurrent_groups)
-        .collect()
-        .await;
-    let written = all_or_cause(outcomes);
+        change_type: None,
+    };
+    let written = rewriting.write(inputs, &request.settings, target).await;
     into_staged(written, stage, requirements, &pool_usage, began).await
+}
+
+/// How rows of a table's files are written anew.
+pub(crate) struct Rewriting {
+    /// The version.
+    pub(crate) snapshot: Arc<TableSnapshot>,
+    /// How rows follow one another.
+    pub(crate) order: RowOrder,
+    /// What the new files have.
+    pub(crate) requirements: Arc<WriteRequirements>,
+    /// What became of the rows, where they are written as changed ones.
+    pub(crate) change_type: Option<&'static str>,
+}
+
+impl Rewriting {
+    /// Writes the rows of `inputs`, partition by partition.
+    pub(crate) async fn write(
+        self,
+        inputs: Vec<RewriteInput>,
+        settings: &Settings,
+        target: StageTarget,
+    ) -> Result<Vec<PipelineOutput>, Error> {
+        let target_file_bytes = settings
+            .target_file_bytes
+            .unwrap_or_else(|| self.requirements.target_file_bytes());
+        let groups = file_groups(by_partition(inputs), &self.order, target_file_bytes);
+        let concurrent_groups = settings.writers().min(groups.len()).max(1);
+        let job = Arc::new(RewriteJob {
+            rewriting: self,
+            writers: (settings.writers() / concurrent_groups).max(1),
+            memory_bytes: settings.memory_bytes() / concurrent_groups,
+            compression: settings.compression,
+            target,
+        });
+        let running = groups.into_iter().enumerate().map(|(number, group)| {
+            let job = Arc::clone(&job);
+            async move {
+                let written = tokio::spawn(async move { job.write(number, group).await });
+                written.await.map_err(Error::from_task).flatten()
+            }
+        });
+        let outcomes: Vec<_> = stream::iter(running)
+            .buffer_unordered(concurrent_groups)
+            .collect()
+            .await;
+        all_or_cause(outcomes)
+    }
 }
 
 fn refuse_repeated(paths: &[String]) -> Result<(), RuleViolation> {
@@ -128,7 +155,7 @@ fn all_or_cause(
 
 /// How rows of a partition follow one another.
 #[derive(Debug, PartialEq, Eq)]
-enum RowOrder {
+pub(crate) enum RowOrder {
     /// As in the files.
     Unchanged,
     /// By columns.
@@ -235,15 +262,11 @@ impl FileGroup {
 
 /// What all groups of a rewrite have in common.
 struct RewriteJob {
-    snapshot: Arc<TableSnapshot>,
-    order: RowOrder,
+    rewriting: Rewriting,
     writers: usize,
     memory_bytes: usize,
     compression: Compression,
-    pool_usage: Arc<PoolUsage>,
-    files: Arc<StageFiles>,
-    requirements: Arc<WriteRequirements>,
-    cancellation: CancellationToken,
+    target: StageTarget,
 }
 
 impl RewriteJob {
@@ -255,7 +278,7 @@ impl RewriteJob {
         let complete = output.and_then(|output| group.require_complete(output));
         if complete.is_err() {
             // The other groups end for the first error.
-            self.cancellation.cancel();
+            self.target.cancellation.cancel();
         }
         complete.map_err(|error| match error {
             Error::Source { reason, .. } => Error::Read(reason),
@@ -269,42 +292,42 @@ impl RewriteJob {
             .first()
             .map(|file| file.partition_values.clone());
         let in_partition = self
+            .rewriting
             .requirements
             .within_partition(values.unwrap_or_default());
         let requirements = Arc::new(in_partition);
         let columns = requirements.columns();
-        let z_order = match &self.order {
+        let z_order = match &self.rewriting.order {
             RowOrder::ZOrdered(names) => {
                 let sampled = self.rows(group, names, 1).await?;
                 let sampling = ZOrder::sample(sampled, columns);
-                let z_order = unless_cancelled(&self.cancellation, sampling).await??;
+                let z_order = unless_cancelled(&self.target.cancellation, sampling).await??;
                 Some(Arc::new(z_order))
             }
             RowOrder::Unchanged | RowOrder::Sorted(_) => None,
         };
-        let sort_order = match (&self.order, &z_order) {
+        let sort_order = match (&self.rewriting.order, &z_order) {
             (RowOrder::Sorted(names), _) => ascending(names, columns)?,
             (_, Some(z_order)) => ascending(z_order.key_names(), z_order.schema())?,
             _ => None,
         };
         let fields = columns.fields().iter();
-        let names: Vec<String> = fields.map(|field| field.name().clone()).collect();
+        let names = fields.map(|field| field.name().clone());
+        let names: Vec<String> = names.filter(|name| name != CHANGE_TYPE).collect();
         let writers = if sort_order.is_some() {
             self.writers
         } else {
             1
         };
         let rows = self.rows(group, &names, writers).await?;
-        let input = Input {
-            schema: rows.schema(),
-            batches: rows.map(|batch| batch.map_err(Into::into)).boxed(),
-        };
+        let input = input(rows, self.rewriting.change_type);
+        let first_writer = self.target.first_writer + number * self.writers;
         let context = WriterContext::new(
             Arc::clone(&requirements),
-            Arc::clone(&self.files),
+            Arc::clone(&self.target.files),
             self.compression,
             group.target_file_bytes,
-            self.cancellation.clone(),
+            self.target.cancellation.clone(),
         )?;
         Ok(WritePipeline {
             transform: Arc::new(requirements.transform(&input.schema)?),
@@ -313,8 +336,8 @@ impl RewriteJob {
             z_order,
             writers,
             memory_bytes: self.memory_bytes,
-            pool_usage: Arc::clone(&self.pool_usage),
-            context: Arc::new(context.with_first_writer(number * self.writers)),
+            pool_usage: Arc::clone(&self.target.pool_usage),
+            context: Arc::new(context.with_first_writer(first_writer)),
         })
     }
 
@@ -324,8 +347,39 @@ impl RewriteJob {
         names: &[String],
         readers: usize,
     ) -> Result<SendableRecordBatchStream, Error> {
-        let rows = self.snapshot.rows_of(&group.files, names, readers);
-        Ok(unless_cancelled(&self.cancellation, rows).await??)
+        let rows = self
+            .rewriting
+            .snapshot
+            .rows_of(&group.files, names, readers);
+        Ok(unless_cancelled(&self.target.cancellation, rows).await??)
+    }
+}
+
+/// Rows as the input of a pipeline, with what became of them where that is to be said.
+fn input(rows: SendableRecordBatchStream, change_type: Option<&'static str>) -> Input {
+    let Some(change_type) = change_type else {
+        return Input {
+            schema: rows.schema(),
+            batches: rows.map(|batch| batch.map_err(Into::into)).boxed(),
+        };
+    };
+    let of_type: FieldRef = Arc::new(Field::new(CHANGE_TYPE, DataType::Utf8, false));
+    let columns = rows.schema();
+    let fields = columns.fields().iter().cloned().chain([of_type]);
+    let schema = Arc::new(Schema::new(fields.collect::<Fields>()));
+    let with_type = Arc::clone(&schema);
+    let batches = rows.map(move |batch| {
+        let batch = batch?;
+        let types = ScalarValue::from(change_type).to_array_of_size(batch.num_rows())?;
+        let columns = batch.columns().iter().cloned().chain([types]);
+        Ok(RecordBatch::try_new(
+            Arc::clone(&with_type),
+            columns.collect(),
+        )?)
+    });
+    Input {
+        schema,
+        batches: batches.boxed(),
     }
 }
 
@@ -334,7 +388,7 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    use arrow::array::{AsArray, RecordBatch};
+    use arrow::array::AsArray;
     use arrow::datatypes::Int64Type;
 
     use crate::testing::{

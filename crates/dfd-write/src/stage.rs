@@ -5,17 +5,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::datatypes::Schema;
+use datafusion::physical_expr::LexOrdering;
 use dfd_runtime::Location;
 
 use crate::cancellation::CancellationToken;
 use crate::error::{Error, RuleViolation};
 use crate::files::properties::Compression;
+use crate::files::stage_files::StageFiles;
 use crate::files::writer::WriterContext;
 use crate::plan::memory::PoolUsage;
 use crate::plan::pipeline::{PipelineOutput, WritePipeline};
 use crate::plan::shared_stream::{Input, SharedStream};
 use crate::plan::sort_order::{ascending, require_sortable};
 use crate::schema::requirements::WriteRequirements;
+use crate::schema::transform::BatchTransform;
 use crate::snapshot::open_if_exists;
 use crate::staged::{OpenStage, StagedFiles};
 
@@ -39,6 +42,8 @@ pub struct Settings {
     pub writers: Option<usize>,
     /// What sorting may hold before it spills; 256 MiB by default.
     pub memory_limit_bytes: Option<usize>,
+    /// What is true of every row that is staged from a stream, as SQL over the table's columns.
+    pub predicate: Option<String>,
 }
 
 impl Settings {
@@ -69,36 +74,97 @@ pub async fn stage(
 ) -> Result<StagedFiles, Error> {
     let began = Instant::now();
     let requirements = Arc::new(requirements(&location, &input.schema, &settings).await?);
-    let columns = requirements.columns();
-    require_sortable(&settings.sort_by, columns)?;
-    // By the partition columns first, so that a writer has one file open.
-    let sorted = requirements.partition_columns().iter();
-    let sort_order = ascending(sorted.chain(&settings.sort_by), columns)?;
-    let transform = Arc::new(requirements.transform(&input.schema)?);
+    let rows = NewRows::new(input, Arc::clone(&requirements), settings)?;
     let stage = OpenStage::begin(location).await?;
-    let pool_usage = Arc::default();
-    let target_file_bytes = settings.target_file_bytes;
-    let context = WriterContext::new(
-        Arc::clone(&requirements),
-        Arc::clone(stage.files()),
-        settings.compression,
-        target_file_bytes.unwrap_or_else(|| requirements.target_file_bytes()),
-        cancellation,
-    );
-    let written = async {
-        let pipeline = WritePipeline {
-            stream: Arc::new(SharedStream::new(input)),
+    let target = StageTarget::new(&stage, cancellation);
+    let pool_usage = Arc::clone(&target.pool_usage);
+    let written = rows.write(target).await;
+    let outputs = written.map(|output| vec![output]);
+    into_staged(outputs, stage, requirements, &pool_usage, began).await
+}
+
+/// Where what is written belongs to.
+#[derive(Clone)]
+pub(crate) struct StageTarget {
+    /// The files of the stage.
+    pub(crate) files: Arc<StageFiles>,
+    /// What all pipelines of the stage hold.
+    pub(crate) pool_usage: Arc<PoolUsage>,
+    /// The number of the first writer, in names of files; others of the stage have those below.
+    pub(crate) first_writer: usize,
+    /// The end before its time.
+    pub(crate) cancellation: CancellationToken,
+}
+
+impl StageTarget {
+    /// All of a stage.
+    pub(crate) fn new(stage: &OpenStage, cancellation: CancellationToken) -> Self {
+        Self {
+            files: Arc::clone(stage.files()),
+            pool_usage: Arc::default(),
+            first_writer: 0,
+            cancellation,
+        }
+    }
+}
+
+/// Rows that follow the rules of a table once they are written.
+pub(crate) struct NewRows {
+    input: Input,
+    transform: Arc<BatchTransform>,
+    sort_order: Option<LexOrdering>,
+    requirements: Arc<WriteRequirements>,
+    settings: Settings,
+}
+
+impl NewRows {
+    /// Plans how `input` is written.
+    ///
+    /// # Errors
+    /// Its columns aren't those of the table, or rows can't be in the order that is asked for.
+    pub(crate) fn new(
+        input: Input,
+        requirements: Arc<WriteRequirements>,
+        settings: Settings,
+    ) -> Result<Self, Error> {
+        let columns = requirements.columns();
+        require_sortable(&settings.sort_by, columns)?;
+        // By the partition columns first, so that a writer has one file open.
+        let sorted = requirements.partition_columns().iter();
+        let sort_order = ascending(sorted.chain(&settings.sort_by), columns)?;
+        let transform = Arc::new(requirements.transform(&input.schema)?);
+        Ok(Self {
+            input,
             transform,
             sort_order,
+            requirements,
+            settings,
+        })
+    }
+
+    /// Writes them; no upload is left open.
+    pub(crate) async fn write(self, target: StageTarget) -> Result<PipelineOutput, Error> {
+        let settings = &self.settings;
+        let target_file_bytes = settings.target_file_bytes;
+        let context = WriterContext::new(
+            Arc::clone(&self.requirements),
+            target.files,
+            settings.compression,
+            target_file_bytes.unwrap_or_else(|| self.requirements.target_file_bytes()),
+            target.cancellation,
+        )?;
+        let pipeline = WritePipeline {
+            stream: Arc::new(SharedStream::new(self.input)),
+            transform: self.transform,
+            sort_order: self.sort_order,
             z_order: None,
             writers: settings.writers(),
             memory_bytes: settings.memory_bytes(),
-            pool_usage: Arc::clone(&pool_usage),
-            context: Arc::new(context?),
+            pool_usage: target.pool_usage,
+            context: Arc::new(context.with_first_writer(target.first_writer)),
         };
-        Ok(vec![pipeline.run().await?])
-    };
-    into_staged(written.await, stage, requirements, &pool_usage, began).await
+        pipeline.run().await
+    }
 }
 
 /// Gives what was written as a stage; after an error nothing is left.
@@ -109,18 +175,41 @@ pub(crate) async fn into_staged(
     pool_usage: &PoolUsage,
     began: Instant,
 ) -> Result<StagedFiles, Error> {
-    let outputs = match written {
-        Ok(outputs) => outputs,
-        Err(error) => {
-            return match stage.remove().await {
-                Ok(()) => Err(error),
-                Err(cleanup) => Err(Error::Cleanup {
-                    error: Box::new(error),
-                    cleanup: Box::new(cleanup),
-                }),
-            };
-        }
+    let outputs = or_removed(written, &stage).await?;
+    Ok(staged_files(
+        outputs,
+        stage,
+        requirements,
+        pool_usage,
+        began,
+    ))
+}
+
+/// Gives what work on a stage gave; after an error nothing of the stage is left.
+pub(crate) async fn or_removed<T>(
+    outcome: Result<T, Error>,
+    stage: &OpenStage,
+) -> Result<T, Error> {
+    let Err(error) = outcome else {
+        return outcome;
     };
+    match stage.remove().await {
+        Ok(()) => Err(error),
+        Err(cleanup) => Err(Error::Cleanup {
+            error: Box::new(error),
+            cleanup: Box::new(cleanup),
+        }),
+    }
+}
+
+/// What was written as the files of a stage.
+pub(crate) fn staged_files(
+    outputs: Vec<PipelineOutput>,
+    stage: OpenStage,
+    requirements: Arc<WriteRequirements>,
+    pool_usage: &PoolUsage,
+    began: Instant,
+) -> StagedFiles {
     let writers: usize = outputs.iter().map(|output| output.writers).sum();
     let spilled: usize = outputs.iter().map(|output| output.spilled_bytes).sum();
     let mut added = Vec::new();
@@ -139,7 +228,7 @@ pub(crate) async fn into_staged(
         ("peak_pool_bytes", pool_usage.peak_bytes() as f64),
         ("elapsed_s", began.elapsed().as_secs_f64()),
     ]);
-    Ok(StagedFiles::new(stage, requirements, added, metrics))
+    StagedFiles::new(stage, requirements, added, metrics)
 }
 
 async fn requirements(
@@ -148,17 +237,18 @@ async fn requirements(
     settings: &Settings,
 ) -> Result<WriteRequirements, Error> {
     let asked = settings.partition_by.as_deref();
-    let Some(snapshot) = open_if_exists(location).await? else {
-        return WriteRequirements::for_new_table(schema, asked.unwrap_or_default());
+    let found = match open_if_exists(location).await? {
+        Some(snapshot) => WriteRequirements::for_append(&snapshot)?,
+        None => WriteRequirements::for_new_table(schema, asked.unwrap_or_default())?,
     };
-    let found = WriteRequirements::for_append(&snapshot)?;
-    match asked {
-        Some(asked) if asked != found.partition_columns() => Err(RuleViolation::Partitioning {
-            asked: asked.to_vec(),
-            found: found.partition_columns().to_vec(),
-        }
-        .into()),
-        _ => Ok(found),
+    if let Some(asked) = asked.filter(|asked| *asked != found.partition_columns()) {
+        let found = found.partition_columns().to_vec();
+        let asked = asked.to_vec();
+        return Err(RuleViolation::Partitioning { asked, found }.into());
+    }
+    match &settings.predicate {
+        Some(predicate) => found.with_predicate(predicate),
+        None => Ok(found),
     }
 }
 

@@ -58,6 +58,7 @@ pub struct StagedFiles {
     stage: OpenStage,
     requirements: Arc<WriteRequirements>,
     added: Vec<AddFile>,
+    changes: Vec<AddFile>,
     metrics: BTreeMap<&'static str, f64>,
     /// Whether the files were released or removed.
     is_closed: AtomicBool,
@@ -74,9 +75,16 @@ impl StagedFiles {
             stage,
             requirements,
             added,
+            changes: Vec::new(),
             metrics,
             is_closed: AtomicBool::new(false),
         }
+    }
+
+    /// The same with files of the rows that change.
+    pub(crate) fn with_changes(mut self, changes: Vec<AddFile>) -> Self {
+        self.changes = changes;
+        self
     }
 
     /// The id that is in the names of the files.
@@ -92,6 +100,11 @@ impl StagedFiles {
     /// The files.
     pub fn added(&self) -> &[AddFile] {
         &self.added
+    }
+
+    /// The files of the rows that change, for readers of changes.
+    pub fn changes(&self) -> &[AddFile] {
+        &self.changes
     }
 
     /// Counts and durations of the work, by name.

@@ -247,6 +247,15 @@ class WatchedNative:
     def rewrite(self, uri: str, *args: Any, **fields: Any) -> Any:
         return self._watched(uri, dfd_native.rewrite(uri, *args, **fields))
 
+    def delete_rows(self, uri: str, *args: Any, **fields: Any) -> Any:
+        return self._changed(uri, dfd_native.delete_rows(uri, *args, **fields))
+
+    def merge_rows(self, uri: str, *args: Any, **fields: Any) -> Any:
+        return self._changed(uri, dfd_native.merge_rows(uri, *args, **fields))
+
+    def update_rows(self, uri: str, *args: Any, **fields: Any) -> Any:
+        return self._changed(uri, dfd_native.update_rows(uri, *args, **fields))
+
     def commit_files(self, *args: Any, **fields: Any) -> int:
         def make() -> None:
             dfd_native.commit_files(*args, **fields)
@@ -268,6 +277,11 @@ class WatchedNative:
 
     def unsupported_features(self, *args: Any) -> Any:
         return dfd_native.unsupported_features(*args)
+
+    def _changed(self, uri: str, change: Any) -> Any:
+        if change.staged is not None:
+            self._watched(uri, change.staged)
+        return change
 
     def _watched(self, uri: str, staged: Any) -> Any:
         self.stages += 1

@@ -98,6 +98,7 @@ def test_append_only_lets_through_what_keeps_all_rows(table: GuardedTable, rows:
 def test_called_on_every_attempt_with_the_snapshot_it_stands_on(table: GuardedTable) -> None:
     recorder = Recorder(lambda: write_deltalake(DeltaTable(table.uri), MORE, mode="append"))
     guarded = GuardedTable(table.uri, hooks=[recorder], clock=table._loop.clock)
+    guarded._native = None
     outcome = guarded.update({"s": "'x'"})
     assert [(plan.attempt, plan.read_version) for plan in recorder.plans] == [(1, 0), (2, 1)]
     assert {plan.operation for plan in recorder.plans} == {"update"}

@@ -102,7 +102,6 @@ def test_a_query_writes_a_table_batch_by_batch(runtime: dfd.Runtime, uri: Path) 
         {"mode": "ignore"},
         {"predicate": "id = 1"},
         {"schema_mode": "overwrite"},
-        {"mode": "overwrite", "app_id": "a", "app_version": 1},
     ],
 )
 def test_write_refuses_arguments_that_do_not_belong_together(
@@ -151,7 +150,10 @@ def test_the_report_tells_what_ran(uri: Path) -> None:
     assert slow["query_id"] == query.id
     assert "DataSourceExec" in slow["plan"]["text"]
     assert report["caches"]["applied"]["read_back"] is True
-    assert report["caches"]["counted"] == dfd_native.cache_stats()
+    counted, now = report["caches"]["counted"], dfd_native.cache_stats()
+    assert counted.keys() == now.keys()
+    # Work of other tests may go on.
+    assert all(0 < counted[name]["misses"] <= now[name]["misses"] for name in now)
 
 
 def test_tables_that_a_query_names_are_brought_up_to_date(

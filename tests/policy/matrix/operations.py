@@ -91,11 +91,18 @@ def merging(
 ) -> Operation:
     """A MERGE by `id`."""
     on = {"predicate": "t.id = s.id", "source_alias": "s", "target_alias": "t"}
+
+    def merged(table: Table, writer: int, rows: list[Row]) -> Table:
+        lacks = {*table.columns} - {*source(writer).column_names}
+        if lacks and any(verb.endswith("_all") for verb in verbs):
+            raise Refused("the source lacks a column")
+        return law(table, writer, rows)
+
     return Operation(
         name,
         lambda table, writer, source: _merge(table.merge(source, **on), *verbs),
         lambda table, writer, source: _merge(table.merge(source(), **on), *verbs),
-        law,
+        merged,
         source,
         removes=any("insert" not in verb for verb in verbs),
     )
@@ -112,8 +119,6 @@ def _fed(table: Table, writer: int, source: list[Row]) -> Table:
 
 
 def _overwritten_where(table: Table, writer: int, source: list[Row]) -> Table:
-    if table.columns != tuple(SCHEMA.names):
-        raise Refused("deltalake takes no rows that lack a column")
     kept = [row for row in table.rows if not _is_a(row)]
     return table.put([*kept, *source], written=source)
 

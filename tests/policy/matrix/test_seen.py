@@ -8,10 +8,10 @@ from typing import Any
 
 import dfd_delta_policy.commit.ground
 import dfd_delta_policy.commit.metadata
-import dfd_delta_policy.commit.operation
 import dfd_delta_policy.operations.optimize
 import pytest
-from deltalake import CommitProperties
+from deltalake import DeltaTable
+from dfd_delta_policy.operations.staged_changes import WorkedOut
 from places import Entry, Place
 from race import Serial, check, race
 
@@ -19,12 +19,14 @@ Without = Callable[[pytest.MonkeyPatch], None]
 
 
 def strictness(patch: pytest.MonkeyPatch) -> None:
-    """deltalake commits on top of what it takes for harmless, as it does by default."""
+    """A change is committed on top of what came, whatever rows that has."""
 
-    def lenient(**fields: Any) -> CommitProperties:
-        return CommitProperties(**fields | {"max_commit_retries": 15})
+    def unlooked(found: WorkedOut, table: DeltaTable) -> Any:
+        change = found._change or found.on(table)
+        paths = [action["path"] for action in change.removes.actions]
+        return change, found._committer.active(table.version()).only(paths)
 
-    patch.setattr(dfd_delta_policy.commit.operation, "CommitProperties", lenient)
+    patch.setattr(WorkedOut, "at", unlooked)
 
 
 def revalidation(patch: pytest.MonkeyPatch) -> None:
@@ -41,7 +43,7 @@ def rules(patch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("without", "winner", "loser", "moment"),
     [
-        pytest.param(strictness, "append", "delete-all", "asked", id="strictness"),
+        pytest.param(strictness, "append", "delete-all", "staged", id="strictness"),
         pytest.param(revalidation, "delete-where", "compact", "staged", id="revalidation"),
         pytest.param(rules, "add-constraint", "append", "committing", id="rules"),
     ],

@@ -85,6 +85,20 @@ impl DataFile {
     }
 }
 
+impl DataFile {
+    /// The same file, of which these rows count; nothing is known of their values.
+    pub(crate) fn selecting(&self, rows: ParquetRowSelection) -> Self {
+        let mut scanned = self.scanned.clone().with_extension(rows);
+        scanned.statistics = None;
+        let unknown = self.statistics.as_ref().clone().to_inexact();
+        Self {
+            scanned,
+            bounds: self.bounds.clone(),
+            statistics: Arc::new(unknown),
+        }
+    }
+}
+
 /// Where a file is in its store, from the decoded path of its add action: relative to the table's
 /// root, or absolute, as in a shallow clone.
 pub(crate) fn location(path: &str, root: &Url) -> Result<Path, String> {

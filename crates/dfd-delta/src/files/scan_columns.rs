@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
+use datafusion::parquet::arrow::RowNumber;
 use datafusion_datasource::TableSchema;
 use deltalake_core::kernel::Metadata;
 
@@ -18,6 +19,8 @@ pub(crate) struct ScanColumns {
     pub partition: Fields,
     /// Where the columns are found.
     pub mapping: ColumnMapping,
+    /// The column that has the number of each row in its file, after all others.
+    pub row_number: Option<FieldRef>,
 }
 
 impl ScanColumns {
@@ -33,6 +36,7 @@ impl ScanColumns {
             file_schema: Arc::new(Schema::new(in_files.cloned().collect::<Vec<_>>())),
             partition: partition.collect(),
             mapping,
+            row_number: None,
         }
     }
 
@@ -51,6 +55,16 @@ impl ScanColumns {
             file_schema: Arc::new(Schema::new(fields)),
             partition: all(&self.partition, constants),
             mapping: self.mapping.clone(),
+            row_number: self.row_number.clone(),
+        }
+    }
+
+    /// The same with the number of each row in its file, from 0, under this name.
+    pub(crate) fn with_row_number(self, name: &str) -> Self {
+        let field = Field::new(name, DataType::Int64, false).with_extension_type(RowNumber);
+        Self {
+            row_number: Some(Arc::new(field)),
+            ..self
         }
     }
 
@@ -58,6 +72,7 @@ impl ScanColumns {
     pub(crate) fn table_schema(&self) -> TableSchema {
         TableSchema::builder(Arc::clone(&self.file_schema))
             .with_table_partition_cols(self.partition.iter().cloned().collect::<Vec<_>>())
+            .with_virtual_columns(self.row_number.iter().cloned().collect::<Fields>())
             .build()
     }
 

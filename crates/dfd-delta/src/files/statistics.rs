@@ -72,6 +72,13 @@ pub(crate) fn statistics(
         });
         bounds.push([known.clone(), known]);
     }
+    // As many as the scan has columns.
+    if columns.row_number.is_some() {
+        statistics
+            .column_statistics
+            .push(ColumnStatistics::new_unknown());
+        bounds.push([None, None]);
+    }
     (statistics, bounds)
 }
 

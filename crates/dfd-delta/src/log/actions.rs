@@ -23,7 +23,8 @@ pub(super) enum Action<'a> {
     Remove(Remove<'a>),
     Add(AddAction<'a>),
     #[serde(rename = "add")]
-    Restore(RestoreAction<'a>),
+    Existing(ExistingAction<'a>),
+    Cdc(CdcAction<'a>),
 }
 
 /// Actions as the lines of a commit.
@@ -119,9 +120,30 @@ pub(super) struct AddAction<'a> {
     pub(super) data_change: bool,
 }
 
-/// A file of an older version, as that version has it.
+/// A file of changed rows, which readers of changes read in place of what the version adds and removes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CdcAction<'a> {
+    path: &'a str,
+    partition_values: &'a Fields<Option<String>>,
+    size: u64,
+    data_change: bool,
+}
+
+impl<'a> CdcAction<'a> {
+    pub(super) fn of(file: &'a Add) -> Self {
+        Self {
+            path: &file.path,
+            partition_values: &file.partition_values,
+            size: file.size,
+            data_change: false,
+        }
+    }
+}
+
+/// A file that is there, as a version has it, or with another deletion vector.
 #[derive(Debug, Clone, Serialize)]
-pub struct RestoredFile {
+pub struct ExistingFile {
     /// Its add action, but for the statistics.
     #[serde(flatten)]
     pub file: ActiveFile,
@@ -132,9 +154,9 @@ pub struct RestoredFile {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RestoreAction<'a> {
+pub(super) struct ExistingAction<'a> {
     #[serde(flatten)]
-    pub(super) file: &'a RestoredFile,
+    pub(super) file: &'a ExistingFile,
     pub(super) data_change: bool,
 }
 
@@ -282,11 +304,11 @@ mod tests {
 
     #[test]
     fn a_file_of_an_older_version_is_added_as_it_was() {
-        let file = RestoredFile {
+        let file = ExistingFile {
             file: file(),
             stats: Some(r#"{"numRecords":1}"#.to_owned()),
         };
-        let add = Action::Restore(RestoreAction {
+        let add = Action::Existing(ExistingAction {
             file: &file,
             data_change: true,
         });
@@ -307,6 +329,22 @@ mod tests {
             "clusteringProvider": "liquid",
         }});
         assert_eq!(written(add), wanted);
+    }
+
+    #[test]
+    fn changed_rows_are_in_files_of_their_own() {
+        let file = Add {
+            path: "_change_data/p=1/c.parquet".to_owned(),
+            partition_values: Fields(vec![("p".to_owned(), Some("1".to_owned()))]),
+            size: 4,
+            modification_time: 3,
+            stats: String::new(),
+        };
+        let wanted = json!({"cdc": {
+            "path": "_change_data/p=1/c.parquet", "partitionValues": {"p": "1"}, "size": 4,
+            "dataChange": false,
+        }});
+        assert_eq!(written(Action::Cdc(CdcAction::of(&file))), wanted);
     }
 
     #[test]

@@ -18,6 +18,21 @@ pub struct ActiveFiles {
 }
 
 impl ActiveFiles {
+    /// These files in another version that has them too, with the same deletion vectors; None where one is gone.
+    pub fn in_version(&self, other: &Self) -> Option<Self> {
+        let there = other.keys();
+        let has_all = self.keys().is_subset(&there);
+        has_all.then(|| Self {
+            version: other.version,
+            files: self.files.clone(),
+        })
+    }
+
+    /// Whether both have the same files, with the same deletion vectors.
+    pub fn has_those_of(&self, other: &Self) -> bool {
+        self.keys() == other.keys()
+    }
+
     /// Those that aren't among `others`.
     pub(crate) fn but(&self, others: &Self) -> Self {
         let there = others.keys();

@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::log::actions::{
-    Action, Add, AddAction, CommitInfo, Remove, RestoreAction, RestoredFile, StampedInfo, to_lines,
+    Action, Add, AddAction, CdcAction, CommitInfo, ExistingAction, ExistingFile, Remove,
+    StampedInfo, to_lines,
 };
 use crate::log::active_files::ActiveFiles;
 use crate::log::commit_file::put_commit;
@@ -29,8 +30,10 @@ pub struct Commit<'a> {
     pub removes: Option<&'a ActiveFiles>,
     /// Files that were staged.
     pub adds: Vec<Add>,
-    /// Files of an older version.
-    pub restores: &'a [RestoredFile],
+    /// Files that are there: of an older version, or with other deletion vectors.
+    pub existing: &'a [ExistingFile],
+    /// Files of the rows that it changes, for readers of changes.
+    pub changes: Vec<Add>,
     /// Whether readers of changes see none (`dataChange` is false).
     pub keeps_rows: bool,
     /// Whether the table has `delta.enableInCommitTimestamps`.
@@ -90,17 +93,20 @@ impl Commit<'_> {
             .adds
             .iter()
             .map(move |file| Action::Add(AddAction { file, data_change }));
-        let restores = self
-            .restores
+        let existing = self
+            .existing
             .iter()
-            .map(move |file| Action::Restore(RestoreAction { file, data_change }));
+            .map(move |file| Action::Existing(ExistingAction { file, data_change }));
+        let changes = self.changes.iter();
+        let changes = changes.map(|file| Action::Cdc(CdcAction::of(file)));
         once(Action::CommitInfo(info))
             .chain(protocol)
             .chain(metadata)
             .chain(transactions)
             .chain(removes)
             .chain(adds)
-            .chain(restores)
+            .chain(existing)
+            .chain(changes)
     }
 }
 

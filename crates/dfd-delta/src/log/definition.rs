@@ -16,6 +16,13 @@ pub struct DefinitionChange {
     pub metadata: Option<Metadata>,
 }
 
+impl DefinitionChange {
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.protocol.is_none() && self.metadata.is_none()
+    }
+}
+
 /// Properties that ask for something of writers while they are `true`: the writer version that knows it, and its
 /// feature (protocol, section "Valid Feature Names").
 const FEATURES_OF_PROPERTIES: [(&str, u64, &str); 2] = [

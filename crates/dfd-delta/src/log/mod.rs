@@ -9,7 +9,7 @@ pub(crate) mod definition;
 mod fields;
 pub(crate) mod listing;
 
-pub use self::actions::{Add, CommitInfo, RestoredFile};
+pub use self::actions::{Add, CommitInfo, ExistingFile};
 pub use self::active_files::{ActiveFile, ActiveFiles};
 pub use self::commit::{Commit, commit};
 pub use self::commit_file::put_commit;

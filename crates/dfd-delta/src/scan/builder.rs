@@ -193,14 +193,16 @@ fn in_partitions<'a>(
     filters: Vec<Expr>,
     scan_schema: &SchemaRef,
 ) -> Result<Vec<&'a DataFile>> {
+    let in_files = set.columns.file_schema.fields().len();
     let mut files: Vec<_> = set.files.iter().collect();
     let (plain, others): (Vec<_>, Vec<_>) = filters.into_iter().partition(is_plain);
     if let Some(predicate) = predicate(session, plain, scan_schema)? {
-        files = pruning::in_partitions(files, &predicate, scan_schema)?;
+        files = pruning::in_partitions(files, &predicate, scan_schema, in_files)?;
     }
     for filter in others {
         if let Ok(Some(predicate)) = predicate(session, vec![filter], scan_schema)
-            && let Ok(fewer) = pruning::in_partitions(files.clone(), &predicate, scan_schema)
+            && let Ok(fewer) =
+                pruning::in_partitions(files.clone(), &predicate, scan_schema, in_files)
         {
             files = fewer;
         }

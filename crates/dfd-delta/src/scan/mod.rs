@@ -2,8 +2,10 @@
 
 pub(crate) mod builder;
 pub(crate) mod comparisons;
+pub(crate) mod cut_files;
 pub(crate) mod latest_table;
 pub(crate) mod located_files;
+pub(crate) mod located_rows;
 pub(crate) mod misread_columns;
 pub(crate) mod opaque_exec;
 pub(crate) mod opaque_table;

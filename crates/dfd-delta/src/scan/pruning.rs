@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt64Array, new_null_array};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::cast::as_boolean_array;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::stats::Precision;
@@ -43,25 +44,26 @@ pub(crate) fn matching<'a>(
 }
 
 /// The files in whose partition `predicate`, over partition columns alone, is true.
+///
+/// The partition columns follow the first `in_files` of the scan.
 pub(crate) fn in_partitions<'a>(
     files: Vec<&'a DataFile>,
     predicate: &Arc<dyn PhysicalExpr>,
     schema: &SchemaRef,
+    in_files: usize,
 ) -> Result<Vec<&'a DataFile>> {
+    let partition = |index: usize| {
+        let place = index.checked_sub(in_files)?;
+        let values = files.iter();
+        let values = values.map(|file| file.scanned.partition_values.get(place).cloned());
+        values.collect::<Option<Vec<_>>>()
+    };
     let mut columns = Vec::with_capacity(schema.fields().len());
-    let in_files = schema.fields().len()
-        - files
-            .first()
-            .map_or(0, |file| file.scanned.partition_values.len());
     for (index, field) in schema.fields().iter().enumerate() {
-        columns.push(match index.checked_sub(in_files) {
-            Some(place) => ScalarValue::iter_to_array(
-                files
-                    .iter()
-                    .map(|file| file.scanned.partition_values[place].clone()),
-            )?,
+        columns.push(match partition(index) {
+            Some(values) if !values.is_empty() => ScalarValue::iter_to_array(values)?,
             // Not looked at.
-            None => new_null_array(field.data_type(), files.len()),
+            _ => new_null_array(field.data_type(), files.len()),
         });
     }
     let fields = schema
@@ -70,6 +72,7 @@ pub(crate) fn in_partitions<'a>(
         .map(|field| field.as_ref().clone().with_nullable(true));
     let values = RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns)?;
     let keep = predicate.evaluate(&values)?.into_array(files.len())?;
+    let keep = cast(&keep, &DataType::Boolean)?;
     let keep = as_boolean_array(&keep)?;
     Ok(files
         .into_iter()

@@ -9,6 +9,7 @@ use dfd_runtime::Location;
 
 use crate::change_feed::ChangeFeed;
 use crate::files::file_set::FileSet;
+use crate::scan::located_rows::LocatedRows;
 use crate::snapshot::TableSnapshot;
 
 /// Rows of a Delta table that a scan can be asked for.
@@ -16,8 +17,16 @@ use crate::snapshot::TableSnapshot;
 pub enum Relation {
     /// Those of one version.
     Snapshot(Arc<TableSnapshot>),
+    /// Those of one version, each with where it is.
+    Located(Arc<LocatedRows>),
     /// Those that some versions changed.
     Changes(Arc<ChangeFeed>),
+}
+
+impl From<Arc<LocatedRows>> for Relation {
+    fn from(rows: Arc<LocatedRows>) -> Self {
+        Self::Located(rows)
+    }
 }
 
 impl From<Arc<TableSnapshot>> for Relation {
@@ -45,6 +54,7 @@ impl Relation {
     pub(crate) fn instance(&self) -> u64 {
         match self {
             Self::Snapshot(snapshot) => snapshot.instance(),
+            Self::Located(rows) => rows.snapshot().instance(),
             Self::Changes(feed) => feed.instance(),
         }
     }
@@ -53,6 +63,7 @@ impl Relation {
     pub fn schema(&self) -> &SchemaRef {
         match self {
             Self::Snapshot(snapshot) => snapshot.schema(),
+            Self::Located(rows) => rows.schema(),
             Self::Changes(feed) => feed.schema(),
         }
     }
@@ -61,6 +72,7 @@ impl Relation {
     pub fn location(&self) -> &Location {
         match self {
             Self::Snapshot(snapshot) => snapshot.location(),
+            Self::Located(rows) => rows.snapshot().location(),
             Self::Changes(feed) => feed.location(),
         }
     }
@@ -69,6 +81,7 @@ impl Relation {
     pub fn version(&self) -> u64 {
         match self {
             Self::Snapshot(snapshot) => snapshot.version(),
+            Self::Located(rows) => rows.snapshot().version(),
             Self::Changes(feed) => feed.last(),
         }
     }
@@ -76,7 +89,7 @@ impl Relation {
     /// The first of the versions whose changes these are; None of a snapshot.
     pub fn first_version(&self) -> Option<u64> {
         match self {
-            Self::Snapshot(_) => None,
+            Self::Snapshot(_) | Self::Located(_) => None,
             Self::Changes(feed) => Some(feed.first()),
         }
     }
@@ -85,7 +98,7 @@ impl Relation {
     pub fn snapshot(&self) -> Option<&Arc<TableSnapshot>> {
         match self {
             Self::Snapshot(snapshot) => Some(snapshot),
-            Self::Changes(_) => None,
+            Self::Located(_) | Self::Changes(_) => None,
         }
     }
 
@@ -93,6 +106,7 @@ impl Relation {
     pub(crate) fn file_sets(&self) -> &[FileSet] {
         match self {
             Self::Snapshot(snapshot) => slice::from_ref(snapshot.file_set()),
+            Self::Located(rows) => slice::from_ref(rows.file_set()),
             Self::Changes(feed) => feed.file_sets(),
         }
     }

@@ -147,7 +147,6 @@ mod tests {
             "(id = 1) is unknown",
             "(id = 1) is not unknown",
             "id = 1 and p = 'a'",
-            "true",
         ] {
             let filter = condition(&snapshot, text);
             assert!(filters_exactly(&relation, &filter), "{text}");
@@ -186,7 +185,9 @@ mod tests {
             ("upper(p) = 'A'", true),
             ("p = 'a' and id = 1", false),
             ("id = 1", false),
-            ("true", false),
+            ("true", true),
+            ("p not in (null)", true),
+            ("random() < 0.5", false),
             ("p = 'a' and random() < 0.5", false),
         ] {
             let filter = condition(&snapshot, text);

@@ -4,8 +4,12 @@ use std::collections::HashMap;
 
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionConfig;
+use roaring::RoaringTreemap;
 
 use crate::error::Error;
+use crate::files::data_file::DataFile;
+use crate::files::deletion_vector::{Read, selection_of};
+use crate::files::log_file::LogFile;
 use crate::scan::builder::{FileScan, scan_indices};
 use crate::snapshot::TableSnapshot;
 
@@ -27,13 +31,27 @@ pub struct RewriteInput {
     pub stored_rows: Option<u64>,
     /// Those that a deletion vector takes away.
     pub deleted_rows: u64,
-    place: usize,
+    data: DataFile,
 }
 
 impl RewriteInput {
     /// Rows that are still there, where the log says.
     pub fn rows(&self) -> Option<u64> {
         self.stored_rows?.checked_sub(self.deleted_rows)
+    }
+
+    /// The same file, of whose `stored_rows` others are read.
+    pub(crate) fn reading(self, read: Read, named: &RoaringTreemap, stored_rows: u64) -> Self {
+        let deleted_rows = match read {
+            Read::AllBut => named.len(),
+            Read::Only => stored_rows.saturating_sub(named.len()),
+        };
+        Self {
+            stored_rows: Some(stored_rows),
+            deleted_rows,
+            data: self.data.selecting(selection_of(read, named, stored_rows)),
+            ..self
+        }
     }
 
     /// About how much of the file its rows are.
@@ -54,11 +72,27 @@ impl TableSnapshot {
     /// A path isn't that of a file of this version.
     pub fn rewrite_inputs(&self, paths: &[String]) -> Result<Vec<RewriteInput>, Error> {
         let places: HashMap<String, usize> = self.log_paths()?.into_iter().zip(0..).collect();
+        let found = paths.iter().map(|path| {
+            let unknown = || Error::NoSuchFile {
+                path: path.clone(),
+                version: self.version(),
+            };
+            places.get(path).copied().ok_or_else(unknown)
+        });
+        let found = found.collect::<Result<Vec<_>, _>>()?;
+        self.rewrite_inputs_at(found, paths)
+    }
+
+    /// The files at these places among [`Self::active_files`], and their paths.
+    pub(crate) fn rewrite_inputs_at(
+        &self,
+        places: impl IntoIterator<Item = usize>,
+        paths: &[String],
+    ) -> Result<Vec<RewriteInput>, Error> {
         let files = self.log_files()?;
         let partition_columns = self.log_state()?.metadata().partition_columns();
-        let inputs = paths.iter().map(|path| {
-            let found = places.get(path).and_then(|place| files.get(*place));
-            let (Some(file), Some(place)) = (found, places.get(path)) else {
+        let inputs = places.into_iter().zip(paths).map(|(place, path)| {
+            let (Some(file), Some(data)) = (files.get(place), self.files().get(place)) else {
                 return Err(Error::NoSuchFile {
                     path: path.clone(),
                     version: self.version(),
@@ -78,10 +112,39 @@ impl TableSnapshot {
                 partition_values: partition_columns.iter().map(value).collect(),
                 stored_rows: file.num_records().map(|rows| rows as u64),
                 deleted_rows: u64::try_from(deleted).unwrap_or_default(),
-                place: *place,
+                data: data.clone(),
             })
         });
         inputs.collect()
+    }
+
+    /// A file that was written for the version after this one: its decoded path, its size and its rows, and its
+    /// partition's values by physical name.
+    ///
+    /// # Errors
+    /// No store has such a path, or no partition such a value.
+    pub fn new_input(
+        &self,
+        path: &str,
+        size: u64,
+        rows: u64,
+        partition_values: &[(String, Option<String>)],
+    ) -> Result<RewriteInput, Error> {
+        let file = LogFile {
+            path: path.to_owned(),
+            size: i64::try_from(size).unwrap_or(i64::MAX),
+            partition_values: partition_values.iter().cloned().collect(),
+            ..LogFile::default()
+        };
+        let root = self.location().url();
+        Ok(RewriteInput {
+            path: path.to_owned(),
+            size,
+            partition_values: partition_values.to_vec(),
+            stored_rows: Some(rows),
+            deleted_rows: 0,
+            data: DataFile::try_new(&file, root, self.columns(), None)?,
+        })
     }
 
     /// The rows of `files` that are there, in the columns of these names.
@@ -105,12 +168,10 @@ impl TableSnapshot {
         let indices = indices.map_err(|error| Error::DataFusion(error.into()))?;
         let scan_columns = self.columns();
         let scan_schema = scan_columns.table_schema();
-        let all = self.files();
-        let chosen = files.iter().filter_map(|file| all.get(file.place));
         let scan = FileScan {
             set: self.file_set(),
             columns: scan_columns,
-            files: chosen.collect(),
+            files: files.iter().map(|input| &input.data).collect(),
             indices: scan_indices(self.schema(), Some(&indices), scan_schema.table_schema())?,
             predicate: None,
             limit: None,
@@ -258,13 +319,12 @@ mod tests {
 
     #[test]
     fn wide_rows_make_batches_of_few() {
+        let (table, _) = mixed();
+        let any = table.open().new_input("f", 1, 1, &[]).unwrap();
         let input = |size, stored_rows| RewriteInput {
-            path: String::new(),
             size,
-            partition_values: Vec::new(),
             stored_rows,
-            deleted_rows: 0,
-            place: 0,
+            ..any.clone()
         };
         assert_eq!(batch_rows(&[]), 8192);
         assert_eq!(batch_rows(&[input(100, Some(1000))]), 8192);

@@ -9,7 +9,7 @@ use object_store::path::Path;
 
 use crate::error::{Error, below};
 use crate::log::definition::Definition;
-use crate::log::{ActiveFile, ActiveFiles, DefinitionChange, RestoredFile};
+use crate::log::{ActiveFile, ActiveFiles, DefinitionChange, ExistingFile};
 use crate::snapshot::table_snapshot::TableSnapshot;
 
 /// Files that are looked for at a time.
@@ -21,7 +21,7 @@ pub struct Restore {
     /// Files of the newest version that the older didn't have.
     pub removes: ActiveFiles,
     /// Files of the older version that the newest doesn't have.
-    pub adds: Vec<RestoredFile>,
+    pub adds: Vec<ExistingFile>,
     /// Those of them that aren't there any more, or whose deletion vectors aren't: their paths from the table's root.
     pub missing: Vec<String>,
     /// Schema, properties and protocol.
@@ -71,20 +71,20 @@ impl TableSnapshot {
     }
 
     /// The files of this version that aren't among `others`, each with its decoded path.
-    fn files_but(&self, others: &ActiveFiles) -> Result<Vec<(String, RestoredFile)>, Error> {
+    fn files_but(&self, others: &ActiveFiles) -> Result<Vec<(String, ExistingFile)>, Error> {
         let there = others.keys();
         let files = self.active_files()?.files.into_iter();
         let files = files.zip(self.log_files()?);
         let files = files.filter(|(file, _)| !there.contains(&file.key()));
         let restored = files.map(|(file, view)| {
             let stats = view.stats();
-            (view.path().into_owned(), RestoredFile { file, stats })
+            (view.path().into_owned(), ExistingFile { file, stats })
         });
         Ok(restored.collect())
     }
 
     /// The files and deletion vectors that aren't there any more.
-    async fn missing(&self, files: &[(String, RestoredFile)]) -> Result<Vec<String>, Error> {
+    async fn missing(&self, files: &[(String, ExistingFile)]) -> Result<Vec<String>, Error> {
         let mut places = Vec::new();
         for (path, restored) in files {
             places.push((path.clone(), self.place(path)?));

@@ -57,9 +57,12 @@ pub(crate) fn failed(py: Python<'_>, error: &(impl Error + 'static)) -> PyErr {
     converted(py, "EngineError", error)
 }
 
-/// `RuleViolation` of what a rule forbids, `SourceError` of the stream, `StageError` of everything else.
+/// `StatementError` of what can't be asked of the table, `RuleViolation` of what a rule forbids, `SourceError` of the
+/// stream, `StageError` of everything else.
 pub(crate) fn stage(py: Python<'_>, error: &dfd_write::Error) -> PyErr {
-    let class = if error.is_rule_violation() {
+    let class = if error.is_of_statement() {
+        "StatementError"
+    } else if error.is_rule_violation() {
         "RuleViolation"
     } else if error.is_of_source() {
         "SourceError"

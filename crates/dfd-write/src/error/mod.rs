@@ -26,6 +26,9 @@ pub enum Error {
     /// A file of the table can't be read.
     #[error("the table's files can't be read: {}", told(.0.as_ref()))]
     Read(#[source] SourceError),
+    /// The rows that a statement changes can't be found.
+    #[error("the rows to change can't be found: {}", told(.0.as_ref()))]
+    Find(#[source] SourceError),
     /// A rewrite read more or fewer rows than the log tells of.
     #[error(
         "{read} rows were read of files that have {logged} by the log; they are left as they are"
@@ -111,6 +114,22 @@ impl Error {
         }
     }
 
+    /// Whether what was asked for can't be of the table.
+    pub fn is_of_statement(&self) -> bool {
+        let is_of_it = |error: &RuleViolation| {
+            matches!(
+                error,
+                RuleViolation::Statement { .. }
+                    | RuleViolation::NoSuchColumn(_)
+                    | RuleViolation::SometimesGenerated(_)
+                    | RuleViolation::SameAlias(_)
+                    | RuleViolation::Unreached(_)
+                    | RuleViolation::SeveralMatches { .. }
+            )
+        };
+        matches!(self, Self::Rule(error) if is_of_it(error))
+    }
+
     /// Makes [`Error::Metadata`] of what is wrong with it.
     pub(crate) fn metadata(reason: impl ToString) -> Self {
         Self::Metadata(reason.to_string())
@@ -121,6 +140,21 @@ impl Error {
         Self::Store {
             path: path.to_string(),
             source: Box::new(source),
+        }
+    }
+
+    /// Converts what the query of a statement fails with.
+    pub(crate) fn of_query(reason: SourceError) -> Self {
+        let violation = match reason.downcast_ref::<DataFusionError>() {
+            Some(error) => match error.find_root() {
+                DataFusionError::External(root) => root.downcast_ref::<RuleViolation>(),
+                _ => None,
+            },
+            None => reason.downcast_ref(),
+        };
+        match violation {
+            Some(violation) => Self::Rule(violation.clone()),
+            None => Self::Find(reason),
         }
     }
 

@@ -16,6 +16,8 @@ pub enum Rule {
     Generated(String),
     /// The default of this column.
     Default(String),
+    /// The predicate of the rows that a write replaces.
+    Predicate,
 }
 
 impl fmt::Display for Rule {
@@ -25,6 +27,7 @@ impl fmt::Display for Rule {
             Self::Invariant(column) => write!(f, "the invariant of `{column}`"),
             Self::Generated(column) => write!(f, "the generated column `{column}`"),
             Self::Default(column) => write!(f, "the default of `{column}`"),
+            Self::Predicate => f.write_str("the predicate of the write"),
         }
     }
 }
@@ -36,6 +39,7 @@ impl Rule {
             Self::Invariant(column) | Self::Generated(column) | Self::Default(column) => {
                 (None, Some(column))
             }
+            Self::Predicate => (None, None),
         };
         ErrorFields {
             rule: rule.cloned(),
@@ -46,7 +50,7 @@ impl Rule {
 }
 
 /// A rule of the table, and what doesn't follow it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum RuleViolation {
     /// The table is partitioned otherwise.
     #[error("the table is partitioned by {found:?}, not by {asked:?}")]
@@ -86,6 +90,9 @@ pub enum RuleViolation {
         /// The type of the column, or of a field in it.
         found: DataType,
     },
+    /// There is no column to give a value.
+    #[error("there is no column `{0}`")]
+    NoSuchColumn(String),
     /// There is no column to partition by.
     #[error("there is no column `{0}` to partition by")]
     NoSuchPartitionColumn(String),
@@ -187,9 +194,58 @@ pub enum RuleViolation {
         /// What in it isn't known to mean the same.
         reason: String,
     },
+    /// A text of whoever asks isn't one expression over the columns that it may name.
+    #[error("{what} isn't one expression over the columns that it may name: {}. {reason}", shown(.text))]
+    Statement {
+        /// What the text is for.
+        what: String,
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A MERGE gives a generated column a value in some of its clauses.
+    #[error(
+        "the column `{0}` is generated, and some clauses of the MERGE give it a value; leave it out of all, or give it in all"
+    )]
+    SometimesGenerated(String),
+    /// A MERGE has one name for both sides.
+    #[error("the source and the table of the MERGE are both named `{0}`; give one another alias")]
+    SameAlias(String),
+    /// No row comes to a clause of a MERGE.
+    #[error(
+        "{0} is never reached: one before it, for the same rows, has no predicate; put that last"
+    )]
+    Unreached(String),
+    /// A MERGE would change a row by several rows of its source.
+    #[error(
+        "several rows of the source change one row of the table{}; leave one of them in the source",
+        told_by(.values)
+    )]
+    SeveralMatches {
+        /// The columns by which the row was found, and their values.
+        values: Vec<(String, String)>,
+    },
+    /// A value of a statement that the column's type doesn't have.
+    #[error("a new value of the column `{column}`: {reason}")]
+    NewValue {
+        /// The column, and the field in it.
+        column: String,
+        /// What is wrong with the value.
+        reason: String,
+    },
     /// The table asks for something else that can't be done.
     #[error("the table needs {0} of its writers, which can't be done here")]
     Feature(String),
+}
+
+/// The beginning of a text, in quotes.
+fn shown(text: &str) -> String {
+    const MOST: usize = 200;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("'{}...'", &text[..end]),
+        None => format!("'{text}'"),
+    }
 }
 
 fn at(row: Option<u64>) -> String {
@@ -202,6 +258,14 @@ fn listed(values: &[(String, String)]) -> String {
         .iter()
         .map(|(column, value)| format!("{column} is {value}"));
     told.collect::<Vec<_>>().join(", ")
+}
+
+/// The values by which a row is told, for an error.
+fn told_by(values: &[(String, String)]) -> String {
+    match values {
+        [] => String::new(),
+        _ => format!(", in which {}", listed(values)),
+    }
 }
 
 impl RuleViolation {
@@ -223,8 +287,11 @@ impl RuleViolation {
             | Self::Missing(column)
             | Self::Unknown(column)
             | Self::Ambiguous(column)
+            | Self::NoSuchColumn(column)
             | Self::NoSuchPartitionColumn(column)
             | Self::RepeatedPartitionColumn(column)
+            | Self::SometimesGenerated(column)
+            | Self::NewValue { column, .. }
             | Self::Type { column, .. }
             | Self::NoType { column, .. }
             | Self::PartitionType { column, .. } => of_column(column, None),
@@ -261,6 +328,14 @@ impl RuleViolation {
             Self::Expression {
                 rule, expression, ..
             } => of_rule(rule, expression, None),
+            Self::Statement { text, .. } => ErrorFields {
+                expression: Some(text.clone()),
+                ..nothing
+            },
+            Self::SeveralMatches { values } => ErrorFields {
+                values: Some(values.clone()),
+                ..nothing
+            },
             Self::RepeatedFile(path) => ErrorFields {
                 path: Some(path.clone()),
                 ..nothing
@@ -268,6 +343,8 @@ impl RuleViolation {
             Self::Partitioning { .. }
             | Self::TwoOrders
             | Self::OnlyPartitionColumns
+            | Self::SameAlias(_)
+            | Self::Unreached(_)
             | Self::Feature(_) => nothing,
         }
     }

@@ -20,7 +20,7 @@ use crate::error::{Error, Rule, RuleViolation};
 use crate::schema::expressions::{TableExpression, constant, describe_value, first_not_true};
 
 /// What the rows of a table satisfy, and what its columns are where a stream lacks them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Constraints {
     conditions: Vec<TableExpression>,
     generated: Vec<GeneratedColumn>,
@@ -29,7 +29,7 @@ pub(crate) struct Constraints {
 }
 
 /// A column that is computed from others.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct GeneratedColumn {
     index: usize,
     value: TableExpression,
@@ -56,6 +56,13 @@ impl Constraints {
             generated: generated_columns(&schema, columns)?,
             defaults: defaults(&schema),
         })
+    }
+
+    /// These and another condition.
+    pub(crate) fn with_condition(&self, condition: TableExpression) -> Self {
+        let mut all = self.clone();
+        all.conditions.push(condition);
+        all
     }
 
     /// Whether the column of this place can be computed.

@@ -20,7 +20,7 @@ use crate::error::{Error, Rule, RuleViolation};
 const SHOWN_CHARACTERS: usize = 60;
 
 /// An expression of a table, and whose it is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct TableExpression {
     /// Whose it is.
     pub(crate) rule: Rule,

@@ -9,5 +9,6 @@ pub(crate) mod features;
 pub(crate) mod metadata;
 pub(crate) mod partitions;
 pub(crate) mod requirements;
+pub(crate) mod scope;
 pub(crate) mod stats_paths;
 pub(crate) mod transform;

@@ -10,7 +10,8 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
+use datafusion::common::{DFSchema, ScalarValue};
 use delta_kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use delta_kernel::schema::StructType;
 use delta_kernel::table_configuration::TableConfiguration;
@@ -20,17 +21,22 @@ use dfd_delta::{DefinitionChange, TableSnapshot, Work};
 use serde_json::json;
 use url::Url;
 
-use crate::error::{Error, RuleViolation};
+use crate::error::{Error, Rule, RuleViolation};
 use crate::schema::constraints::Constraints;
 use crate::schema::delta_types::to_delta_field;
+use crate::schema::expressions::TableExpression;
 use crate::schema::features;
 use crate::schema::metadata::{Keep, strip_metadata};
 use crate::schema::partitions::{Partition, PartitionColumn, partition_directory};
+use crate::schema::scope::{Scope, statement_state};
 use crate::schema::stats_paths::StatsPaths;
 use crate::schema::transform::BatchTransform;
 
 /// Delta-Spark's size of a file where the table says nothing.
 const TARGET_FILE_BYTES: u64 = 128 << 20;
+
+/// The column of changed rows that says what became of each.
+pub(crate) const CHANGE_TYPE: &str = "_change_type";
 
 /// Where the rows come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +62,8 @@ pub struct WriteRequirements {
     stats_paths: Arc<StatsPaths>,
     /// The partition of all rows, where it is known beforehand.
     only_partition: Option<Partition>,
+    /// Where the files are below the table's root, with a slash at its end.
+    directory: &'static str,
 }
 
 impl WriteRequirements {
@@ -98,6 +106,43 @@ impl WriteRequirements {
         Self::new(&configuration, None, RowOrigin::Stream)
     }
 
+    /// The same for files of changed rows, with a column that says what became of each (protocol, section "Add CDC File").
+    #[must_use]
+    pub(crate) fn for_changed_rows(&self) -> Self {
+        let with_type = |schema: &Schema| {
+            let change_type: FieldRef = Arc::new(Field::new(CHANGE_TYPE, DataType::Utf8, true));
+            let fields = schema.fields().iter().cloned().chain([change_type]);
+            Arc::new(Schema::new(fields.collect::<Fields>()))
+        };
+        Self {
+            columns: with_type(&self.columns),
+            file_schema: with_type(&self.file_schema),
+            stats_paths: Arc::default(),
+            directory: "_change_data/",
+            ..self.clone()
+        }
+    }
+
+    /// The same for rows of which a predicate is true too.
+    ///
+    /// # Errors
+    /// It isn't one condition over the table's columns.
+    pub(crate) fn with_predicate(&self, text: &str) -> Result<Self, Error> {
+        let state = statement_state();
+        let columns = DFSchema::try_from(self.columns.as_ref().clone())?;
+        let scope = Scope::new(&state, columns.clone());
+        let condition = scope.condition(text, "The predicate")?;
+        let predicate = TableExpression {
+            rule: Rule::Predicate,
+            text: text.to_owned(),
+            compiled: state.create_physical_expr(condition, &columns)?,
+        };
+        Ok(Self {
+            constraints: Arc::new(self.constraints.with_condition(predicate)),
+            ..self.clone()
+        })
+    }
+
     /// Narrows these to rows of one partition, without its columns.
     #[must_use]
     pub(crate) fn within_partition(&self, values: Vec<(String, Option<String>)>) -> Self {
@@ -107,6 +152,7 @@ impl WriteRequirements {
             true => String::new(),
             false => partition_directory(named),
         };
+        let directory = format!("{}{directory}", self.directory);
         let fields = self.columns.fields().iter();
         let in_files = fields.filter(|field| !self.partition_columns.contains(field.name()));
         Self {
@@ -183,6 +229,7 @@ impl WriteRequirements {
             file_schema,
             target_file_bytes: target.map_or(TARGET_FILE_BYTES, u64::from),
             only_partition: None,
+            directory: "",
         })
     }
 
@@ -225,6 +272,23 @@ impl WriteRequirements {
     /// The columns of a data file that have statistics.
     pub(crate) fn stats_paths(&self) -> &StatsPaths {
         &self.stats_paths
+    }
+
+    /// Whether the column of this place can be computed.
+    pub(crate) fn is_generated(&self, column: usize) -> bool {
+        self.constraints.is_generated(column)
+    }
+
+    /// The default of the column of this place; None without one.
+    ///
+    /// # Errors
+    /// It isn't known to mean the same as to Spark.
+    pub(crate) fn default_value(
+        &self,
+        column: usize,
+        field: &Field,
+    ) -> Result<Option<ScalarValue>, RuleViolation> {
+        self.constraints.default_value(column, field)
     }
 
     /// Makes what turns batches of `source` into rows of the table.

@@ -98,6 +98,11 @@ def _stream(data: Any) -> Any:
     return _reader_of_frame(data) if _is_frame(data) else data
 
 
+def schema_of(data: Any) -> pa.Schema:
+    """The columns of what `Source.run` gives."""
+    return data.schema if isinstance(data, pa.RecordBatchReader) else pa.schema(data)
+
+
 def _is_dataset(data: Any) -> bool:
     """Whether it is a dataset of pyarrow, whose module (pandas with it) is loaded by who makes one only."""
     module = sys.modules.get("pyarrow.dataset")
@@ -190,6 +195,21 @@ class Source:
         if self._open is None:
             self._open = self._opened.enter_context(replayable(self._data, once=self._once))
         return self._open()
+
+    @contextlib.contextmanager
+    def run(self) -> Iterator[Any]:
+        """The data from its start, for a reader that drains it: an Arrow C stream, or a run of dfd's engine."""
+        if hasattr(self._data, "__dfd_run__"):
+            with self._data.__dfd_run__() as run:
+                yield run
+        elif self._once or reopens(self._data):
+            yield self.open()
+        else:
+            # Spooled once rows are asked for: what is refused before reads nothing.
+            yield pa.RecordBatchReader.from_batches(self.schema, self._batches())
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        yield from self.open()
 
     def __exit__(self, *exc: Any) -> None:
         self._opened.close()

@@ -11,6 +11,7 @@ from dfd_base import renamed_keywords
 from dfd_storage import StorageProfile, StorageResolver
 
 from dfd_delta_policy.commit.attempts import CommitTarget
+from dfd_delta_policy.commit.committer import NativeCommitter
 from dfd_delta_policy.commit.lock import CommitLock
 from dfd_delta_policy.commit.loop import Clock, CommitLoop
 from dfd_delta_policy.commit.operation import Attempt, Done
@@ -25,6 +26,7 @@ from dfd_delta_policy.operations.optimize import Optimize
 from dfd_delta_policy.operations.partitions import PartitionFilters
 from dfd_delta_policy.operations.row_changes import delete, update
 from dfd_delta_policy.operations.runner import Observe, OperationRunner
+from dfd_delta_policy.operations.staged_changes import Delete, StagedChange, Update
 from dfd_delta_policy.operations.staged_writes import StagedWrite
 from dfd_delta_policy.operations.table_properties import new_fields
 from dfd_delta_policy.operations.vacuum import Vacuum
@@ -134,11 +136,7 @@ class GuardedTable(OperationRunner):
             ConflictError: it was not committed.
             dfd_native.StageError: the data doesn't fit the table, or its files couldn't be written.
         """
-        if (app_id is None) != (app_version is None):
-            raise InvalidOperation("`app_id` and `app_version` belong together.")
-        transaction = None if app_id is None or app_version is None else (app_id, app_version)
-        if transaction is not None and not (transaction[0] and transaction[1] >= 0):
-            raise InvalidOperation("`app_id` isn't empty, and `app_version` is 0 or more.")
+        transaction = _transaction(app_id, app_version)
         return self._write("append", data, None, partition_by, schema_mode, sort_by, transaction)
 
     def overwrite(
@@ -148,17 +146,22 @@ class GuardedTable(OperationRunner):
         partition_by: list[str] | None = None,
         schema_mode: Literal["merge", "overwrite"] | None = None,
         sort_by: list[str] | None = None,
+        app_id: str | None = None,
+        app_version: int | None = None,
     ) -> Outcome:
         """Replace all rows, or those that match `predicate`; makes the table if there is none.
 
-        Each file's rows are in the order of `sort_by`, which needs dfd-native, and neither
-        `predicate` nor `schema_mode`.
+        `app_id` and `app_version`: it lands once, as `append` says. Each file's rows are in the order of `sort_by`, which needs dfd-native, and no `schema_mode`.
 
         Raises:
             as `append`, and
             InvalidOperation: the predicate isn't one boolean expression over the table's columns.
+            dfd_native.RuleViolation: a row of `data` doesn't match the predicate.
         """
-        return self._write("overwrite", data, predicate, partition_by, schema_mode, sort_by, None)
+        transaction = _transaction(app_id, app_version)
+        return self._write(
+            "overwrite", data, predicate, partition_by, schema_mode, sort_by, transaction
+        )
 
     def _write(
         self,
@@ -170,11 +173,14 @@ class GuardedTable(OperationRunner):
         sort_by: list[str] | None,
         transaction: tuple[str, int] | None,
     ) -> Outcome:
-        if self._native is not None and predicate is None and schema_mode is None:
+        committer = self._committer()
+        is_staged = self._native is not None and predicate is None
+        if (is_staged or isinstance(committer, NativeCommitter)) and schema_mode is None:
             write = StagedWrite(
-                self._committer(),
+                committer,
                 mode,
                 data,
+                predicate=predicate,
                 commit_metadata=self._commit_metadata,
                 partition_by=partition_by,
                 sort_by=sort_by,
@@ -187,9 +193,7 @@ class GuardedTable(OperationRunner):
                 creates=True,
             )
         if sort_by:
-            raise InvalidOperation(
-                "`sort_by` needs dfd-native, and neither `predicate` nor `schema_mode`."
-            )
+            raise InvalidOperation("`sort_by` needs dfd-native, and no `schema_mode`.")
         with Source(data, once=self._once(mode)) as source:
             by_deltalake = Write(mode, predicate, partition_by, schema_mode)
 
@@ -206,35 +210,61 @@ class GuardedTable(OperationRunner):
                 changes_schema=schema_mode is not None,
             )
 
-    def delete(self, predicate: str | None = None) -> Outcome:
+    def delete(
+        self,
+        predicate: str | None = None,
+        *,
+        app_id: str | None = None,
+        app_version: int | None = None,
+    ) -> Outcome:
         """Delete the rows that match `predicate`, or all.
+
+        With `app_id` and `app_version` it lands once, as `append` says.
 
         Raises:
             InvalidOperation: the predicate isn't one boolean expression over the table's columns.
-            UnsupportedTable: deltalake would damage rows that stay.
+            UnsupportedTable: without dfd-native, deltalake would damage rows that stay.
         """
+        transaction = _transaction(app_id, app_version)
+        committer = self._committer()
+        if isinstance(committer, NativeCommitter):
+            work = StagedChange(committer, Delete(predicate))
+            return self._run_staged("delete", work, removes_rows=True, transaction=transaction)
 
         def attempt(attempt: Attempt) -> Done:
-            return delete(attempt, self._committer(), predicate)
+            return delete(attempt, committer, predicate)
 
-        return self._run_by_deltalake("delete", attempt, removes_rows=True)
+        return self._run_by_deltalake("delete", attempt, removes_rows=True, transaction=transaction)
 
-    def update(self, updates: Mapping[str, str], predicate: str | None = None) -> Outcome:
+    def update(
+        self,
+        updates: Mapping[str, str],
+        predicate: str | None = None,
+        *,
+        app_id: str | None = None,
+        app_version: int | None = None,
+    ) -> Outcome:
         """Set columns to SQL expressions where `predicate` holds, or everywhere.
 
-        Columns are found without regard to case.
+        Columns are found without regard to case. With `app_id` and `app_version` it lands once, as `append` says.
 
         Raises:
             InvalidOperation: a name is that of no column, or a text isn't one expression over the table's.
-            UnsupportedTable: deltalake would damage rows of the table.
+            UnsupportedTable: without dfd-native, deltalake would damage rows of the table.
+            dfd_native.RuleViolation: a new row breaks a rule of the table.
         """
         if not updates:
             raise InvalidOperation("`updates` names no column.")
+        transaction = _transaction(app_id, app_version)
+        committer = self._committer()
+        if isinstance(committer, NativeCommitter):
+            work = StagedChange(committer, Update(updates, predicate))
+            return self._run_staged("update", work, removes_rows=True, transaction=transaction)
 
         def attempt(attempt: Attempt) -> Done:
-            return update(attempt, self._committer(), updates, predicate)
+            return update(attempt, committer, updates, predicate)
 
-        return self._run_by_deltalake("update", attempt, removes_rows=True)
+        return self._run_by_deltalake("update", attempt, removes_rows=True, transaction=transaction)
 
     def merge(
         self,
@@ -242,14 +272,30 @@ class GuardedTable(OperationRunner):
         predicate: str,
         source_alias: str | None = None,
         target_alias: str | None = None,
+        *,
+        app_id: str | None = None,
+        app_version: int | None = None,
     ) -> MergeBuilder:
-        """A MERGE with deltalake's verbs; nothing happens before `.execute()`."""
+        """A MERGE with deltalake's verbs; nothing happens before `.execute()`.
+
+        `source` is anything that `append` takes. Texts name the sides by their aliases; where dfd-native is installed
+        these are `source` and `target` by default. With `app_id` and `app_version` it lands once, as `append` says.
+        """
+        transaction = _transaction(app_id, app_version)
 
         def run(attempt: Callable[[Attempt], Done], removes_rows: bool) -> Outcome:
-            return self._run_by_deltalake("merge", attempt, removes_rows=removes_rows)
+            return self._run_by_deltalake(
+                "merge", attempt, removes_rows=removes_rows, transaction=transaction
+            )
+
+        def run_staged(work: StagedChange, removes_rows: bool) -> Outcome:
+            return self._run_staged(
+                "merge", work, removes_rows=removes_rows, transaction=transaction
+            )
 
         return MergeBuilder(
             run,
+            run_staged,
             self._committer,
             Source(source, once=self._once("merge")),
             predicate,
@@ -417,3 +463,18 @@ class GuardedTable(OperationRunner):
     def audit(self, versions: range | None = None, *, orphans: bool = False) -> Audit:
         """Audit the log's versions (all by default), as `dfd_delta_policy.audit` does."""
         return audit(self.uri, self._profile, versions, orphans=orphans)
+
+
+def _transaction(app_id: str | None, app_version: int | None) -> tuple[str, int] | None:
+    """The transaction of an application.
+
+    Raises:
+        InvalidOperation: one of the two is missing, or out of its range.
+    """
+    if app_id is None and app_version is None:
+        return None
+    if app_id is None or app_version is None:
+        raise InvalidOperation("`app_id` and `app_version` belong together.")
+    if not app_id or app_version < 0:
+        raise InvalidOperation("`app_id` isn't empty, and `app_version` is 0 or more.")
+    return app_id, app_version

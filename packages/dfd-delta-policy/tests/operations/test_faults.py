@@ -1,8 +1,9 @@
-"""Rows that deltalake would write wrong are refused by name, and nothing is changed; the others go on."""
+"""Rows that deltalake would write wrong: by dfd-native they are right; without it they are refused by name."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -75,6 +76,18 @@ def sorted_rows(rows: Rows) -> Rows:
     return sorted(rows, key=repr)
 
 
+def by_deltalake(table: GuardedTable) -> GuardedTable:
+    """The table as it is where dfd-native isn't installed."""
+    table._native = None
+    return table
+
+
+def by_dfd_native(table: GuardedTable) -> GuardedTable:
+    """The table, where dfd-native is installed."""
+    pytest.importorskip("dfd_native")
+    return table
+
+
 # INT96
 
 KINDS: dict[str, tuple[Any, pa.DataType, Callable[[Any], Any]]] = {
@@ -140,12 +153,40 @@ def from_rows(table: GuardedTable) -> pa.DataType:
 def test_int96_is_not_rewritten(
     tmp_path: Path, by_hand: ByHand, clock: Any, kind: str, change: str
 ) -> None:
-    table = spark_made(tmp_path / "t", kind)
+    table = by_deltalake(spark_made(tmp_path / "t", kind))
     before = by_hand(table)
     with pytest.raises(UnsupportedTable, match=r"v.* \(an INT96 timestamp\).* Nothing was changed"):
         ROW_CHANGES[change](table)
     assert by_hand(table) == before
     assert table.version() == 0
+
+
+LEFT = {
+    "delete": [1, 3, 4],
+    "delete by time": [1, 3],
+    "update": [1, 3, 4, 12],
+    "update all": [11, 12, 13, 14],
+    "overwrite": [1, 3, 4],
+    "merge": [2, 3, 4],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("change", ROW_CHANGES)
+def test_by_dfd_native_it_is_what_it_was(
+    tmp_path: Path, by_hand: ByHand, kind: str, change: str
+) -> None:
+    table = by_dfd_native(spark_made(tmp_path / "t", kind))
+    ROW_CHANGES[change](table)
+    zone = re.compile(r", tzinfo=\S*'UTC'\)")
+    found = {row["id"]: zone.sub("", repr(row["v"])) for row in by_hand(table)}
+    left = LEFT[change]
+    assert sorted(found) == left
+    whole = repr(KINDS[kind][2](END.replace(tzinfo=None)))
+    values = {number % 10 % 2: value for number, value in found.items()}
+    assert values.pop(1) == whole
+    assert all("9999" not in value for value in values.values())
+    assert pa.table(DeltaTable(table.uri).scan()).num_rows == len(left)
 
 
 @pytest.mark.parametrize("change", ROW_CHANGES)
@@ -191,7 +232,7 @@ def test_optimize_keeps_every_moment(tmp_path: Path, make_native: Natives, by_ha
 def test_names_in_another_case_are_not_rewritten(
     tmp_path: Path, make_native: Natives, by_hand: ByHand, change: str
 ) -> None:
-    """deltalake would find no `v` in the files, and make nulls of it."""
+    """deltalake would find no `v` in the files, and make nulls of it; it checks constraints."""
     files = {f"{n}.parquet": (pa.table({"id": [n, n + 1], "V": ["x", "y"]}), {}) for n in (1, 3)}
     table = make_native().on(
         written(tmp_path / "t", [column("id", "long"), column("v", "string")], files)
@@ -202,6 +243,19 @@ def test_names_in_another_case_are_not_rewritten(
         "constraint": lambda t: t.add_constraint({"c": "v <> 'x'"}),
     }
     before = by_hand(table)
+    if make_native.__name__ == "WatchedNative" and change != "constraint":
+        changes[change](table)
+        found = sorted(tuple(row.values()) for row in by_hand(table))
+        assert (
+            found
+            == {
+                "delete": [(1, "x"), (3, "x"), (4, "y")],
+                "update": [(1, "x"), (3, "x"), (4, "y"), (12, "y")],
+                "merge": [(2, "y"), (3, "x"), (4, "y")],
+                "overwrite": [(1, "x"), (2, "z"), (3, "x"), (4, "y")],
+            }[change]
+        )
+        return
     with pytest.raises(UnsupportedTable, match=r"(v|V) \(.*\b(case|V)\b.* Nothing was changed"):
         changes[change](table)
     assert (by_hand(table), table.version()) == (before, 0)
@@ -249,7 +303,7 @@ CARRIED: dict[str, Callable[[GuardedTable], Any]] = {
 
 @pytest.mark.parametrize("change", COMPUTED)
 def test_decimal_partitions_are_not_computed(tmp_path: Path, by_hand: ByHand, change: str) -> None:
-    table = decimals(tmp_path / "t", "1.00", "2.50")
+    table = by_deltalake(decimals(tmp_path / "t", "1.00", "2.50"))
     before = by_hand(table)
     with pytest.raises(UnsupportedTable, match=r"negative values of p, .* Nothing was changed"):
         COMPUTED[change](table)
@@ -262,13 +316,33 @@ def test_nor_are_negative_ones_written_again(
     tmp_path: Path, by_hand: ByHand, change: str, negative: str
 ) -> None:
     """Wherever the rows are that would be changed."""
-    table = decimals(tmp_path / "t", "1.00", negative)
+    table = by_deltalake(decimals(tmp_path / "t", "1.00", negative))
     before = by_hand(table)
     with pytest.raises(UnsupportedTable, match="negative values of p"):
         CARRIED[change](table)
     assert (by_hand(table), table.version()) == (before, 0)
     table.delete()
     assert by_hand(table) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        ("update of it", [(0, "-11.50"), (1, "-1.50"), (2, "2.00"), (3, "2.00")]),
+        ("overwrite", [(0, "2.00"), (1, "-1.50"), (2, "2.00"), (3, "2.00")]),
+        ("merge", [(0, "-1.50"), (1, "-1.50"), (2, "2.00"), (3, "2.00"), (9, "2.00")]),
+        ("update", [(1, "-1.50"), (2, "2.00"), (3, "2.00"), (10, "-1.50")]),
+        ("delete", [(1, "-1.50"), (2, "2.00"), (3, "2.00")]),
+    ],
+)
+def test_by_dfd_native_decimals_are_those_of_sql(
+    tmp_path: Path, by_hand: ByHand, change: str, left: list[tuple[int, str]]
+) -> None:
+    table = by_dfd_native(decimals(tmp_path / "t", "-1.50", "2.00"))
+    {**COMPUTED, **CARRIED}[change](table)
+    assert sorted((row["id"], row["p"]) for row in by_hand(table)) == left
+    found = pa.table(DeltaTable(table.uri).scan()).select(["id", "p"]).to_pylist()
+    assert sorted((row["id"], str(row["p"])) for row in found) == left
 
 
 @pytest.mark.parametrize("change", CARRIED)
@@ -367,12 +441,44 @@ def test_null_structs_are_not_written(
     tmp_path: Path, by_hand: ByHand, shape: str, change: Any
 ) -> None:
     table, null = strict(tmp_path / "t", shape)
+    by_deltalake(table)
     before = by_hand(table)
     said = rf"{SHAPES[shape][-1]} may be null and its field a may not.* Nothing was changed"
     with pytest.raises(UnsupportedTable, match=said):
         change(table, null)
     assert (by_hand(table), table.version()) == (before, 0)
     assert pa.table(DeltaTable(table.uri).scan()).num_rows == 2
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_by_dfd_native_null_structs_are_told_from_others(
+    tmp_path: Path, by_hand: ByHand, shape: str
+) -> None:
+    """Spark takes a null struct for one of nulls, unless it is in a list or a map."""
+    table, null = strict(tmp_path / "t", shape)
+    by_dfd_native(table)
+    before = by_hand(table)
+    table.update({"id": "10"}, "id = 2")
+    assert sorted_rows(by_hand(table)) == sorted_rows([before[0], {**before[1], "id": 10}])
+    table.update({"id": "2"}, "id = 10")
+    now = table.version()
+    changes: list[Callable[[], object]] = [
+        lambda: table.overwrite(null, predicate="id = 2"),
+        lambda: upserted(table, null),
+    ]
+    for change in changes:
+        if shape in ("list", "map"):
+            change()
+            assert sorted_rows(by_hand(table)) == sorted_rows([before[0], *null.to_pylist()])
+            continue
+        with pytest.raises(ValueError, match=r"column `r.*\.a` is null and may not be"):
+            change()
+        assert (sorted_rows(by_hand(table)), table.version()) == (sorted_rows(before), now)
+
+
+def upserted(table: GuardedTable, data: pa.Table) -> object:
+    merge = table.merge(data, "t.id = s.id", "s", "t").when_matched_update_all()
+    return merge.when_not_matched_insert_all().execute()
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -168,13 +168,15 @@ def merge(table: GuardedTable, on: str = "t.id = s.k") -> MergeBuilder:
     [
         (lambda t: merge(t, "t.id = s.k limit 1").when_matched_delete(), "predicate of the MERGE"),
         (lambda t: merge(t, "t.id = s.nope").when_matched_delete(), "No field named s.nope"),
-        (lambda t: merge(t, "t.id").when_matched_delete(), "non-boolean"),
+        (lambda t: merge(t, "t.id").when_matched_delete(), "predicate of the MERGE"),
         (
             lambda t: merge(t).when_matched_delete("t.v = 'a' s.w = 'B'"),
             "clause 1 of the MERGE (when_matched_delete)",
         ),
         (
-            lambda t: merge(t).when_matched_delete().when_matched_update({"v": "s.w garbage"}),
+            lambda t: (
+                merge(t).when_matched_delete("t.id = 1").when_matched_update({"v": "s.w garbage"})
+            ),
             "The value of v in clause 2 of the MERGE (when_matched_update)",
         ),
         (lambda t: merge(t).when_matched_update({"nope": "1"}), "'nope' is no column of the table"),

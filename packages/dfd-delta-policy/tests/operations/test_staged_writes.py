@@ -128,6 +128,8 @@ def test_sorted_and_partitioned(tmp_path: Path, make_native: Natives, rows: Any)
 def test_deltalake_writes_what_is_not_staged(
     table: GuardedTable, make_native: Natives, fields: Any
 ) -> None:
+    if "predicate" in fields and make_native.__name__ == "WatchedNative":
+        pytest.skip("dfd-native stages it")
     writer = guarded(table, stage := make_native())
     writer.overwrite(MORE.filter(pa.array([False, False])), **fields)
     with pytest.raises(InvalidOperation, match="sort_by"):

@@ -20,6 +20,7 @@ from dfd_native.errors import (
     RuleViolation,
     SourceError,
     StageError,
+    StatementError,
     StreamError,
     TableError,
 )
@@ -32,6 +33,14 @@ from dfd_native.log import (
     active_files,
     commits_since,
     misread_columns,
+)
+from dfd_native.row_changes import (
+    MarkedFiles,
+    MergeClause,
+    RowChange,
+    delete_rows,
+    merge_rows,
+    update_rows,
 )
 from dfd_native.session_catalog import CatalogTable, QueryVersions, SessionCatalog
 from dfd_native.stage import (
@@ -67,16 +76,20 @@ __all__ = [
     "LiveStage",
     "LogTable",
     "LoggedCommit",
+    "MarkedFiles",
+    "MergeClause",
     "NativeError",
     "OperationInfo",
     "QueryVersions",
     "RecordBatch",
     "Restore",
+    "RowChange",
     "RuleViolation",
     "SessionCatalog",
     "SourceError",
     "StageError",
     "StagedFiles",
+    "StatementError",
     "StreamError",
     "TableError",
     "abandoned_stages",
@@ -90,10 +103,12 @@ __all__ = [
     "commit_files",
     "commits_since",
     "create_table",
+    "delete_rows",
     "delta_table",
     "ensure_compatible",
     "list_files",
     "live_stages",
+    "merge_rows",
     "misread_columns",
     "plan_restore",
     "read_file",
@@ -106,6 +121,7 @@ __all__ = [
     "stage",
     "table_features",
     "unsupported_features",
+    "update_rows",
 ]
 __version__ = _version("dfd-native")
 

@@ -155,6 +155,18 @@ class Restore:
     @property
     def metrics(self) -> list[tuple[str, int]]: ...
 
+class MarkedFiles: ...
+
+class RowChange:
+    @property
+    def removes(self) -> ActiveFiles: ...
+    @property
+    def marked(self) -> MarkedFiles: ...
+    @property
+    def metrics(self) -> dict[str, int]: ...
+    def take_staged(self) -> Stage | None: ...
+    def removes_at(self, version: int) -> ActiveFiles | None: ...
+
 class ActiveFiles:
     @property
     def version(self) -> int: ...
@@ -220,11 +232,45 @@ def commit_files(
     info: object,
     adds: list[Stage],
     removes: ActiveFiles | None,
+    marked: MarkedFiles | None,
     restore: Restore | None,
     definition: DefinitionChange | None,
     keeps_rows: bool,
     has_in_commit_timestamp: bool,
 ) -> int: ...
+def delete_rows(
+    uri: str,
+    options: dict[str, str],
+    version: int,
+    predicate: str | None,
+    inserted: Stage | None,
+    compression: str,
+    target_file_bytes: int | None,
+    writers: int | None,
+) -> RowChange: ...
+def update_rows(
+    uri: str,
+    options: dict[str, str],
+    version: int,
+    updates: list[tuple[str, str]],
+    predicate: str | None,
+    compression: str,
+    target_file_bytes: int | None,
+    writers: int | None,
+) -> RowChange: ...
+def merge_rows(
+    uri: str,
+    options: dict[str, str],
+    version: int,
+    source: object,
+    predicate: str,
+    source_alias: str,
+    target_alias: str,
+    clauses: list[tuple[str, str | None, list[tuple[str, str]] | None]],
+    compression: str,
+    target_file_bytes: int | None,
+    writers: int | None,
+) -> RowChange: ...
 def change_properties(
     uri: str, options: dict[str, str], version: int, properties: list[tuple[str, str]]
 ) -> DefinitionChange: ...
@@ -245,6 +291,7 @@ def stage(
     data: _ArrowStream | EngineRun,
     partition_by: list[str] | None,
     sort_by: list[str],
+    predicate: str | None,
     compression: str,
     target_file_bytes: int | None,
     writers: int | None,

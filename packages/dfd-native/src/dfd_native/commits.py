@@ -13,6 +13,7 @@ from dfd_native.changes import DefinitionChange, Restore
 from dfd_native.handshake import ensure_compatible
 from dfd_native.location import table_uri
 from dfd_native.log import ActiveFiles
+from dfd_native.row_changes import MarkedFiles
 from dfd_native.stage import StagedFiles
 
 
@@ -49,6 +50,7 @@ def commit_files(
     info: OperationInfo,
     adds: Sequence[StagedFiles] = (),
     removes: ActiveFiles | None = None,
+    marked: MarkedFiles | None = None,
     restore: Restore | None = None,
     definition: DefinitionChange | None = None,
     keeps_rows: bool = False,
@@ -62,6 +64,7 @@ def commit_files(
 
     - `uri`, `options`: as for `active_files`.
     - `removes`: files of `read_version`.
+    - `marked`: files among `removes` that come back with another deletion vector.
     - `restore`: planned for `read_version`; it comes without `removes` and `definition`, which it has itself.
     - `definition`: what becomes of schema, properties and protocol.
     - `keeps_rows`: readers of changes see none (`dataChange` is false).
@@ -90,6 +93,7 @@ def commit_files(
         info,
         [staged._native for staged in adds],
         None if removes is None else removes._native,
+        None if marked is None else marked._native,
         None if restore is None else restore._native,
         None if definition is None else definition._native,
         keeps_rows,

@@ -114,3 +114,9 @@ class RuleViolation(StageError, ValueError):
     """The data doesn't follow a rule of the table, which has its `column` or `rule`, and the `row` of the stream."""
 
     code = "rule_violation"
+
+
+class StatementError(RuleViolation):
+    """A text of a statement isn't one expression over the table's columns, or a name is that of none."""
+
+    code = "statement"

@@ -153,6 +153,7 @@ def stage(
     *,
     partition_by: Sequence[str] | None = None,
     sort_by: Sequence[str] | None = None,
+    predicate: str | None = None,
     compression: Literal["zstd", "snappy", "none"] = "zstd",
     target_file_bytes: int | None = None,
     writers: int | None = None,
@@ -170,6 +171,7 @@ def stage(
     - `partition_by`: of a table to be made. A table that is there must be partitioned by the same columns.
     - `sort_by`: columns by which the rows of each partition are sorted, so that readers skip row
       groups and pages. Unsorted by default.
+    - `predicate`: SQL over the table's columns that is true of every row; all rows by default.
     - `compression`: of the pages. With zstd, and with none, whole numbers that have no dictionary are
       packed by their differences (`DELTA_BINARY_PACKED`), which makes files smaller, and faster to write and
       to read; with snappy they are plain, for readers of before 2022.
@@ -180,7 +182,9 @@ def stage(
       directory; 256 MiB by default. Each writer holds up to about 100 MB beside it.
 
     Raises:
-        RuleViolation: the data doesn't follow the table's rules; names the column, and the row of the stream.
+        RuleViolation: the data doesn't follow the table's rules, or `predicate`; names the column, and the row of
+            the stream.
+        StatementError: `predicate` isn't one condition over the table's columns.
         SourceError: the stream failed.
         StageError: the store or the disk failed.
         TableError: the location or an option is refused.
@@ -200,6 +204,7 @@ def stage(
         readable(data),
         None if partition_by is None else list(partition_by),
         list(sort_by or ()),
+        predicate,
         compression,
         target_file_bytes,
         writers,

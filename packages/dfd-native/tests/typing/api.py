@@ -144,5 +144,31 @@ def logged(uri: str) -> None:
     infos: list[tuple[int, dict[str, object]]] = [(one.version, one.info) for one in since]
     features: list[str] = dfd_native.unsupported_features(["columnMapping"], "stage", "commit")
     print(infos, features, dfd_native.table_features()["columnMapping"])
+    clauses = [
+        dfd_native.MergeClause("matched", "s.a > 1", {"a": "s.a"}),
+        dfd_native.MergeClause("not_matched_by_source"),
+    ]
+    with dfd_native.stage(uri, pa.table({"a": [1]}), predicate="a = 1") as inserted:
+        changes: list[dfd_native.RowChange] = [
+            dfd_native.delete_rows(uri, version=3, predicate="a = 1", inserted=inserted),
+            dfd_native.update_rows(uri, {"region": "x"}, version=3, updates={"a": "a + 1"}),
+            dfd_native.merge_rows(
+                uri, pa.table({"a": [1]}), version=3, predicate="s.a = t.a", clauses=clauses,
+                source_alias="s", target_alias="t", compression="snappy", writers=2,
+            ),
+        ]  # fmt: skip
+    for change in changes:
+        removes: dfd_native.ActiveFiles | None = change.removes_at(4)
+        new: dfd_native.StagedFiles | None = change.staged
+        dfd_native.commit_files(
+            uri,
+            read_version=4,
+            info=info,
+            adds=[] if new is None else [new],
+            removes=removes,
+            marked=change.marked,
+        )
+        told: dict[str, int] = change.metrics
+        print(told, change.is_empty)
     in_order: dfd_native.StagedFiles = dfd_native.rewrite(uri, version=3, paths=[], sort_by=["a"])
     in_order.drop()

@@ -325,10 +325,10 @@ class Runtime:
         """Append to or overwrite a table from anything with `__arrow_c_stream__`, or a callable giving one.
 
         A `Query`, or a DataFrame of `session`, runs in the engine and is written there: no batch crosses
-        Python. The data is read once, whatever the commit meets, unless `predicate` or `schema_mode`
-        is given: then deltalake writes it.
+        Python. The data is read once, whatever the commit meets, unless `schema_mode` is given: then
+        deltalake writes it.
 
-        With `app_id` and `app_version` an append lands once, however often it is sent. Each file's rows
+        With `app_id` and `app_version` a write lands once, however often it is sent. Each file's rows
         are in the order of `sort_by`, so that readers skip more of it.
 
         Raises:
@@ -352,25 +352,39 @@ class Runtime:
             )
         if mode != "overwrite":
             raise ConfigurationError(f"mode is 'append' or 'overwrite', not {mode!r}.")
-        if app_id is not None or app_version is not None:
-            raise ConfigurationError("`app_id` and `app_version` belong to mode='append'.")
         return table.overwrite(
             data,
             predicate=predicate,
             partition_by=partition_by,
             schema_mode=schema_mode,
             sort_by=sort_by,
+            app_id=app_id,
+            app_version=app_version,
         )
 
-    def delete(self, uri: str | Path, predicate: str | None = None) -> Outcome:
+    def delete(
+        self,
+        uri: str | Path,
+        predicate: str | None = None,
+        *,
+        app_id: str | None = None,
+        app_version: int | None = None,
+    ) -> Outcome:
         """Delete the rows that match `predicate`, or all."""
-        return self.table(uri).delete(predicate)
+        return self.table(uri).delete(predicate, app_id=app_id, app_version=app_version)
 
     def update(
-        self, uri: str | Path, updates: Mapping[str, str], predicate: str | None = None
+        self,
+        uri: str | Path,
+        updates: Mapping[str, str],
+        predicate: str | None = None,
+        *,
+        app_id: str | None = None,
+        app_version: int | None = None,
     ) -> Outcome:
         """Set columns to SQL expressions where `predicate` holds."""
-        return self.table(uri).update(updates, predicate)
+        table = self.table(uri)
+        return table.update(updates, predicate, app_id=app_id, app_version=app_version)
 
     def merge(
         self,
@@ -379,6 +393,9 @@ class Runtime:
         predicate: str,
         source_alias: str = "s",
         target_alias: str = "t",
+        *,
+        app_id: str | None = None,
+        app_version: int | None = None,
     ) -> MergeBuilder:
         """A MERGE with deltalake's verbs; it runs at `.execute()`.
 
@@ -389,6 +406,8 @@ class Runtime:
             predicate,
             source_alias=source_alias,
             target_alias=target_alias,
+            app_id=app_id,
+            app_version=app_version,
         )
 
     def optimize(self, uri: str | Path, z_order: Sequence[str] | None = None) -> Outcome:

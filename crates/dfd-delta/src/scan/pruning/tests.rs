@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::common::ScalarValue;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::{Expr, col, lit};
@@ -240,4 +241,19 @@ fn a_limit_takes_the_first_files_that_have_so_many_rows() {
     assert_eq!(in_partition("p is null", 3), "e");
     // Any file may be the one whose rows match.
     assert_eq!(in_partition("id > 5", 1), "abcde");
+}
+
+/// An optimizer may make one of a filter of partitions after it asked whether the scan applies that.
+#[test]
+fn a_constant_leaves_all_files_or_none() {
+    let snapshot = table().open();
+    for (constant, left) in [
+        (ScalarValue::Boolean(Some(true)), "abcde"),
+        (ScalarValue::Boolean(Some(false)), ""),
+        (ScalarValue::Boolean(None), ""),
+        (ScalarValue::Null, ""),
+    ] {
+        let filters = vec![Expr::Literal(constant.clone(), None)];
+        assert_eq!(left_by(&snapshot, filters, None), left, "{constant:?}");
+    }
 }

@@ -107,6 +107,30 @@ class Restore(Protocol):
     def metrics(self) -> Mapping[str, int]: ...
 
 
+class MergeClause(NamedTuple):
+    """What becomes of some rows in a MERGE: they get `values`, or go without any."""
+
+    rows: Literal["matched", "not_matched", "not_matched_by_source"]
+    predicate: str | None
+    values: Mapping[str, str] | None
+
+
+class RowChange(Protocol):
+    """What a commit has to say, so that rows are changed."""
+
+    @property
+    def is_empty(self) -> bool: ...
+    @property
+    def staged(self) -> StagedFiles | None: ...
+    @property
+    def removes(self) -> ActiveFiles: ...
+    @property
+    def marked(self) -> object: ...
+    @property
+    def metrics(self) -> Mapping[str, int]: ...
+    def removes_at(self, version: int) -> ActiveFiles | None: ...
+
+
 class Backend(Protocol):
     """The functions that writes are made of, as deltalake and dfd-native have them."""
 
@@ -188,6 +212,18 @@ class Backend(Protocol):
 class Native(Backend, Protocol):
     """The functions of the module `dfd_native` that writes are made of."""
 
+    def stage(
+        self,
+        uri: str,
+        data: Any,
+        options: Mapping[str, str] | None = None,
+        *,
+        partition_by: Sequence[str] | None = None,
+        sort_by: Sequence[str] | None = None,
+        predicate: str | None = None,
+        target_file_bytes: int | None = None,
+    ) -> StagedFiles: ...
+
     def commit_files(
         self,
         uri: str,
@@ -197,6 +233,7 @@ class Native(Backend, Protocol):
         info: OperationInfo,
         adds: Sequence[StagedFiles] = (),
         removes: ActiveFiles | None = None,
+        marked: object | None = None,
         restore: Restore | None = None,
         definition: DefinitionChange | None = None,
         keeps_rows: bool = False,
@@ -220,6 +257,42 @@ class Native(Backend, Protocol):
         read_version: int,
         version: int,
     ) -> Restore: ...
+
+    def delete_rows(
+        self,
+        uri: str,
+        options: Mapping[str, str] | None = None,
+        *,
+        version: int,
+        predicate: str | None = None,
+        inserted: StagedFiles | None = None,
+        target_file_bytes: int | None = None,
+    ) -> RowChange: ...
+
+    def merge_rows(
+        self,
+        uri: str,
+        source: Any,
+        options: Mapping[str, str] | None = None,
+        *,
+        version: int,
+        predicate: str,
+        clauses: Sequence[MergeClause],
+        source_alias: str = "source",
+        target_alias: str = "target",
+        target_file_bytes: int | None = None,
+    ) -> RowChange: ...
+
+    def update_rows(
+        self,
+        uri: str,
+        options: Mapping[str, str] | None = None,
+        *,
+        version: int,
+        updates: Mapping[str, str],
+        predicate: str | None = None,
+        target_file_bytes: int | None = None,
+    ) -> RowChange: ...
 
     def list_files(
         self, uri: str, options: Mapping[str, str] | None = None, folder: str = ""

@@ -7,11 +7,12 @@ deltalake passes over an update of a column that it doesn't find, takes names wi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from deltalake import Field
 from deltalake.table import TableMerger
 
+from dfd_delta_policy.backend.protocol import MergeClause
 from dfd_delta_policy.errors import InvalidOperation
 from dfd_delta_policy.operations.columns import Columns, quoted
 from dfd_delta_policy.operations.expressions import Expressions, Relation
@@ -31,6 +32,16 @@ class Clause(NamedTuple):
     updates: Mapping[str, str] | None = None
     sets_all: bool = False
     except_cols: Sequence[str] = ()
+
+    @property
+    def rows_and_action(
+        self,
+    ) -> tuple[Literal["matched", "not_matched", "not_matched_by_source"], str]:
+        """Of which rows it is, and what becomes of them."""
+        for rows in ("not_matched_by_source", "not_matched", "matched"):
+            if self.verb.startswith(f"when_{rows}_"):
+                return cast(Any, rows), self.verb.removeprefix(f"when_{rows}_")
+        raise ValueError(self.verb)
 
     @property
     def removes_rows(self) -> bool:
@@ -76,6 +87,13 @@ class Clauses:
             }
             merger = add(updates, predicate=clause.predicate)
         return merger
+
+    def as_merge_clauses(self) -> list[MergeClause]:
+        """The clauses as dfd-native takes them."""
+        return [
+            MergeClause(clause.rows_and_action[0], clause.predicate, clause.updates)
+            for clause in self._clauses
+        ]
 
     def _scopes(self, clause: Clause) -> Iterator[tuple[Relation, ...]]:
         """The relations that the texts of a clause are planned over.

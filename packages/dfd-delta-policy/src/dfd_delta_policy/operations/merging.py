@@ -1,4 +1,4 @@
-"""MERGE with deltalake's verbs, kept and replayed on a fresh snapshot for every attempt."""
+"""MERGE with deltalake's verbs: worked out by dfd-native, or replayed by deltalake on a fresh snapshot for every attempt."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from deltalake import DeltaTable
 from deltalake.table import TableMerger
 
-from dfd_delta_policy.commit.committer import Committer
+from dfd_delta_policy.commit.committer import Committer, NativeCommitter
 from dfd_delta_policy.commit.operation import Attempt, Done
 from dfd_delta_policy.errors import InvalidOperation
 from dfd_delta_policy.operations.clauses import Clause, Clauses
@@ -20,6 +20,7 @@ from dfd_delta_policy.operations.faults import (
     refuse_null_structs,
 )
 from dfd_delta_policy.operations.nesting import from_arrow
+from dfd_delta_policy.operations.staged_changes import Merge, StagedChange
 from dfd_delta_policy.outcome import Outcome
 from dfd_delta_policy.source import Source
 
@@ -34,6 +35,7 @@ class MergeBuilder:
     def __init__(
         self,
         run: Callable[[Callable[[Attempt], Done], bool], Outcome],
+        run_staged: Callable[[StagedChange, bool], Outcome],
         committer: Callable[[], Committer],
         source: Source,
         predicate: str,
@@ -41,6 +43,7 @@ class MergeBuilder:
         target_alias: str | None,
     ) -> None:
         self._run = run
+        self._run_staged = run_staged
         self._committer = committer
         self._source = source
         self._predicate = predicate
@@ -109,8 +112,18 @@ class MergeBuilder:
         if not self._clauses:
             raise InvalidOperation("The MERGE has no when_... verb.")
         removes_rows = any(clause.removes_rows for clause in self._clauses)
+        committer = self._committer()
         with self._source:
-            return self._run(self._attempt, removes_rows)
+            if not isinstance(committer, NativeCommitter):
+                return self._run(self._attempt, removes_rows)
+            statement = Merge(
+                self._source,
+                self._predicate,
+                self._clauses,
+                self._source_alias,
+                self._target_alias,
+            )
+            return self._run_staged(StagedChange(committer, statement), removes_rows)
 
     def _attempt(self, attempt: Attempt) -> Done:
         table = existing(attempt)

@@ -1,4 +1,4 @@
-"""Appends and full overwrites whose files are staged once, and tried until a commit takes them.
+"""Appends and overwrites whose files are staged once, and tried until a commit takes them.
 
     hooks -> stage: the stream becomes data files, under the metadata of one version of the table
     each attempt: fresh handle -> is the metadata still that? -> commit at exactly the next version
@@ -17,19 +17,20 @@ from typing import Any, Literal
 from deltalake import CommitProperties, DeltaTable, Schema
 
 from dfd_delta_policy.backend.protocol import ActiveFiles, StagedFiles
-from dfd_delta_policy.commit.committer import Commit, Committer
+from dfd_delta_policy.commit.committer import Commit, Committer, NativeCommitter
 from dfd_delta_policy.commit.knowledge import Knowledge
 from dfd_delta_policy.commit.metadata import TableMetadata
 from dfd_delta_policy.commit.operation import Attempt, Done
 from dfd_delta_policy.commit.staged_files import UncommittedFiles
 from dfd_delta_policy.conflict import Conflict, ConflictFound
 from dfd_delta_policy.operations.faults import refuse_void
+from dfd_delta_policy.operations.staged_changes import Delete, WorkedOut, statements
 from dfd_delta_policy.properties import TableProperties
 from dfd_delta_policy.source import drained, reopens
 
 
 class StagedWrite:
-    """One append or full overwrite: `stage` and `commit` are given to the loop, `close` ends it."""
+    """One append, full overwrite, or overwrite of the rows that match a predicate: `stage` and `commit` are given to the loop, `close` ends it."""
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class StagedWrite:
         mode: Literal["append", "overwrite"],
         data: Any,
         *,
+        predicate: str | None,
         commit_metadata: Callable[[], Mapping[str, str]] | None,
         partition_by: list[str] | None,
         sort_by: list[str] | None,
@@ -44,6 +46,9 @@ class StagedWrite:
         self._committer = committer
         self._uncommitted = UncommittedFiles(committer.uri)
         self._mode = mode
+        self._predicate = predicate
+        # What it takes out, where that isn't all.
+        self._replaced = None if predicate is None else self._replacing(predicate)
         self._data = data
         self._is_query = hasattr(data, "__dfd_run__")
         self._commit_metadata = commit_metadata
@@ -56,13 +61,15 @@ class StagedWrite:
     @property
     def metrics(self) -> dict[str, Any]:
         """The counts of what was staged."""
-        return {} if self._staged is None else dict(self._staged.metrics)
+        found: dict[str, Any] = {} if self._staged is None else dict(self._staged.metrics)
+        return found if self._replaced is None else {**found, **self._replaced.metrics}
 
     def stage(self, table: DeltaTable | None) -> Mapping[str, Any]:
         """Write the files; what can't be committed is refused before anything is read."""
         if table is not None:
             self._committer.refuse_features(table, "stage", "commit")
-        with drained(self._data) as stream:
+        matching = {} if self._predicate is None else {"predicate": self._predicate}
+        with drained(self._data) as stream, statements():
             self._staged = staged = self._committer.native.stage(
                 self._committer.uri,
                 stream,
@@ -70,6 +77,7 @@ class StagedWrite:
                 partition_by=self._partition_by,
                 sort_by=self._sort_by,
                 target_file_bytes=TableProperties.of(table).target_file_bytes if table else None,
+                **matching,
             )
             self._uncommitted.take(staged)
             # Asked while the run is still current: its query id belongs into the commit.
@@ -108,10 +116,7 @@ class StagedWrite:
             schema, partition_by = self._schema(staged), list(staged.partition_by)
             version = self._committer.create(schema, partition_by, made, commit)
         else:
-            removes = self._removes(table)
-            partition_by = table.metadata().partition_columns
-            made = self._what(staged, removes, partition_by)
-            version = self._committer.put(table, made, commit)
+            version = self._put(table, staged, commit)
         return Done(version, self.metrics)
 
     def close(self, settled: Callable[[], Knowledge]) -> None:
@@ -150,6 +155,23 @@ class StagedWrite:
             app_transactions=commit.app_transactions,
         )
 
+    def _put(self, table: DeltaTable, staged: StagedFiles, commit: CommitProperties) -> int:
+        partition_by = table.metadata().partition_columns
+        if self._replaced is None:
+            made = self._what(staged, self._removes(table), partition_by)
+            return self._committer.put(table, made, commit)
+        change, removes = self._replaced.at(table)
+        made = self._what(staged, removes, partition_by)
+        if change.staged is not None:
+            made = made._replace(adds=[*made.adds, change.staged])
+        return self._committer.put(table, made, commit, marked=change.marked)
+
+    def _replacing(self, predicate: str) -> WorkedOut:
+        if not isinstance(self._committer, NativeCommitter):
+            raise RuntimeError("an overwrite by a predicate without dfd-native")
+        statement = Delete(predicate, self._files)
+        return WorkedOut(self._committer, statement, self._uncommitted)
+
     def _removes(self, table: DeltaTable) -> ActiveFiles | None:
         return self._committer.active(table.version()) if self._mode == "overwrite" else None
 
@@ -166,7 +188,11 @@ class StagedWrite:
             metrics["numRemovedBytes"] = 0 if removes is None else removes.bytes
         return Commit(
             operation="WRITE",
-            parameters={"mode": self._mode.title(), "partitionBy": json.dumps([*partition_by])},
+            parameters={
+                "mode": self._mode.title(),
+                "partitionBy": json.dumps([*partition_by]),
+                **({} if self._predicate is None else {"predicate": self._predicate}),
+            },
             metrics=metrics,
             adds=[staged],
             removes=removes,

@@ -14,6 +14,7 @@ from dfd.cli.inspection import doctor, history, report
 from dfd.cli.mutations import optimize, restore, vacuum, write
 from dfd.cli.native_stderr import native_stderr_held
 from dfd.cli.queries import sql
+from dfd.cli.row_changes import delete, merge, update
 from dfd.display.messages import without_traceback
 from dfd.display.printable import one_line
 
@@ -23,7 +24,20 @@ app = App(
     version=lambda: dfd.__version__,
     version_flags=["--version"],
 )
-for _command in (demo, doctor, sql, write, history, optimize, vacuum, restore, report):
+for _command in (
+    demo,
+    doctor,
+    sql,
+    write,
+    delete,
+    update,
+    merge,
+    history,
+    optimize,
+    vacuum,
+    restore,
+    report,
+):
     app.command(_command)
 
 

@@ -25,6 +25,8 @@ def write(
     query: str | None = None,
     table: Tables = None,
     mode: Literal["append", "overwrite"] = "append",
+    predicate: str | None = None,
+    schema_mode: Literal["merge", "overwrite"] | None = None,
     partition_by: Annotated[list[str] | None, Parameter(negative="")] = None,
     sort_by: Annotated[list[str] | None, Parameter(negative="")] = None,
     app_id: str | None = None,
@@ -44,27 +46,26 @@ def write(
         The source as SQL over --table, in place of a file.
     mode
         append or overwrite.
+    predicate
+        With --mode overwrite: the rows that are replaced, as one SQL condition; all by default.
+    schema_mode
+        merge: columns that only the source has are added. overwrite: the table's columns become the source's.
     partition_by
         A partition column of a table that is made; may be given several times.
     sort_by
         A column by which each file's rows are sorted; may be given several times.
     app_id
-        With --app-version: append once, however often it is sent.
+        With --app-version: write once, however often it is sent.
     """
-    from dfd.errors import ConfigurationError
-
-    if (file is None) == (query is None):
-        raise ConfigurationError("The source is a file or --query, one of the two.")
-    if table and query is None:
-        raise ConfigurationError("--table belongs to --query.")
-    source = None if file is None else _source(file)
+    source = given_source(file, query, table)
 
     def work(runtime: Runtime) -> Outcome:
-        register_tables(runtime, table)
         return runtime.write(
             uri,
-            source if query is None else runtime.sql(query),
+            source(runtime),
             mode=mode,
+            predicate=predicate,
+            schema_mode=schema_mode,
             partition_by=partition_by,
             sort_by=sort_by,
             app_id=app_id,
@@ -72,6 +73,23 @@ def write(
         )
 
     return run_mutation(profile, json, work)
+
+
+def given_source(file: Path | None, query: str | None, table: Tables) -> Callable[[Runtime], Any]:
+    """The source that a command is given: a file, or a query over tables."""
+    from dfd.errors import ConfigurationError
+
+    if (file is None) == (query is None):
+        raise ConfigurationError("The source is a file or --query, one of the two.")
+    if table and query is None:
+        raise ConfigurationError("--table belongs to --query.")
+    rows = None if file is None else _source(file)
+
+    def source(runtime: Runtime) -> Any:
+        register_tables(runtime, table)
+        return rows if query is None else runtime.sql(query)
+
+    return source
 
 
 def _source(file: Path) -> Callable[[], Any]:

@@ -27,6 +27,15 @@ def print_json(value: object) -> None:
     sys.stdout.write(json_text(value) + "\n")
 
 
+_CHANGED = {
+    "num_deleted_rows": "deleted",
+    "num_updated_rows": "updated",
+    "num_target_rows_inserted": "inserted",
+    "num_target_rows_updated": "updated",
+    "num_target_rows_deleted": "deleted",
+}
+
+
 def print_outcome(outcome: Outcome, json: bool) -> None:
     """Print what a mutation did: one JSON document, or files and a line."""
     if json:
@@ -52,4 +61,5 @@ def _counted(metrics: Mapping[str, Any]) -> str:
         return f", {metrics['rows']} row(s) in {metrics['files']} file(s)"
     if "numFilesRemoved" in metrics:
         return f", {metrics['numFilesRemoved']} file(s) into {metrics['numFilesAdded']}"
-    return ""
+    done = [f"{metrics[name]} row(s) {what}" for name, what in _CHANGED.items() if name in metrics]
+    return "".join(f", {text}" for text in done)

@@ -1,0 +1,1 @@
+"""DELETE, UPDATE and MERGE of a few rows of large tables."""

@@ -1,0 +1,223 @@
+//! Rows of a table, deleted, updated and merged: what a commit has to say of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use datafusion::execution::session_state::SessionState;
+use dfd_delta::ExistingFile;
+use dfd_engine::EngineConfig;
+use dfd_write::{ChangeRequest, Clause, ClauseRows, Merge, Settings, StagedFiles, Statement};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::delta_log::ActiveFiles;
+use crate::stage::{Reading, Stage, input, run};
+use crate::support::location::location;
+use crate::support::{abi_check, errors};
+
+/// Files with another deletion vector.
+#[pyclass(module = "dfd_native", frozen)]
+pub(crate) struct MarkedFiles(pub(crate) Vec<ExistingFile>);
+
+/// What the next version has to say, so that rows are changed.
+#[pyclass(module = "dfd_native", frozen)]
+pub(crate) struct RowChange {
+    change: Arc<dfd_write::RowChange>,
+    staged: Mutex<Option<StagedFiles>>,
+}
+
+#[pymethods]
+impl RowChange {
+    /// Files that go, or come back with another deletion vector.
+    #[getter]
+    fn removes(&self) -> ActiveFiles {
+        ActiveFiles(self.change.removes.clone())
+    }
+
+    /// Those that come back.
+    #[getter]
+    fn marked(&self) -> MarkedFiles {
+        MarkedFiles(self.change.existing.clone())
+    }
+
+    /// New files, for whoever asks first.
+    fn take_staged(&self) -> Option<Stage> {
+        let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        staged.take().map(Stage::of)
+    }
+
+    #[getter]
+    fn metrics(&self) -> BTreeMap<&'static str, u64> {
+        self.change.metrics.clone()
+    }
+
+    /// The files to remove on top of a later version; None where it has to be worked out again.
+    fn removes_at(&self, py: Python<'_>, version: u64) -> PyResult<Option<ActiveFiles>> {
+        let (change, state) = (Arc::clone(&self.change), state()?);
+        let work =
+            |cancellation| async move { change.removes_at(version, state, &cancellation).await };
+        Ok(run(py, work, None)?.map(ActiveFiles))
+    }
+}
+
+/// Rows that match go.
+#[pyfunction]
+#[pyo3(signature = (
+    uri, options, version, predicate, inserted, compression, target_file_bytes, writers
+))]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn delete_rows(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+    version: u64,
+    predicate: Option<String>,
+    inserted: Option<Py<Stage>>,
+    compression: &str,
+    target_file_bytes: Option<u64>,
+    writers: Option<usize>,
+) -> PyResult<RowChange> {
+    let request = ChangeRequest {
+        version,
+        statement: Statement::Delete {
+            condition: predicate,
+        },
+        source: None,
+        inserted: inserted.map_or(Vec::new(), |stage| stage.get().files().to_vec()),
+        settings: settings(compression, target_file_bytes, writers)?,
+    };
+    changed(py, uri, &options, request, None)
+}
+
+/// Columns of rows that match get values.
+#[pyfunction]
+#[pyo3(signature = (
+    uri, options, version, updates, predicate, compression, target_file_bytes, writers
+))]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn update_rows(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+    version: u64,
+    updates: Vec<(String, String)>,
+    predicate: Option<String>,
+    compression: &str,
+    target_file_bytes: Option<u64>,
+    writers: Option<usize>,
+) -> PyResult<RowChange> {
+    let request = ChangeRequest {
+        version,
+        statement: Statement::Update {
+            values: updates,
+            condition: predicate,
+        },
+        source: None,
+        inserted: Vec::new(),
+        settings: settings(compression, target_file_bytes, writers)?,
+    };
+    changed(py, uri, &options, request, None)
+}
+
+/// A clause of a MERGE: its rows, its predicate, and its values unless rows go.
+type ClauseParts = (String, Option<String>, Option<Vec<(String, String)>>);
+
+/// Rows become what those of a source say.
+#[pyfunction]
+#[pyo3(signature = (
+    uri, options, version, source, predicate, source_alias, target_alias, clauses, compression,
+    target_file_bytes, writers
+))]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn merge_rows(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+    version: u64,
+    source: &Bound<'_, PyAny>,
+    predicate: String,
+    source_alias: String,
+    target_alias: String,
+    clauses: Vec<ClauseParts>,
+    compression: &str,
+    target_file_bytes: Option<u64>,
+    writers: Option<usize>,
+) -> PyResult<RowChange> {
+    let settings = settings(compression, target_file_bytes, writers)?;
+    let merge = Merge {
+        condition: predicate,
+        source: source_alias,
+        target: target_alias,
+        clauses: clauses.into_iter().map(clause).collect::<PyResult<_>>()?,
+    };
+    let (source, reading) = input(source)?;
+    let request = ChangeRequest {
+        version,
+        statement: Statement::Merge(merge),
+        source: Some(source),
+        inserted: Vec::new(),
+        settings,
+    };
+    changed(py, uri, &options, request, reading)
+}
+
+fn clause((rows, condition, values): ClauseParts) -> PyResult<Clause> {
+    let rows = match (rows.as_str(), &values) {
+        ("matched", _) => ClauseRows::Matched,
+        ("not_matched", Some(_)) => ClauseRows::NotMatched,
+        ("not_matched_by_source", _) => ClauseRows::NotMatchedBySource,
+        _ => {
+            return Err(PyValueError::new_err(format!(
+                "no clause is for rows {rows}"
+            )));
+        }
+    };
+    Ok(Clause {
+        rows,
+        condition,
+        values,
+    })
+}
+
+fn settings(
+    compression: &str,
+    target_file_bytes: Option<u64>,
+    writers: Option<usize>,
+) -> PyResult<Settings> {
+    Ok(Settings {
+        compression: compression.parse().map_err(PyValueError::new_err)?,
+        target_file_bytes,
+        writers,
+        ..Settings::default()
+    })
+}
+
+fn changed(
+    py: Python<'_>,
+    uri: &str,
+    options: &HashMap<String, String>,
+    request: ChangeRequest,
+    reading: Option<Reading>,
+) -> PyResult<RowChange> {
+    abi_check::check(py)?;
+    let (location, state) = (location(py, uri, options)?, state()?);
+    let work = |cancellation| dfd_write::change_rows(location, request, state, cancellation);
+    let mut change = run(py, work, reading)?;
+    let staged = Mutex::new(change.staged.take());
+    Ok(RowChange {
+        change: Arc::new(change),
+        staged,
+    })
+}
+
+/// The engine in which rows are found that change.
+fn state() -> PyResult<SessionState> {
+    static ENGINE: LazyLock<Result<dfd_engine::Engine, String>> = LazyLock::new(|| {
+        let engine = dfd_engine::Engine::try_new(EngineConfig::default());
+        engine.map_err(|error| error.to_string())
+    });
+    match &*ENGINE {
+        Ok(engine) => Ok(engine.session_state()),
+        Err(reason) => Err(errors::value(reason)),
+    }
+}

@@ -1,0 +1,421 @@
+//! Rows of a table changed, without a commit.
+//!
+//! ```text
+//!   Statement ──> query: file and number of each row that changes, and its new columns
+//!                   ├─ new columns ──> NewRows ─────────────────────────────────────┐
+//!                   └─ file, number ──> CutFile: all rows gone ──> removed          ├─> RowChange
+//!                                                some ──> a deletion vector, or ────┤
+//!                                                         what is left, written anew┘
+//! ```
+//!
+//! A file gets a deletion vector where the table has them on; else what is left of it is written anew.
+
+mod exact_values;
+mod found_rows;
+mod merge;
+mod metrics;
+mod source;
+mod statement;
+mod vectors;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use datafusion::execution::session_state::SessionState;
+use dfd_delta::{ActiveFiles, At, CutFile, ExistingFile, LocatedRows, RewriteInput, TableSnapshot};
+use dfd_runtime::Location;
+
+pub use self::merge::{Clause, ClauseRows, Merge};
+pub use self::statement::Statement;
+
+use crate::cancellation::CancellationToken;
+use crate::changes::found_rows::{ChangeQuery, Found, FoundRows, found_rows};
+use crate::changes::metrics::Counts;
+use crate::changes::source::MergeSource;
+use crate::changes::statement::{matching_rows, updated_rows};
+use crate::changes::vectors::{has_change_feed, has_vectors, marked_files};
+use crate::error::Error;
+use crate::files::stage_files::AddFile;
+use crate::plan::pipeline::PipelineOutput;
+use crate::plan::shared_stream::Input;
+use crate::rewrite::{Rewriting, RowOrder};
+use crate::schema::requirements::WriteRequirements;
+use crate::stage::{NewRows, Settings, StageTarget, or_removed, staged_files};
+use crate::staged::{OpenStage, StagedFiles};
+
+/// The numbers of writers that one run of them has for itself, in names of files.
+const WRITERS_PER_TURN: usize = 10_000;
+
+/// What to change, and how.
+#[derive(Debug)]
+pub struct ChangeRequest {
+    /// Version of the table.
+    pub version: u64,
+    /// What becomes of its rows.
+    pub statement: Statement,
+    /// The source of a MERGE.
+    pub source: Option<Input>,
+    /// Files that the same commit adds.
+    pub inserted: Vec<AddFile>,
+    /// How to stage; the partition columns are the table's.
+    pub settings: Settings,
+}
+
+/// What the next version has to say, so that rows are changed.
+#[derive(Debug)]
+pub struct RowChange {
+    /// Files that go, and those that come back with another deletion vector.
+    pub removes: ActiveFiles,
+    /// Files with another deletion vector.
+    pub existing: Vec<ExistingFile>,
+    /// New files; None where no row changes.
+    pub staged: Option<StagedFiles>,
+    /// Counts of rows, files and deletion vectors.
+    pub metrics: BTreeMap<&'static str, u64>,
+    snapshot: Arc<TableSnapshot>,
+    statement: Statement,
+}
+
+impl RowChange {
+    /// The files to remove for the same change on top of a later version; None where it has to be worked out
+    /// again: a file is gone or has other rows, or one that came since has rows that would change too.
+    ///
+    /// # Errors
+    /// The log or a file can't be read.
+    pub async fn removes_at(
+        &self,
+        version: u64,
+        state: SessionState,
+        cancellation: &CancellationToken,
+    ) -> Result<Option<ActiveFiles>, Error> {
+        let location = self.snapshot.location().clone();
+        let later = TableSnapshot::open(location, At::Version(version)).await?;
+        let files = later.active_files()?;
+        let Some(removes) = self.removes.in_version(&files) else {
+            return Ok(None);
+        };
+        let condition = match &self.statement {
+            Statement::Delete { condition } | Statement::Update { condition, .. } => condition,
+            // Rows that came or went match others now.
+            Statement::Merge(_) => {
+                let is_same = self.snapshot.active_files()?.has_those_of(&files);
+                return Ok(is_same.then_some(removes));
+            }
+        };
+        let new = LocatedRows::since(&self.snapshot, later)?;
+        let query = matching_rows(condition.as_deref(), new, &state)?;
+        let found = found_rows(query, state, cancellation).await?;
+        Ok(found.is_none().then_some(removes))
+    }
+}
+
+/// Works out what a statement changes in a version of a table, and writes new files; commits nothing. After
+/// an error nothing is left.
+///
+/// The rows are found in a session of `state`.
+///
+/// # Errors
+/// The statement can't be one of this table, a new row breaks a rule, or the store or the disk fails.
+pub async fn change_rows(
+    location: Location,
+    request: ChangeRequest,
+    state: SessionState,
+    cancellation: CancellationToken,
+) -> Result<RowChange, Error> {
+    let began = Instant::now();
+    let snapshot = TableSnapshot::open(location.clone(), At::Version(request.version)).await?;
+    let requirements = Arc::new(match request.statement.writes_rows() {
+        true => WriteRequirements::for_append(&snapshot)?,
+        false => WriteRequirements::for_rewrite(&snapshot)?,
+    });
+    let source = request.source.map(MergeSource::new);
+    let work = ChangeWork {
+        snapshot,
+        requirements,
+        statement: request.statement,
+        source,
+        inserted: request.inserted,
+        settings: request.settings,
+    };
+    let changed = work.run(location, state, cancellation, began).await;
+    changed.map_err(|error| match &work.source {
+        Some(source) => source.or_failure(error),
+        None => error,
+    })
+}
+
+/// What becomes of rows and their files.
+#[derive(Default)]
+struct Changed {
+    removes: Vec<CutFile>,
+    existing: Vec<ExistingFile>,
+    outputs: Vec<PipelineOutput>,
+    change_files: Vec<AddFile>,
+    counts: Counts,
+}
+
+/// New files, by what their rows were before.
+#[derive(Default)]
+struct NewFiles {
+    updated: Vec<PipelineOutput>,
+    inserted: Vec<PipelineOutput>,
+}
+
+struct ChangeWork {
+    snapshot: Arc<TableSnapshot>,
+    requirements: Arc<WriteRequirements>,
+    statement: Statement,
+    source: Option<MergeSource>,
+    /// Files that the same commit adds.
+    inserted: Vec<AddFile>,
+    settings: Settings,
+}
+
+impl ChangeWork {
+    async fn run(
+        &self,
+        location: Location,
+        state: SessionState,
+        cancellation: CancellationToken,
+        began: Instant,
+    ) -> Result<RowChange, Error> {
+        let query = self.query(&state)?;
+        let found = found_rows(query, state, &cancellation).await?;
+        let Some(rows) = found else {
+            return Ok(self.change(Changed::default(), None));
+        };
+        let stage = OpenStage::begin(location).await?;
+        let target = StageTarget::new(&stage, cancellation);
+        let changed = self.write(rows, &target).await;
+        let mut changed = or_removed(changed, &stage).await?;
+        let outputs = std::mem::take(&mut changed.outputs);
+        let change_files = std::mem::take(&mut changed.change_files);
+        let requirements = Arc::clone(&self.requirements);
+        let staged = staged_files(outputs, stage, requirements, &target.pool_usage, began);
+        Ok(self.change(changed, Some(staged.with_changes(change_files))))
+    }
+
+    fn query(&self, state: &SessionState) -> Result<ChangeQuery, Error> {
+        let rows = LocatedRows::of(Arc::clone(&self.snapshot))?;
+        match (&self.statement, &self.source) {
+            (Statement::Delete { condition }, _) => {
+                matching_rows(condition.as_deref(), rows, state)
+            }
+            (Statement::Update { values, condition }, _) => {
+                let condition = condition.as_deref();
+                updated_rows(values, condition, rows, &self.requirements, state)
+            }
+            (Statement::Merge(merge), Some(source)) => {
+                merge.query(rows, source, &self.requirements, state)
+            }
+            (Statement::Merge(_), None) => Err(Error::Inconsistent("a MERGE has no source")),
+        }
+    }
+
+    fn change(&self, changed: Changed, staged: Option<StagedFiles>) -> RowChange {
+        let counts = Counts {
+            source_rows: self.source.as_ref().map_or(0, MergeSource::rows),
+            ..changed.counts
+        };
+        RowChange {
+            removes: self.snapshot.removal_of(&changed.removes),
+            existing: changed.existing,
+            staged,
+            metrics: counts.of(&self.statement),
+            snapshot: Arc::clone(&self.snapshot),
+            statement: self.statement.clone(),
+        }
+    }
+
+    /// Writes the new rows, and takes those out that were found on the way.
+    async fn write(&self, rows: FoundRows, target: &StageTarget) -> Result<Changed, Error> {
+        let places = rows.places.clone();
+        let new = self.write_new(rows, target).await?;
+        let found = places.take();
+        let cut = self.snapshot.cut_files(found.places()).await?;
+        let change_files = match has_change_feed(&self.snapshot)? {
+            true => self.write_changes(&found, &cut, &new, target).await?,
+            false => Vec::new(),
+        };
+        let left = cut.iter().filter(|file| !file.is_empty());
+        let (marked, copied): (Vec<_>, Vec<_>) = match has_vectors(&self.snapshot)? {
+            true => left.partition(|file| file.may_have_vector()),
+            false => (Vec::new(), left.collect()),
+        };
+        let existing = marked_files(&marked, &target.files).await?;
+        let copies = self.copy(&copied, target).await?;
+        let mut outputs = new.updated;
+        outputs.extend(new.inserted);
+        outputs.extend(copies);
+        let counts = Counts {
+            deleted_rows: found.deleted.len(),
+            updated_rows: found.updated.len(),
+            inserted_rows: found.inserted,
+            copied_rows: copied
+                .iter()
+                .map(|file| file.stored_rows - file.gone.len())
+                .sum(),
+            added_files: count(added_by(&outputs)),
+            removed_files: (cut.len() - existing.len()) as u64,
+            added_change_files: count(change_files.iter()),
+            vectors_added: existing.len() as u64,
+            vectors_updated: count(marked.iter().filter(|file| file.has_vector())),
+            vectors_removed: count(cut.iter().filter(|file| file.has_vector())),
+            ..Counts::default()
+        };
+        Ok(Changed {
+            existing,
+            outputs,
+            change_files,
+            counts,
+            removes: cut,
+        })
+    }
+
+    /// Writes the rows as they are afterwards. For readers of changes, inserted ones have files of their own.
+    async fn write_new(&self, rows: FoundRows, target: &StageTarget) -> Result<NewFiles, Error> {
+        let written = |input: Input, turn: usize| {
+            let requirements = Arc::clone(&self.requirements);
+            let rows = NewRows::new(input, requirements, self.settings.clone());
+            let target = in_turn(target, turn);
+            async move {
+                let written = rows?.write(target).await;
+                written
+                    .map(|output| vec![output])
+                    .map_err(|error| match error {
+                        Error::Source { reason, .. } => Error::of_query(reason),
+                        other => other,
+                    })
+            }
+        };
+        if !self.statement.writes_rows() {
+            rows.drain(&target.cancellation).await?;
+            return Ok(NewFiles::default());
+        }
+        let has_source = self.source.is_some();
+        if !(has_source && has_change_feed(&self.snapshot)?) {
+            return Ok(NewFiles {
+                updated: written(rows.written(), 0).await?,
+                inserted: Vec::new(),
+            });
+        }
+        let (updated, inserted) = rows.parted();
+        let (updated, inserted) = futures::join!(written(updated, 0), written(inserted, 1));
+        Ok(NewFiles {
+            updated: updated?,
+            inserted: inserted?,
+        })
+    }
+
+    /// Writes the rows that change for readers of changes: as they were, and as they are.
+    ///
+    /// Where whole files go and no row is updated, those readers see it by the removals.
+    async fn write_changes(
+        &self,
+        found: &Found,
+        cut: &[CutFile],
+        new: &NewFiles,
+        target: &StageTarget,
+    ) -> Result<Vec<AddFile>, Error> {
+        if found.updated.is_empty() && cut.iter().all(CutFile::is_empty) {
+            return Ok(Vec::new());
+        }
+        let deleted = self.snapshot.cut_files(found.deleted.clone()).await?;
+        let updated = self.snapshot.cut_files(found.updated.clone()).await?;
+        let inserted = added_by(&new.inserted).chain(&self.inserted);
+        let mut files = Vec::new();
+        for (change_type, inputs, turn) in [
+            ("delete", self.snapshot.rows_taken(&deleted)?, 2),
+            ("update_preimage", self.snapshot.rows_taken(&updated)?, 3),
+            ("update_postimage", self.inputs(added_by(&new.updated))?, 4),
+            ("insert", self.inputs(inserted)?, 5),
+        ] {
+            let written = self
+                .write_as(change_type, inputs, in_turn(target, turn))
+                .await?;
+            files.extend(written);
+        }
+        Ok(files)
+    }
+
+    /// New files, to be read.
+    fn inputs<'a>(
+        &self,
+        files: impl IntoIterator<Item = &'a AddFile>,
+    ) -> Result<Vec<RewriteInput>, Error> {
+        let inputs = files.into_iter().map(|file| {
+            let (path, values) = (&file.path, &file.partition_values);
+            Ok(self
+                .snapshot
+                .new_input(path, file.size, file.rows, values)?)
+        });
+        inputs.collect()
+    }
+
+    /// Writes rows with what became of them.
+    async fn write_as(
+        &self,
+        change_type: &'static str,
+        inputs: Vec<RewriteInput>,
+        target: StageTarget,
+    ) -> Result<Vec<AddFile>, Error> {
+        let requirements = WriteRequirements::for_rewrite(&self.snapshot)?.for_changed_rows();
+        let rewriting = self.rewriting(requirements, Some(change_type));
+        let written = rewriting.write(inputs, &self.settings, target).await?;
+        Ok(written
+            .into_iter()
+            .flat_map(|output| output.added)
+            .collect())
+    }
+
+    /// Writes what is left of some files anew.
+    async fn copy(
+        &self,
+        files: &[&CutFile],
+        target: &StageTarget,
+    ) -> Result<Vec<PipelineOutput>, Error> {
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let inputs = self.snapshot.rows_left(files)?;
+        let requirements = WriteRequirements::for_rewrite(&self.snapshot)?;
+        let rewriting = self.rewriting(requirements, None);
+        rewriting
+            .write(inputs, &self.settings, in_turn(target, 6))
+            .await
+    }
+
+    fn rewriting(
+        &self,
+        requirements: WriteRequirements,
+        change_type: Option<&'static str>,
+    ) -> Rewriting {
+        Rewriting {
+            snapshot: Arc::clone(&self.snapshot),
+            order: RowOrder::Unchanged,
+            requirements: Arc::new(requirements),
+            change_type,
+        }
+    }
+}
+
+/// The stage for the `turn`th run of writers, whose numbers are their own.
+fn in_turn(target: &StageTarget, turn: usize) -> StageTarget {
+    StageTarget {
+        first_writer: turn * WRITERS_PER_TURN,
+        ..target.clone()
+    }
+}
+
+/// The files of some runs of writers.
+fn added_by(outputs: &[PipelineOutput]) -> impl Iterator<Item = &AddFile> {
+    outputs.iter().flat_map(|output| &output.added)
+}
+
+fn count<T>(found: impl Iterator<Item = T>) -> u64 {
+    found.count() as u64
+}
+
+#[cfg(test)]
+mod tests;

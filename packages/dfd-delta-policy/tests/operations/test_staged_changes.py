@@ -1,0 +1,340 @@
+"""DELETE and UPDATE by dfd-native: vectors and copies, changes for readers, conflicts, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from dfd_delta_policy import (
+    ConflictError,
+    DeltaRetryPolicy,
+    GuardedTable,
+    InvalidOperation,
+    Outcome,
+    Status,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from row_tables import (
+    CHANGES,
+    ROWS_PER_FILE,
+    VECTORS,
+    actions,
+    changed_rows,
+    left_over,
+    numbered,
+    rows_of,
+)
+
+dfd_native = pytest.importorskip("dfd_native")
+
+Make = Callable[..., GuardedTable]
+
+
+def test_rows_go_by_vectors_where_the_table_has_them_on(make_rows: Make) -> None:
+    """Nothing is written but vectors: small ones in the log, the others in one file."""
+    table = make_rows(VECTORS)
+    before = rows_of(table)
+    outcome = table.delete("id % 1000 = 999 or id between 5 and 1400 and id % 2 = 1")
+    assert rows_of(table) == Counter(
+        row for row in before if not (row[0] % 1000 == 999 or (5 <= row[0] <= 1400 and row[0] % 2))
+    )
+    assert outcome.metrics["num_deleted_rows"] == 9 + 698 - 1
+    assert outcome.metrics["num_deletion_vectors_added"] == 3
+    assert (outcome.metrics["num_added_files"], outcome.metrics["num_copied_rows"]) == (0, 0)
+    adds = actions(table, "add", table.version())
+    kinds = Counter(add["deletionVector"]["storageType"] for add in adds)
+    assert kinds == {"i": 2, "u": 1}
+    for add in adds:
+        stats = json.loads(add["stats"])
+        assert (stats["numRecords"], stats["tightBounds"]) == (ROWS_PER_FILE, False)
+    assert not left_over(table)
+
+
+def test_vectors_of_a_file_are_merged_until_it_goes(make_rows: Make) -> None:
+    table = make_rows(VECTORS, files=2)
+    for step in range(4):
+        outcome = table.delete(f"id % 4 = {step} and id < {ROWS_PER_FILE}")
+        there = rows_of(table)
+        assert sorted(row[0] for row in there) == [
+            n for n in range(2 * ROWS_PER_FILE) if n >= ROWS_PER_FILE or n % 4 > step
+        ]
+        (removed,) = actions(table, "remove", table.version())
+        assert ("deletionVector" in removed) == (step > 0)
+    assert outcome.metrics["num_removed_files"] == 1
+    assert outcome.metrics["num_deletion_vectors_removed"] == 1
+    assert not actions(table, "add", table.version())
+    # Every vector but the last is gone from the table; the files stay until a vacuum.
+    assert not left_over(table)
+
+
+def test_without_them_what_is_left_is_copied(make_rows: Make) -> None:
+    table = make_rows(partition_by=["p"])
+    before = rows_of(table)
+    outcome = table.delete("id < 100 or p = 2")
+    assert rows_of(table) == Counter(row for row in before if row[0] >= 100 and row[1] != 2)
+    assert outcome.metrics["num_removed_files"] == 2 + 3
+    assert outcome.metrics["num_added_files"] == 2
+    assert outcome.metrics["num_copied_rows"] == 2 * ROWS_PER_FILE // 3 - 67
+    assert not left_over(table)
+
+
+@pytest.mark.parametrize("properties", [{}, VECTORS], ids=["copies", "vectors"])
+def test_updated_rows_are_written_once(make_rows: Make, properties: dict[str, str]) -> None:
+    table = make_rows(properties, partition_by=["p"])
+    before = rows_of(table)
+    outcome = table.update({"ID": "-Id", "p": "p + 1"}, "id % 500 = 3")
+    moved = {row for row in before if row[0] % 500 == 3}
+    wanted = (before - Counter(moved)) + Counter((-n, p + 1, s) for n, p, s in moved)
+    assert rows_of(table) == wanted
+    assert outcome.metrics["num_updated_rows"] == len(moved) == 18
+    assert (outcome.metrics["num_copied_rows"] == 0) == bool(properties)
+    assert not left_over(table)
+
+
+@pytest.mark.parametrize("properties", [CHANGES, CHANGES | VECTORS], ids=["copies", "vectors"])
+@pytest.mark.parametrize("partition_by", [None, ["p"]])
+def test_changes_are_the_difference_of_the_versions(
+    make_rows: Make, properties: dict[str, str], partition_by: list[str] | None
+) -> None:
+    table = make_rows(properties, partition_by=partition_by)
+    for work, kinds in (
+        (lambda: table.delete("id % 100 = 1"), {"delete"}),
+        (
+            lambda: table.update({"s": "'new'"}, "id % 70 = 0"),
+            {"update_preimage", "update_postimage"},
+        ),
+        (lambda: table.update({"id": "id + 100000"}), {"update_preimage", "update_postimage"}),
+    ):
+        version = table.version()
+        outcome = work()
+        changes = changed_rows(table, version + 1)
+        assert changes.keys() == kinds
+        gone = changes.get("delete", Counter()) + changes.get("update_preimage", Counter())
+        new = changes.get("update_postimage", Counter())
+        assert rows_of(table) == rows_of(table, version) - gone + new
+        assert gone.total() == outcome.metrics.get("num_deleted_rows", new.total())
+        assert len(actions(table, "cdc", version + 1)) == outcome.metrics["num_added_change_files"]
+    assert not left_over(table)
+
+
+def test_whole_files_that_go_are_changes_by_themselves(make_rows: Make) -> None:
+    table = make_rows(CHANGES)
+    table.delete(f"id < {ROWS_PER_FILE}")
+    assert not actions(table, "cdc", table.version())
+    table.delete(f"id < {2 * ROWS_PER_FILE} or id = {2 * ROWS_PER_FILE}")
+    changes = changed_rows(table, table.version())
+    assert changes.keys() == {"delete"}
+    assert changes["delete"].total() == ROWS_PER_FILE + 1
+
+
+@pytest.mark.parametrize("properties", [{}, VECTORS, CHANGES | VECTORS])
+def test_the_history_says_what_was_done(make_rows: Make, properties: dict[str, str]) -> None:
+    table = make_rows(properties)
+    table.delete("id = 1")
+    (info,) = actions(table, "commitInfo", table.version())
+    assert (info["operation"], info["operationParameters"]) == (
+        "DELETE",
+        {"predicate": '["id = 1"]'},
+    )
+    assert info["operationMetrics"]["numDeletedRows"] == "1"
+    assert (info["isolationLevel"], info["isBlindAppend"]) == ("Serializable", False)
+    table.update({"s": "'x'"})
+    (info,) = actions(table, "commitInfo", table.version())
+    assert (info["operation"], info["operationParameters"]) == ("UPDATE", {"predicate": "[]"})
+
+
+@pytest.mark.parametrize(
+    ("work", "said"),
+    [
+        (lambda t: t.delete("id = (select max(id) from t)"), "subquery"),
+        (lambda t: t.delete("id in (select 1)"), "subquery"),
+        (lambda t: t.delete("id > 0 id < 2"), "ends before id"),
+        (lambda t: t.delete("id = 1) or (id = 2"), "ends before"),
+        (lambda t: t.delete("id"), "no condition, but Int64"),
+        (lambda t: t.delete("'yes'"), "no condition"),
+        (lambda t: t.delete("nope = 1"), "nope"),
+        (lambda t: t.delete("max(id) = 1"), "aggregate"),
+        (lambda t: t.delete("row_number() over () = 1"), "window"),
+        (lambda t: t.delete("id = $1"), "placeholder"),
+        (lambda t: t.delete("_dfd_row = 1"), "_dfd_row"),
+        (lambda t: t.delete(""), "Expected"),
+        (lambda t: t.update({"id": "s"}), "column `id`"),
+        (lambda t: t.update({"p": "id"}, "id = 1"), None),
+        (lambda t: t.update({"p": "10000000000"}), "row 0"),
+        (lambda t: t.update({"p": "1.5"}), "row 0"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_is_left(
+    make_rows: Make, work: Callable[[GuardedTable], Outcome], said: str | None
+) -> None:
+    table = make_rows(files=1, rows=5)
+    version, before = table.version(), rows_of(table)
+    if said is None:
+        assert work(table).version == version + 1
+        return
+    with pytest.raises((InvalidOperation, dfd_native.RuleViolation), match=said):
+        work(table)
+    assert (table.version(), rows_of(table)) == (version, before)
+    assert not left_over(table)
+
+
+def test_what_cannot_be_computed_of_a_row_leaves_nothing(make_rows: Make) -> None:
+    table = make_rows(files=1, rows=5)
+    version = table.version()
+    with pytest.raises(
+        dfd_native.StageError, match="rows to change can't be found: Divide by zero"
+    ):
+        table.delete("1 / (id - 3) = 1")
+    assert table.version() == version
+    assert not left_over(table)
+
+
+@pytest.mark.parametrize("properties", [{}, VECTORS], ids=["copies", "vectors"])
+@pytest.mark.parametrize(
+    ("meanwhile", "stages"),
+    [
+        (lambda t: t.append(numbered(50_000, 10)), 1),
+        (lambda t: t.append(numbered(10, 1)), 2),
+        (lambda t: t.delete("id = 11"), 2),
+        (lambda t: t.delete(f"id = {ROWS_PER_FILE}"), 1),
+        (lambda t: t.optimize(), 2),
+    ],
+    ids=["other rows", "such rows", "the same file", "another file", "compacted"],
+)
+def test_only_what_touches_the_rows_has_them_found_again(
+    make_rows: Make,
+    make_native: Any,
+    properties: dict[str, str],
+    meanwhile: Callable[[GuardedTable], object],
+    stages: int,
+) -> None:
+    if make_native.__name__ != "WatchedNative":
+        pytest.skip("needs dfd-native")
+    table, native = make_rows(properties), make_native()
+    other = GuardedTable(table.uri)
+
+    def move_on() -> None:
+        native.meanwhile = None
+        meanwhile(other)
+
+    changing = native.on(table)
+    native.meanwhile = move_on
+    outcome = changing.delete("id between 10 and 12")
+    assert outcome.status is Status.COMMITTED
+    assert native.stages == stages
+    assert not {10, 11, 12} & {row[0] for row in rows_of(table)}
+    assert not left_over(table)
+
+
+def test_a_change_is_worked_out_under_new_rules(make_rows: Make, make_native: Any) -> None:
+    """Where the policy says so: else it ends."""
+    if make_native.__name__ != "WatchedNative":
+        pytest.skip("needs dfd-native")
+    native = make_native()
+    table = make_rows(files=1, rows=10)
+    for policy in (DeltaRetryPolicy(), DeltaRetryPolicy(on_metadata_change="replan")):
+        changing = native.on(GuardedTable(table.uri, policy=policy))
+
+        def move_on() -> None:
+            native.meanwhile = None
+            table.add_columns(pa.field(uuid.uuid4().hex, pa.string()))
+
+        native.meanwhile, native.stages = move_on, 0
+        if policy.on_metadata_change == "abort":
+            with pytest.raises(ConflictError, match="schema"):
+                changing.update({"s": "'new'"}, "id = 1")
+        else:
+            assert changing.update({"s": "'new'"}, "id = 1").status is Status.COMMITTED
+        assert native.stages == 1 + (policy.on_metadata_change == "replan")
+    assert (1, 1, "new") in rows_of(table)
+    assert not left_over(table)
+
+
+COLUMN = st.sampled_from(["id", "p", "s"])
+CONDITIONS = st.sampled_from(
+    [
+        None,
+        "id % 5 = 2",
+        "p = 1",
+        "p = 1 and id > 20",
+        "s is null",
+        "s > 'text 3' or id < 3",
+        "id between 10 and 30",
+        "p is null or id is null",
+        "coalesce(p, 7) > 1",
+        "length(s) = 7",
+        "id in (1, 2, 40, null)",
+        "not (id < 45)",
+    ]
+)
+VALUES = {
+    "id": ["id + 1", "-id", "null", "p"],
+    "p": ["p + 1", "null", "2", "cast(id % 4 as int)"],
+    "s": ["'x'", "null", "concat(s, '!')", "cast(id as varchar)"],
+}
+UPDATES = st.dictionaries(COLUMN, st.integers(0, 3), min_size=1).map(
+    lambda found: {name: VALUES[name][n] for name, n in found.items()}
+)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), st.integers(0, 60), st.integers(1, 20)),
+        st.tuples(st.just("delete"), CONDITIONS, st.none()),
+        st.tuples(st.just("update"), CONDITIONS, UPDATES),
+        st.tuples(st.just("optimize"), st.none(), st.none()),
+    ),
+    max_size=8,
+)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    steps=STEPS,
+    properties=st.sampled_from([{}, VECTORS, CHANGES, VECTORS | CHANGES]),
+    partition_by=st.sampled_from([None, ["p"]]),
+)
+def test_any_statements_do_what_they_do_in_duckdb(
+    make_rows: Make,
+    judge: duckdb.DuckDBPyConnection,
+    steps: list[tuple[str, Any, Any]],
+    properties: dict[str, str],
+    partition_by: list[str] | None,
+) -> None:
+    table = make_rows(properties, files=2, rows=25, partition_by=partition_by)
+    data = numbered(0, 50)
+    judge.execute("create or replace table t as select * from data")
+    for kind, first, second in steps:
+        version = table.version()
+        before = rows_of(table)
+        where = "" if first is None else f" where {first}"
+        if kind == "append":
+            data = numbered(first, second)
+            table.append(data)
+            judge.execute("insert into t select * from data")
+        elif kind == "delete":
+            table.delete(first)
+            judge.execute(f"delete from t{where}")
+        elif kind == "update":
+            table.update(second, first)
+            judge.execute(
+                f"update t set {', '.join(f'{a} = {b}' for a, b in second.items())}{where}"
+            )
+        else:
+            table.optimize()
+        now = rows_of(table)
+        assert now == Counter(judge.execute("select id, p, s from t").fetchall())
+        has_changed = kind in ("delete", "update") and table.version() > version
+        if has_changed and actions(table, "cdc", table.version()):
+            changes = changed_rows(table, table.version())
+            gone = changes.get("delete", Counter()) + changes.get("update_preimage", Counter())
+            assert now == before - gone + changes.get("update_postimage", Counter())
+        assert table.version() <= version + 1
+    assert not left_over(table)
