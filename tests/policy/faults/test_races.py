@@ -76,7 +76,8 @@ def test_rewritten_files_are_looked_up_before_they_are_committed(
     }
 
 
-def test_a_delete_of_all_takes_what_a_merge_inserted(root: Path) -> None:
+@pytest.mark.parametrize("when", ["read", "staged"])
+def test_a_delete_of_all_takes_what_a_merge_inserted(root: Path, when: str) -> None:
     """deltalake lets such a delete pass, with the snapshot from before the merge."""
     rival = Rival(
         root,
@@ -85,7 +86,7 @@ def test_a_delete_of_all_takes_what_a_merge_inserted(root: Path) -> None:
             .when_not_matched_insert_all()
             .execute()
         ),
-        "read",
+        when,
     )
     GuardedTable(root, hooks=[rival]).delete()
     assert values(root) == []

@@ -144,6 +144,11 @@ def logged(uri: str) -> None:
     infos: list[tuple[int, dict[str, object]]] = [(one.version, one.info) for one in since]
     features: list[str] = dfd_native.unsupported_features(["columnMapping"], "stage", "commit")
     print(infos, features, dfd_native.table_features()["columnMapping"])
+    in_order: dfd_native.StagedFiles = dfd_native.rewrite(uri, version=3, paths=[], sort_by=["a"])
+    in_order.drop()
+
+
+def changed(uri: str, info: dfd_native.OperationInfo) -> None:
     clauses = [
         dfd_native.MergeClause("matched", "s.a > 1", {"a": "s.a"}),
         dfd_native.MergeClause("not_matched_by_source"),
@@ -170,5 +175,3 @@ def logged(uri: str) -> None:
         )
         told: dict[str, int] = change.metrics
         print(told, change.is_empty)
-    in_order: dfd_native.StagedFiles = dfd_native.rewrite(uri, version=3, paths=[], sort_by=["a"])
-    in_order.drop()
