@@ -158,7 +158,9 @@ def read_back(home: Path, rounds: int) -> Found:
             with dfd.connect() as runtime:
                 runtime.register("t", home / name)
                 began = time.perf_counter()
-                runtime.sql("select count(*), sum(id), sum(k), sum(c0), max(c1) from t").to_arrow()
+                runtime.sql(
+                    "select count(*), sum(id), sum(k), sum(c0), max(c1) from t"
+                ).to_arrow_table()
                 took[name].append(time.perf_counter() - began)
     # The first of each warms the disk's cache.
     medians = {name: statistics.median(times[1:]) for name, times in took.items()}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests/stage"), str(ROOT / "tools")]
+sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "tests/stage"), str(ROOT / "tools")]
 
 if find_spec("pyspark") is None:
     collect_ignore_glob = ["test_*.py"]
