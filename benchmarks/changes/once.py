@@ -50,7 +50,7 @@ def by_deltalake(case: str, table: Path, source: Path) -> Callable[[], Any]:
         return lambda: opened.delete(DELETED)
     if case.startswith("update"):
         predicate = in_each_file(table)
-        return lambda: opened.update({"k": "k + 1"}, predicate)
+        return lambda: opened.update(updates={"k": "k + 1"}, predicate=predicate)
     return lambda: (
         opened.merge(rows(source), "t.id = s.id", "s", "t")
         .when_matched_update_all()
