@@ -47,6 +47,9 @@ use crate::staged::{OpenStage, StagedFiles};
 /// The numbers of writers that one run of them has for itself, in names of files.
 const WRITERS_PER_TURN: usize = 10_000;
 
+/// Bytes for which a further writer of copies is worth its file.
+const SMALLEST_SHARE: u64 = 8 << 20;
+
 /// What to change, and how.
 #[derive(Debug)]
 pub struct ChangeRequest {
@@ -380,10 +383,22 @@ impl ChangeWork {
         }
         let inputs = self.snapshot.rows_left(files)?;
         let requirements = WriteRequirements::for_rewrite(&self.snapshot)?;
+        let wanted = self.settings.target_file_bytes;
+        let wanted = wanted.unwrap_or_else(|| requirements.target_file_bytes());
+        let settings = Settings {
+            target_file_bytes: Some(wanted.min(self.share_of_writer(&inputs))),
+            ..self.settings.clone()
+        };
         let rewriting = self.rewriting(requirements, None);
-        rewriting
-            .write(inputs, &self.settings, in_turn(target, 6))
-            .await
+        rewriting.write(inputs, &settings, in_turn(target, 6)).await
+    }
+
+    /// Bytes for each writer, where all have something to do.
+    fn share_of_writer(&self, inputs: &[RewriteInput]) -> u64 {
+        let bytes: u64 = inputs.iter().map(RewriteInput::live_bytes).sum();
+        bytes
+            .div_ceil(self.settings.writers() as u64)
+            .max(SMALLEST_SHARE)
     }
 
     fn rewriting(
