@@ -282,6 +282,8 @@ class GuardedTable(OperationRunner):
         these are `source` and `target` by default. With `app_id` and `app_version` it lands once, as `append` says.
         """
         transaction = _transaction(app_id, app_version)
+        # What is staged may be worked out again within one attempt.
+        once = self._native is None and self._once("merge")
 
         def run(attempt: Callable[[Attempt], Done], removes_rows: bool) -> Outcome:
             return self._run_by_deltalake(
@@ -297,7 +299,7 @@ class GuardedTable(OperationRunner):
             run,
             run_staged,
             self._committer,
-            Source(source, once=self._once("merge")),
+            Source(source, once=once),
             predicate,
             source_alias,
             target_alias,

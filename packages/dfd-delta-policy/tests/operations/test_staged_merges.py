@@ -346,6 +346,29 @@ def test_an_overwrite_replaces_what_came_meanwhile(
     assert not left_over(table)
 
 
+def test_a_stream_is_there_again_within_one_attempt(make_rows: Make, make_native: Any) -> None:
+    """The change is worked out before the attempt too: read again, a stream would be empty."""
+    if make_native.__name__ != "WatchedNative":
+        pytest.skip("needs dfd-native")
+    native, table = make_native(), make_rows(rows=10)
+    other = GuardedTable(table.uri)
+
+    def move_on() -> None:
+        native.meanwhile = None
+        other.append(numbered(100_000, 1))
+
+    native.meanwhile = move_on
+    merging = native.on(GuardedTable(table.uri, policy=DeltaRetryPolicy(attempts=1)))
+    (
+        on_ids(merging, source(4, 100_000).to_reader())
+        .when_matched_update_all()
+        .when_not_matched_by_source_delete()
+        .execute()
+    )
+    assert native.stages == 2
+    assert rows_of(table) == Counter([(4, 7, "new"), (100_000, 7, "new")])
+
+
 def test_a_stream_is_read_once_and_a_change_of_rules_is_told(
     make_rows: Make, make_native: Any
 ) -> None:
