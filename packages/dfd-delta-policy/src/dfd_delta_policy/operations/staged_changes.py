@@ -270,7 +270,8 @@ def statements() -> Iterator[None]:
     except ValueError as error:
         if getattr(error, "code", None) != _STATEMENT:
             raise
-        raise InvalidOperation(f"{error} Nothing was changed.") from error
+        said = str(error).rstrip(".")
+        raise InvalidOperation(f"{said}. Nothing was changed.") from error
 
 
 def _in_the_log(name: str) -> str:
