@@ -30,18 +30,11 @@ struct CountingCache<K: CacheKey, V: CacheValue> {
     misses: Count,
 }
 
-impl<K: CacheKey, V: CacheValue> CountingCache<K, V> {
-    fn stats(&self) -> CacheStats {
-        CacheStats {
-            hits: self.hits.value(),
-            misses: self.misses.value(),
-            entries: self.inner.len(),
-            bytes: self.inner.memory_used(),
-        }
-    }
-}
-
 type ParquetMetadataCache = CountingCache<Path, CachedFileMetadataEntry>;
+
+/// Hits and misses of all environments since the process began: what is counted doesn't fall when
+/// an environment ends.
+static LOOK_UPS: LazyLock<(Count, Count)> = LazyLock::new(|| (Count::new(), Count::new()));
 
 fn parquet_metadata_caches() -> &'static Mutex<Vec<Weak<ParquetMetadataCache>>> {
     static CACHES: LazyLock<Mutex<Vec<Weak<ParquetMetadataCache>>>> = LazyLock::new(Mutex::default);
@@ -50,11 +43,13 @@ fn parquet_metadata_caches() -> &'static Mutex<Vec<Weak<ParquetMetadataCache>>> 
 
 /// A cache of Parquet footers for one environment, part of [`parquet_metadata_stats`].
 pub fn parquet_metadata_cache() -> Arc<FileMetadataCache> {
+    // A clone of a `Count` counts into the same number.
+    let (hits, misses) = LOOK_UPS.clone();
     let cache = Arc::new(ParquetMetadataCache {
         // The environment sets the limit.
         inner: DefaultCache::new(0),
-        hits: Count::new(),
-        misses: Count::new(),
+        hits,
+        misses,
     });
     let mut caches = parquet_metadata_caches()
         .lock()
@@ -64,20 +59,23 @@ pub fn parquet_metadata_cache() -> Arc<FileMetadataCache> {
     cache
 }
 
-/// The footers of all environments of this process.
+/// The footers of all environments of this process: look-ups since it began, and what those that
+/// live hold.
 pub fn parquet_metadata_stats() -> CacheStats {
     let caches = parquet_metadata_caches()
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
+    let (hits, misses) = &*LOOK_UPS;
+    let looked_up = CacheStats {
+        hits: hits.value(),
+        misses: misses.value(),
+        ..CacheStats::default()
+    };
     let living = caches.iter().filter_map(Weak::upgrade);
-    living.fold(CacheStats::default(), |sum, cache| {
-        let stats = cache.stats();
-        CacheStats {
-            hits: sum.hits + stats.hits,
-            misses: sum.misses + stats.misses,
-            entries: sum.entries + stats.entries,
-            bytes: sum.bytes + stats.bytes,
-        }
+    living.fold(looked_up, |sum, cache| CacheStats {
+        entries: sum.entries + cache.inner.len(),
+        bytes: sum.bytes + cache.inner.memory_used(),
+        ..sum
     })
 }
 
@@ -180,6 +178,15 @@ mod tests {
         CachedFileMetadataEntry::new(meta, Arc::new(Footer(bytes)))
     }
 
+    fn stats(cache: &ParquetMetadataCache) -> CacheStats {
+        CacheStats {
+            hits: cache.hits.value(),
+            misses: cache.misses.value(),
+            entries: cache.inner.len(),
+            bytes: cache.inner.memory_used(),
+        }
+    }
+
     fn cache(limit: usize) -> ParquetMetadataCache {
         CountingCache {
             inner: DefaultCache::new(limit),
@@ -205,14 +212,14 @@ mod tests {
             entries: 1,
             bytes: 100 + one.size(),
         };
-        assert_eq!(cache.stats(), expected);
+        assert_eq!(stats(&cache), expected);
         assert!(cache.remove(&one).is_some());
         let emptied = CacheStats {
             entries: 0,
             bytes: 0,
             ..expected
         };
-        assert_eq!(cache.stats(), emptied);
+        assert_eq!(stats(&cache), emptied);
     }
 
     #[test]
@@ -233,11 +240,11 @@ mod tests {
         cache.update_cache_limit(of_two / 2);
         assert_eq!((cache.len(), cache.cache_limit()), (1, of_two / 2));
         cache.clear();
-        assert_eq!(cache.stats().bytes, 0);
+        assert_eq!(stats(&cache).bytes, 0);
     }
 
     #[test]
-    fn the_environments_of_the_process_are_summed_while_they_live() {
+    fn look_ups_of_all_environments_are_counted_and_what_lives_is_weighed() {
         let environment = || {
             let config = CacheManagerConfig::default()
                 .with_file_metadata_cache(Some(parquet_metadata_cache()))
@@ -254,25 +261,16 @@ mod tests {
             cache.put(&path, entry(bytes));
             assert!(cache.get(&path).is_some());
         }
-        let of_one = |bytes: usize| CacheStats {
-            hits: before.hits + 1,
-            misses: before.misses + 1,
-            entries: before.entries + 1,
-            bytes: before.bytes + bytes + path.size(),
+        let with = |entries: usize, bytes: usize| CacheStats {
+            hits: before.hits + 2,
+            misses: before.misses + 2,
+            entries: before.entries + entries,
+            bytes: before.bytes + bytes + entries * path.size(),
         };
-        let both = parquet_metadata_stats();
-        assert_eq!(
-            (both.hits, both.misses, both.entries, both.bytes),
-            (
-                before.hits + 2,
-                before.misses + 2,
-                before.entries + 2,
-                before.bytes + 30 + 2 * path.size()
-            )
-        );
+        assert_eq!(parquet_metadata_stats(), with(2, 30));
         drop(first);
-        assert_eq!(parquet_metadata_stats(), of_one(20));
+        assert_eq!(parquet_metadata_stats(), with(1, 20));
         drop(second);
-        assert_eq!(parquet_metadata_stats(), before);
+        assert_eq!(parquet_metadata_stats(), with(0, 0));
     }
 }

@@ -6,9 +6,9 @@ from dfd_cache.errors import StatisticsUnavailable
 
 
 def cache_stats() -> dict[str, dict[str, int]]:
-    """Hits, misses, entries and bytes of each cache of this process, as `dfd_native.cache_stats()` counts them.
+    """Hits and misses since this process began, entries and bytes now, of each of its caches.
 
-    The caches of dfd-native are counted (snapshots of Delta tables, Parquet footers); those of a
+    As `dfd_native.cache_stats()` counts them: snapshots of Delta tables, Parquet footers. Those of a
     session of datafusion-python are not: it tells nothing of them.
 
     Raises:

@@ -16,7 +16,7 @@ def request_counts() -> dict[str, int]:
 
 
 def cache_stats() -> dict[str, dict[str, int]]:
-    """Hits, misses, entries and bytes of the caches of this process.
+    """Hits and misses since this process began, entries and bytes now, of each of its caches.
 
     - `snapshot`: Delta tables, their files and statistics. A hit is a look at a table that had no
       commit to read. It takes the place of listing a table's files.
