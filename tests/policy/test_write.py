@@ -99,7 +99,9 @@ def test_a_replay_does_not_run_the_query(runtime: dfd.Runtime, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("fields", [{"schema_mode": "overwrite"}, {"predicate": "n >= 0"}])
-def test_deltalake_writes_a_query_too(runtime: dfd.Runtime, tmp_path: Path, fields: Any) -> None:
+def test_a_query_replaces_columns_or_rows(
+    runtime: dfd.Runtime, tmp_path: Path, fields: Any
+) -> None:
     runtime.write(tmp_path / "t", runtime.sql(SQL))
     runtime.write(tmp_path / "t", runtime.sql(SQL), mode="overwrite", **fields)
     assert pa.table(DeltaTable(tmp_path / "t").scan()).num_rows == 500

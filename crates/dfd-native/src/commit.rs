@@ -179,7 +179,10 @@ pub(crate) fn commit_files(
     let removes = removes.as_ref().map(|files| &files.get().0);
     let marked = marked.as_ref().map(|files| files.get().0.as_slice());
     let definition = definition.as_ref().map(|definition| &definition.get().0);
-    let definition = definition.or(restore.map(|restore| &restore.definition));
+    let mut staged = adds.iter().map(|stage| stage.get().definition());
+    let definition = definition
+        .or(restore.map(|restore| &restore.definition))
+        .or(staged.find(|change| !change.is_empty()));
     let commit = Commit {
         info: info.commit_info()?,
         definition: definition.cloned().unwrap_or_default(),

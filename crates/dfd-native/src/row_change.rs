@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use datafusion::execution::session_state::SessionState;
-use dfd_delta::ExistingFile;
+use dfd_delta::{DefinitionChange, ExistingFile};
 use dfd_engine::EngineConfig;
-use dfd_write::{ChangeRequest, Clause, ClauseRows, Merge, Settings, StagedFiles, Statement};
+use dfd_write::{
+    ChangeRequest, Clause, ClauseRows, Merge, SchemaMode, Settings, StagedFiles, Statement,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -83,6 +85,9 @@ pub(crate) fn delete_rows(
             condition: predicate,
         },
         source: None,
+        definition: inserted
+            .as_ref()
+            .map_or_else(Default::default, |stage| stage.get().definition().clone()),
         inserted: inserted.map_or(Vec::new(), |stage| stage.get().files().to_vec()),
         settings: settings(compression, target_file_bytes, writers)?,
     };
@@ -114,6 +119,7 @@ pub(crate) fn update_rows(
         },
         source: None,
         inserted: Vec::new(),
+        definition: DefinitionChange::default(),
         settings: settings(compression, target_file_bytes, writers)?,
     };
     changed(py, uri, &options, request, None)
@@ -125,8 +131,8 @@ type ClauseParts = (String, Option<String>, Option<Vec<(String, String)>>);
 /// Rows become what those of a source say.
 #[pyfunction]
 #[pyo3(signature = (
-    uri, options, version, source, predicate, source_alias, target_alias, clauses, compression,
-    target_file_bytes, writers
+    uri, options, version, source, predicate, source_alias, target_alias, clauses, merge_schema,
+    compression, target_file_bytes, writers
 ))]
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn merge_rows(
@@ -139,11 +145,15 @@ pub(crate) fn merge_rows(
     source_alias: String,
     target_alias: String,
     clauses: Vec<ClauseParts>,
+    merge_schema: bool,
     compression: &str,
     target_file_bytes: Option<u64>,
     writers: Option<usize>,
 ) -> PyResult<RowChange> {
-    let settings = settings(compression, target_file_bytes, writers)?;
+    let settings = Settings {
+        schema_mode: merge_schema.then_some(SchemaMode::Merge),
+        ..settings(compression, target_file_bytes, writers)?
+    };
     let merge = Merge {
         condition: predicate,
         source: source_alias,
@@ -156,6 +166,7 @@ pub(crate) fn merge_rows(
         statement: Statement::Merge(merge),
         source: Some(source),
         inserted: Vec::new(),
+        definition: DefinitionChange::default(),
         settings,
     };
     changed(py, uri, &options, request, reading)

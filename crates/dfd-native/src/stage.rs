@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use arrow::array::RecordBatchReader;
 use dfd_arrow::panic_message;
-use dfd_delta::Add;
+use dfd_delta::{Add, DefinitionChange};
 use dfd_write::{
-    AbandonedStage, AddFile, CancellationToken, Error, Input, Rewrite, Settings, SourceError,
-    StagedFiles,
+    AbandonedStage, AddFile, CancellationToken, Error, Input, Nulls, Rewrite, SchemaMode, Settings,
+    SourceError, StagedFiles,
 };
 use futures::{StreamExt, stream};
 use pyo3::exceptions::PyValueError;
@@ -46,6 +46,11 @@ impl Stage {
     /// The files' add actions.
     pub(crate) fn adds(&self) -> impl Iterator<Item = Add> {
         self.0.added().iter().map(AddFile::action)
+    }
+
+    /// What their commit makes of the table itself.
+    pub(crate) fn definition(&self) -> &DefinitionChange {
+        self.0.requirements().definition()
     }
 
     /// The files.
@@ -132,8 +137,8 @@ fn settled(py: Python<'_>, outcome: Result<Result<(), Error>, dfd_runtime::Error
 /// Stage what `data` gives.
 #[pyfunction]
 #[pyo3(signature = (
-    uri, options, data, partition_by, sort_by, predicate, compression, target_file_bytes, writers,
-    memory_limit_bytes
+    uri, options, data, partition_by, schema_mode, all_nullable, sort_by, predicate, compression,
+    target_file_bytes, writers, memory_limit_bytes
 ))]
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn stage(
@@ -142,6 +147,8 @@ pub(crate) fn stage(
     options: HashMap<String, String>,
     data: &Bound<'_, PyAny>,
     partition_by: Option<Vec<String>>,
+    schema_mode: Option<&str>,
+    all_nullable: bool,
     sort_by: Vec<String>,
     predicate: Option<String>,
     compression: &str,
@@ -150,8 +157,23 @@ pub(crate) fn stage(
     memory_limit_bytes: Option<usize>,
 ) -> PyResult<Stage> {
     abi_check::check(py)?;
+    let schema_mode = match schema_mode {
+        None => None,
+        Some("merge") => Some(SchemaMode::Merge),
+        Some("overwrite") => Some(SchemaMode::Overwrite),
+        Some(other) => {
+            let refused = format!("`schema_mode` is 'merge' or 'overwrite', not {other:?}");
+            return Err(PyValueError::new_err(refused));
+        }
+    };
+    let nulls = match all_nullable {
+        true => Nulls::Everywhere,
+        false => Nulls::AsGiven,
+    };
     let settings = Settings {
         partition_by,
+        schema_mode,
+        nulls,
         sort_by,
         compression: compression.parse().map_err(PyValueError::new_err)?,
         target_file_bytes,
@@ -190,13 +212,12 @@ pub(crate) fn rewrite(
         paths,
         z_order_by,
         settings: Settings {
-            partition_by: None,
             sort_by,
             compression: compression.parse().map_err(PyValueError::new_err)?,
             target_file_bytes,
             writers,
             memory_limit_bytes,
-            predicate: None,
+            ..Settings::default()
         },
     };
     let location = location(py, uri, &options)?;

@@ -67,6 +67,8 @@ pub use files::stage_files::AddFile;
 pub use lease::{LiveStage, live_stages};
 pub use plan::shared_stream::Input;
 pub use rewrite::{Rewrite, rewrite};
+pub use schema::delta_types::Nulls;
+pub use schema::evolution::SchemaMode;
 pub use schema::requirements::{WriteRequirements, table_definition};
 pub use stage::{Settings, stage};
 pub use staged::StagedFiles;

@@ -17,6 +17,8 @@ use crate::plan::memory::PoolUsage;
 use crate::plan::pipeline::{PipelineOutput, WritePipeline};
 use crate::plan::shared_stream::{Input, SharedStream};
 use crate::plan::sort_order::{ascending, require_sortable};
+use crate::schema::delta_types::Nulls;
+use crate::schema::evolution::{SchemaMode, evolved};
 use crate::schema::requirements::WriteRequirements;
 use crate::schema::transform::BatchTransform;
 use crate::snapshot::open_if_exists;
@@ -30,8 +32,13 @@ const MAX_DEFAULT_WRITERS: usize = 8;
 /// How to stage.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// Partition columns of a table to be made; a table that is there has its own, and these must agree.
+    /// Partition columns of a table to be made, or overwritten with its schema; any other has its own, and these must
+    /// agree.
     pub partition_by: Option<Vec<String>>,
+    /// What becomes of the table's columns where those of the rows are others; by default that is refused.
+    pub schema_mode: Option<SchemaMode>,
+    /// Where columns may be null of a table to be made, or overwritten with its schema.
+    pub nulls: Nulls,
     /// Columns that rows of a file are sorted by.
     pub sort_by: Vec<String>,
     /// How pages are compressed.
@@ -237,9 +244,15 @@ async fn requirements(
     settings: &Settings,
 ) -> Result<WriteRequirements, Error> {
     let asked = settings.partition_by.as_deref();
-    let found = match open_if_exists(location).await? {
-        Some(snapshot) => WriteRequirements::for_append(&snapshot)?,
-        None => WriteRequirements::for_new_table(schema, asked.unwrap_or_default())?,
+    let nulls = settings.nulls;
+    let snapshot = open_if_exists(location).await?;
+    let found = match (&snapshot, settings.schema_mode) {
+        (None, _) => WriteRequirements::for_new_table(schema, asked.unwrap_or_default(), nulls)?,
+        (Some(snapshot), None) => WriteRequirements::for_append(snapshot)?,
+        (Some(snapshot), Some(mode)) => {
+            let definition = evolved(snapshot, schema, mode, asked, nulls)?;
+            WriteRequirements::for_change(snapshot, definition)?
+        }
     };
     if let Some(asked) = asked.filter(|asked| *asked != found.partition_columns()) {
         let found = found.partition_columns().to_vec();

@@ -66,17 +66,17 @@ doors = {
     "stage what a frame is made of": lambda: staged("inner", frame().df),
     "append": lambda: written("append", lambda uri: GuardedTable(uri).append(frame())),
     "append of a callable": lambda: written("callable", lambda uri: GuardedTable(uri).append(frame)),
-    "append by deltalake": lambda: written(
+    "append that may add columns": lambda: written(
         "merging", lambda uri: GuardedTable(uri).append(frame(), schema_mode="merge")
     ),
-    "append of a callable by deltalake": lambda: written(
+    "append of a callable that may add columns": lambda: written(
         "callables", lambda uri: GuardedTable(uri).append(frame, schema_mode="merge")
     ),
     "overwrite": lambda: written("overwrite", lambda uri: GuardedTable(uri).overwrite(frame())),
     "merge": lambda: written("merged", lambda uri: merged(GuardedTable(uri))),
     "write": lambda: written("write", lambda uri: runtime.write(uri, frame())),
     "write of a callable": lambda: written("calls", lambda uri: runtime.write(uri, frame)),
-    "write by deltalake": lambda: written(
+    "write that may add columns": lambda: written(
         "widened", lambda uri: runtime.write(uri, frame(), schema_mode="merge")
     ),
     "merge of the runtime": lambda: written("both", lambda uri: merged(runtime_merge(uri))),

@@ -77,7 +77,7 @@ MUTATIONS = {
         lambda t: t.append(stream_of(GAINED), app_id="grid", app_version=1),
         lambda rows: rows + GAINED,
     ),
-    "append by deltalake": Mutation(
+    "append that may add columns": Mutation(
         lambda t: t.append(stream_of(GAINED), schema_mode="merge"), lambda rows: rows + GAINED
     ),
     "overwrite": Mutation(lambda t: t.overwrite(stream_of(GAINED)), lambda rows: GAINED),

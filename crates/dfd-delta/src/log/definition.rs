@@ -1,5 +1,6 @@
 //! What a commit makes of the table itself: of its protocol, its schema and its properties.
 
+use delta_kernel::schema::StructType;
 use deltalake_core::kernel::{Metadata, Protocol};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -99,6 +100,42 @@ impl Definition<'_> {
         Ok(self.change_to(protocol, metadata))
     }
 
+    /// The change by which the table gets columns, partitioning, and a protocol that knows what they need.
+    ///
+    /// `last_column_id` is the highest id of a column, where columns are mapped.
+    pub(crate) fn with_schema(
+        &self,
+        schema: &StructType,
+        partition_by: &[String],
+        last_column_id: Option<i64>,
+        needed: &Protocol,
+    ) -> Result<DefinitionChange> {
+        let schema = serde_json::to_string(schema)?;
+        let metadata = edited(self.metadata, |fields| {
+            fields.insert("schemaString".to_owned(), json!(schema));
+            fields.insert("partitionColumns".to_owned(), json!(partition_by));
+            if let Some(id) = last_column_id {
+                edit_properties(fields, |properties| {
+                    properties.insert(LAST_COLUMN_ID.to_owned(), json!(id.to_string()));
+                });
+            }
+        })?;
+        let needed = fields_of(needed)?;
+        let known = fields_of(self.protocol)?;
+        let knows = |side: &Side| {
+            let known = side.features_of(&known);
+            side.listed(&needed).iter().all(|name| known.contains(name))
+        };
+        let protocol = match knows(&READERS) && knows(&WRITERS) {
+            true => self.protocol.clone(),
+            false => edited(self.protocol, |fields| {
+                READERS.join(fields, &needed);
+                WRITERS.join(fields, &needed);
+            })?,
+        };
+        Ok(self.change_to(protocol, metadata))
+    }
+
     /// The change by which the table gets the definition that it had.
     ///
     /// Its protocol loses nothing, because older files stay; ids of columns aren't given twice; and what tells of
@@ -174,6 +211,11 @@ impl Side {
             let implied = self.implied.iter().filter(|(since, _)| *since <= version);
             return implied.map(|(_, feature)| (*feature).to_owned()).collect();
         }
+        self.listed(protocol)
+    }
+
+    /// The features that a protocol names.
+    fn listed(&self, protocol: &Map<String, Value>) -> Vec<String> {
         let listed = protocol.get(self.features).and_then(Value::as_array);
         let names = listed.into_iter().flatten().filter_map(Value::as_str);
         names.map(str::to_owned).collect()
@@ -222,6 +264,8 @@ fn edit_properties(metadata: &mut Map<String, Value>, edit: impl FnOnce(&mut Map
 
 #[cfg(test)]
 mod tests {
+    use delta_kernel::schema::{DataType, StructField};
+
     use super::*;
 
     fn protocol(reader: u64, writer: u64, features: Option<(&[&str], &[&str])>) -> Protocol {
@@ -265,6 +309,39 @@ mod tests {
         let wanted = json!({"owner": "me", "delta.appendOnly": "true", "x": "1"});
         assert_eq!(found.metadata.unwrap(), metadata("a", wanted));
         assert!(set(&now, &[("owner", "me")]).metadata.is_none());
+    }
+
+    #[test]
+    fn a_schema_brings_its_ids_and_its_features() {
+        let id = StructField::new("id", DataType::LONG, true);
+        let schema = StructType::try_new([id]).unwrap();
+        let plain = metadata("a", json!({"owner": "me", LAST_COLUMN_ID: "3"}));
+        let with = |now: &Protocol, needed: &Protocol| {
+            let now = Definition {
+                protocol: now,
+                metadata: &plain,
+            };
+            let by = ["p".to_owned()];
+            now.with_schema(&schema, &by, Some(5), needed).unwrap()
+        };
+        let (first, ntz) = (protocol(1, 2, None), &["timestampNtz"][..]);
+        let local = protocol(3, 7, Some((ntz, ntz)));
+        let found = with(&first, &first);
+        assert!(found.protocol.is_none());
+        let made = found.metadata.unwrap();
+        assert_eq!(made.parse_schema().unwrap(), schema);
+        let made = serde_json::to_value(made).unwrap();
+        assert_eq!(made["partitionColumns"], json!(["p"]));
+        assert_eq!(
+            made["configuration"],
+            json!({"owner": "me", LAST_COLUMN_ID: "5"})
+        );
+        let all = &["appendOnly", "invariants", "timestampNtz"];
+        let raised = protocol(3, 7, Some((ntz, all)));
+        assert_eq!(with(&first, &local).protocol, Some(raised));
+        // What the lowest protocol stands for isn't asked for.
+        assert_eq!(with(&local, &first).protocol, None);
+        assert_eq!(with(&local, &local).protocol, None);
     }
 
     #[test]

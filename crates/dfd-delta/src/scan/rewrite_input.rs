@@ -90,7 +90,7 @@ impl TableSnapshot {
         paths: &[String],
     ) -> Result<Vec<RewriteInput>, Error> {
         let files = self.log_files()?;
-        let partition_columns = self.log_state()?.metadata().partition_columns();
+        let partition_columns = self.configuration()?.logical_partition_columns();
         let inputs = places.into_iter().zip(paths).map(|(place, path)| {
             let (Some(file), Some(data)) = (files.get(place), self.files().get(place)) else {
                 return Err(Error::NoSuchFile {

@@ -15,7 +15,7 @@ impl TableSnapshot {
     /// # Errors
     /// The log wasn't read.
     pub fn active_files(&self) -> Result<ActiveFiles, Error> {
-        let partition_columns = self.log_state()?.metadata().partition_columns();
+        let partition_columns = self.configuration()?.logical_partition_columns();
         let physical = |name: &String| self.columns().mapping.physical(name).to_owned();
         let order: Vec<String> = partition_columns.iter().map(physical).collect();
         let files = self.log_files()?.into_iter().zip(self.log_paths()?);

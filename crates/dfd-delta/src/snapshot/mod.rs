@@ -12,6 +12,7 @@ pub(crate) mod log_mend;
 mod open;
 pub(crate) mod query_versions;
 pub(crate) mod readable_log;
+mod redefined;
 mod restore;
 mod table_snapshot;
 #[cfg(test)]

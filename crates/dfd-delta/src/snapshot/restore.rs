@@ -8,7 +8,6 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
 use crate::error::{Error, below};
-use crate::log::definition::Definition;
 use crate::log::{ActiveFile, ActiveFiles, DefinitionChange, ExistingFile};
 use crate::snapshot::table_snapshot::TableSnapshot;
 
@@ -50,23 +49,6 @@ impl TableSnapshot {
             definition: definition.map_err(failed)?,
             files: then.files.len(),
             bytes: then.bytes(),
-        })
-    }
-
-    /// The change by which the table gets properties.
-    ///
-    /// # Errors
-    /// The log wasn't read.
-    pub fn with_properties(&self, changes: &[(String, String)]) -> Result<DefinitionChange, Error> {
-        let changed = self.definition()?.with_properties(changes);
-        changed.map_err(|error| Error::log(self.location(), self.version(), error))
-    }
-
-    fn definition(&self) -> Result<Definition<'_>, Error> {
-        let state = self.log_state()?;
-        Ok(Definition {
-            protocol: state.protocol(),
-            metadata: state.metadata(),
         })
     }
 

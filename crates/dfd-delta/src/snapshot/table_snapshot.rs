@@ -4,10 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 use datafusion::common::heap_size::{DFHeapSize, DFHeapSizeCtx};
 use datafusion::prelude::SessionConfig;
+use delta_kernel::engine::arrow_conversion::TryIntoArrow;
+use delta_kernel::table_configuration::TableConfiguration;
 use deltalake_core::DeltaTable;
 use deltalake_core::kernel::{EagerSnapshot, LogicalFileView, Protocol};
 use futures::{StreamExt, TryStreamExt};
@@ -33,6 +35,8 @@ pub struct TableSnapshot {
     schema: SchemaRef,
     files: FileSet,
     table: DeltaTable,
+    /// What takes the place of the definition in the log.
+    redefined: Option<TableConfiguration>,
     stamp: Option<Stamp>,
     instance: u64,
 }
@@ -101,10 +105,38 @@ impl TableSnapshot {
             schema,
             files: FileSet::new(location, columns, Vec::new()),
             table,
+            redefined: None,
             instance: IN_USE.number(),
         };
         snapshot.files.files = snapshot.read_files().await?;
         let snapshot = Arc::new(snapshot);
+        IN_USE.enter(snapshot.instance, &snapshot);
+        Ok(snapshot)
+    }
+
+    /// The same version under another definition.
+    pub(super) fn under(&self, definition: TableConfiguration) -> Result<Arc<Self>, Error> {
+        let logical = definition.logical_schema();
+        let arrow: Result<Schema, _> = logical.as_ref().try_into_arrow();
+        let arrow = arrow.map_err(|source| Error::table(self.location().url(), source))?;
+        let schema = Arc::new(nullable(&arrow));
+        let columns = ScanColumns::of_version(&schema, definition.metadata());
+        let root = self.location().url();
+        let files = self.files().iter().zip(self.log_files()?);
+        let files = files.map(|(file, logged)| {
+            let rows = file.scanned.extension().cloned();
+            DataFile::try_new(&LogFile::from(&logged), root, &columns, rows)
+        });
+        let files = files.collect::<Result<Vec<_>, _>>()?;
+        let snapshot = Arc::new(Self {
+            version: self.version,
+            schema,
+            files: FileSet::new(self.location().clone(), columns, files),
+            table: self.table.clone(),
+            redefined: Some(definition),
+            stamp: self.stamp.clone(),
+            instance: IN_USE.number(),
+        });
         IN_USE.enter(snapshot.instance, &snapshot);
         Ok(snapshot)
     }
@@ -187,11 +219,22 @@ impl TableSnapshot {
         &self.schema
     }
 
-    /// Schema, metadata and protocol as the log has them.
+    /// Schema, metadata and protocol.
     ///
     /// # Errors
     /// The log wasn't read.
-    pub fn log_state(&self) -> Result<&EagerSnapshot, Error> {
+    pub fn configuration(&self) -> Result<&TableConfiguration, Error> {
+        match &self.redefined {
+            Some(definition) => Ok(definition),
+            None => Ok(self.log_state()?.table_configuration()),
+        }
+    }
+
+    /// The version as the log has it.
+    ///
+    /// # Errors
+    /// The log wasn't read.
+    pub(crate) fn log_state(&self) -> Result<&EagerSnapshot, Error> {
         let state = self.table.snapshot();
         let state = state.map_err(|source| Error::table(self.location().url(), source))?;
         Ok(state.snapshot())

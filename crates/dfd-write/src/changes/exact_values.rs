@@ -1,23 +1,67 @@
-//! Values of several clauses in one column, of which none becomes another on its way.
+//! New values of a column, of which none becomes another on its way.
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use dfd_arrow::exact_cast;
+use dfd_arrow::{castable, exact_cast};
 
-use crate::error::RuleViolation;
+use crate::error::{Error, RuleViolation};
+use crate::schema::local_times::refuse_mixed_times;
+use crate::schema::scope::Scope;
 
-/// A value as the type of a column, or an error that names the column where it isn't one of that type.
-pub(crate) fn exact_value(value: Expr, column: &str, to: &DataType) -> Expr {
+/// A value in a column of a type; computing it is an error where it isn't one of that type.
+///
+/// A constant local time is a moment of UTC, as it is wherever it is compared with one.
+///
+/// # Errors
+/// No value of its type is one of the column's.
+pub(crate) fn exact_value(
+    value: Expr,
+    scope: &Scope<'_>,
+    column: &str,
+    to: &DataType,
+) -> Result<Expr, Error> {
+    let found = scope.type_of(&value)?;
+    if found == *to {
+        return Ok(value);
+    }
+    let is_constant = value.column_refs().is_empty();
+    let mixed = || match is_constant {
+        true => Ok(()),
+        false => refuse_mixed_times(&found, to),
+    };
+    castable(&found, to)
+        .and_then(|()| mixed())
+        .map_err(|reason| RuleViolation::Type {
+            column: column.to_owned(),
+            reason,
+        })?;
     let cast = ExactValue {
         column: column.to_owned(),
         to: to.clone(),
         signature: Signature::any(1, Volatility::Immutable),
     };
-    ScalarUDF::new_from_impl(cast).call(vec![value])
+    Ok(ScalarUDF::new_from_impl(cast).call(vec![value]))
+}
+
+/// A constant local time as the moment that [`exact_value`] makes of it, or the other way round; any other value as it is.
+///
+/// # Errors
+/// The value has no type.
+pub(crate) fn exact_time(
+    value: Expr,
+    scope: &Scope<'_>,
+    column: &str,
+    to: &DataType,
+) -> Result<Expr, Error> {
+    let is_mixed = refuse_mixed_times(&scope.type_of(&value)?, to).is_err();
+    match is_mixed && value.column_refs().is_empty() {
+        true => exact_value(value, scope, column, to),
+        false => Ok(value),
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -36,11 +80,14 @@ impl ScalarUDFImpl for ExactValue {
         &self.signature
     }
 
-    fn return_type(&self, _given: &[DataType]) -> Result<DataType> {
+    fn return_type(&self, _given: &[DataType]) -> datafusion::error::Result<DataType> {
         Ok(self.to.clone())
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke_with_args(
+        &self,
+        args: ScalarFunctionArgs,
+    ) -> datafusion::error::Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let Some(array) = arrays.first() else {
             return Err(DataFusionError::Internal("a value is missing".to_owned()));

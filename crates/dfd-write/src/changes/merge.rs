@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
 use datafusion::common::{Column, DFSchema, JoinType, ScalarValue, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::session_state::SessionState;
@@ -68,6 +68,25 @@ impl Merge {
     /// What each clause does.
     pub(crate) fn effects(&self) -> Vec<Effect> {
         self.clauses.iter().map(Clause::effect).collect()
+    }
+
+    /// The columns of a source that a clause sets columns of the same name by.
+    pub(crate) fn set_by_name(&self, source: &Schema) -> Schema {
+        let values = || {
+            let clauses = self.clauses.iter();
+            clauses
+                .filter_map(|clause| clause.values.as_ref())
+                .flatten()
+        };
+        let is_set = |field: &&FieldRef| values().any(|(name, _)| name == field.name());
+        Schema::new(
+            source
+                .fields()
+                .iter()
+                .filter(is_set)
+                .cloned()
+                .collect::<Fields>(),
+        )
     }
 
     /// The rows that change: where each is, by which clause, and the columns that it has afterwards.
@@ -228,7 +247,7 @@ impl Merge {
                     (None, ClauseRows::NotMatched) => absent(place, field, &to, requirements)?,
                     (None, _) => sides.of_target(name),
                 };
-                let value = sides.scope(clause.rows).exact(value, name, &to)?;
+                let value = exact_value(value, sides.scope(clause.rows), name, &to)?;
                 cases.push((Box::new(lit(number)), Box::new(value)));
             }
             columns.push(case(Some(clause_number()), cases).alias(name));
@@ -318,21 +337,6 @@ impl<'a> Sides<'a> {
 
     fn is_of_target(&self, column: &Column) -> bool {
         column.relation.as_ref() == Some(&self.target)
-    }
-}
-
-impl Scope<'_> {
-    /// A value in a column of this type; it is an error where it isn't one.
-    fn exact(&self, value: Expr, column: &str, to: &DataType) -> Result<Expr, Error> {
-        let found = self.type_of(&value)?;
-        if found == *to {
-            return Ok(value);
-        }
-        dfd_arrow::castable(&found, to).map_err(|reason| RuleViolation::Type {
-            column: column.to_owned(),
-            reason,
-        })?;
-        Ok(exact_value(value, column, to))
     }
 }
 

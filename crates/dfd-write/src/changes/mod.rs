@@ -23,7 +23,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use datafusion::execution::session_state::SessionState;
-use dfd_delta::{ActiveFiles, At, CutFile, ExistingFile, LocatedRows, RewriteInput, TableSnapshot};
+use dfd_delta::{
+    ActiveFiles, At, CutFile, DefinitionChange, ExistingFile, LocatedRows, RewriteInput,
+    TableSnapshot,
+};
 use dfd_runtime::Location;
 
 pub use self::merge::{Clause, ClauseRows, Merge};
@@ -40,6 +43,8 @@ use crate::files::stage_files::AddFile;
 use crate::plan::pipeline::PipelineOutput;
 use crate::plan::shared_stream::Input;
 use crate::rewrite::{Rewriting, RowOrder};
+use crate::schema::delta_types::Nulls;
+use crate::schema::evolution::evolved;
 use crate::schema::requirements::WriteRequirements;
 use crate::stage::{NewRows, Settings, StageTarget, or_removed, staged_files};
 use crate::staged::{OpenStage, StagedFiles};
@@ -61,8 +66,23 @@ pub struct ChangeRequest {
     pub source: Option<Input>,
     /// Files that the same commit adds.
     pub inserted: Vec<AddFile>,
-    /// How to stage; the partition columns are the table's.
+    /// What the same commit makes of the table itself.
+    pub definition: DefinitionChange,
+    /// How to stage; the partition columns are the table's. A MERGE adds columns that it sets where it may.
     pub settings: Settings,
+}
+
+impl ChangeRequest {
+    /// What the commit makes of the table itself.
+    fn definition(&self, snapshot: &TableSnapshot) -> Result<DefinitionChange, Error> {
+        match (&self.statement, &self.source, self.settings.schema_mode) {
+            (Statement::Merge(merge), Some(source), Some(mode)) => {
+                let set = merge.set_by_name(&source.schema);
+                evolved(snapshot, &set, mode, None, Nulls::Everywhere)
+            }
+            _ => Ok(self.definition.clone()),
+        }
+    }
 }
 
 /// What the next version has to say, so that rows are changed.
@@ -76,6 +96,7 @@ pub struct RowChange {
     pub staged: Option<StagedFiles>,
     /// Counts of rows, files and deletion vectors.
     pub metrics: BTreeMap<&'static str, u64>,
+    definition: DefinitionChange,
     snapshot: Arc<TableSnapshot>,
     statement: Statement,
 }
@@ -94,6 +115,7 @@ impl RowChange {
     ) -> Result<Option<ActiveFiles>, Error> {
         let location = self.snapshot.location().clone();
         let later = TableSnapshot::open(location, At::Version(version)).await?;
+        let later = later.redefined(&self.definition)?;
         let files = later.active_files()?;
         let Some(removes) = self.removes.in_version(&files) else {
             return Ok(None);
@@ -128,13 +150,16 @@ pub async fn change_rows(
 ) -> Result<RowChange, Error> {
     let began = Instant::now();
     let snapshot = TableSnapshot::open(location.clone(), At::Version(request.version)).await?;
+    let definition = request.definition(&snapshot)?;
+    let snapshot = snapshot.redefined(&definition)?;
     let requirements = Arc::new(match request.statement.writes_rows() {
-        true => WriteRequirements::for_append(&snapshot)?,
+        true => WriteRequirements::for_append(&snapshot)?.with_definition(definition.clone()),
         false => WriteRequirements::for_rewrite(&snapshot)?,
     });
     let source = request.source.map(MergeSource::new);
     let work = ChangeWork {
         snapshot,
+        definition,
         requirements,
         statement: request.statement,
         source,
@@ -166,7 +191,9 @@ struct NewFiles {
 }
 
 struct ChangeWork {
+    /// The version, under the definition that the commit makes.
     snapshot: Arc<TableSnapshot>,
+    definition: DefinitionChange,
     requirements: Arc<WriteRequirements>,
     statement: Statement,
     source: Option<MergeSource>,
@@ -226,6 +253,7 @@ impl ChangeWork {
             existing: changed.existing,
             staged,
             metrics: counts.of(&self.statement),
+            definition: self.definition.clone(),
             snapshot: Arc::clone(&self.snapshot),
             statement: self.statement.clone(),
         }

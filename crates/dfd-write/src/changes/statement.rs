@@ -9,9 +9,11 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 use dfd_delta::{DeltaTableProvider, FILE_COLUMN, LocatedRows, ROW_COLUMN};
 
+use crate::changes::exact_values::exact_time;
 use crate::changes::found_rows::{ChangeQuery, Effect};
 use crate::changes::merge::Merge;
 use crate::error::Error;
+use crate::schema::metadata::{Keep, strip_type_metadata};
 use crate::schema::requirements::WriteRequirements;
 use crate::schema::scope::{Scope, refuse_unknown};
 
@@ -125,7 +127,8 @@ fn new_columns(
         columns.push(match value {
             Some((_, text)) => {
                 let value = scope.value(text, &format!("The value of column {name}"))?;
-                value.alias(name)
+                let to = strip_type_metadata(field.data_type(), Keep::Nothing);
+                exact_time(value, scope, name, &to)?.alias(name)
             }
             None if requirements.is_generated(place) => continue,
             None => column(name),

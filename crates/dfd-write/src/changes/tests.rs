@@ -57,6 +57,7 @@ fn changed_by(
         statement,
         source,
         inserted: Vec::new(),
+        definition: DefinitionChange::default(),
         settings: Settings::default(),
     };
     let token = CancellationToken::new();

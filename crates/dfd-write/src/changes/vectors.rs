@@ -10,7 +10,7 @@ use crate::files::stage_files::StageFiles;
 
 /// Whether rows of a table go by deletion vectors: its protocol has them, and its properties ask for them.
 pub(crate) fn has_vectors(snapshot: &TableSnapshot) -> Result<bool, Error> {
-    let table = snapshot.log_state()?.table_configuration();
+    let table = snapshot.configuration()?;
     let mut features = table
         .protocol()
         .writer_features()
@@ -22,7 +22,7 @@ pub(crate) fn has_vectors(snapshot: &TableSnapshot) -> Result<bool, Error> {
 
 /// Whether the table keeps what changes for readers of changes.
 pub(crate) fn has_change_feed(snapshot: &TableSnapshot) -> Result<bool, Error> {
-    let table = snapshot.log_state()?.table_configuration();
+    let table = snapshot.configuration()?;
     Ok(table.table_properties().enable_change_data_feed == Some(true))
 }
 

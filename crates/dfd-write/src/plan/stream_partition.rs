@@ -145,12 +145,14 @@ mod tests {
 
     use crate::error::SourceError;
     use crate::plan::batch_size::BatchSize;
+    use crate::schema::delta_types::Nulls;
     use crate::schema::requirements::WriteRequirements;
     use crate::testing::{batch, input, int64s};
 
     fn partition(batches: Vec<std::result::Result<RecordBatch, SourceError>>) -> StreamPartition {
         let input = input(batches);
-        let requirements = WriteRequirements::for_new_table(&input.schema, &[]).unwrap();
+        let requirements =
+            WriteRequirements::for_new_table(&input.schema, &[], Nulls::AsGiven).unwrap();
         StreamPartition {
             transform: Arc::new(requirements.transform(&input.schema).unwrap()),
             columns: Arc::clone(requirements.columns()),

@@ -2,9 +2,31 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, TimeUnit};
 
 use crate::error::RuleViolation;
+use crate::schema::metadata::{Keep, strip_metadata};
+
+/// Where columns may be null that a table gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Nulls {
+    /// Where the schema of the rows says so.
+    #[default]
+    AsGiven,
+    /// Everywhere.
+    Everywhere,
+}
+
+/// Gives all columns Delta's types, as [`to_delta_field`].
+pub(crate) fn to_delta_schema(source: &Schema, nulls: Nulls) -> Result<Schema, RuleViolation> {
+    let fields = source.fields().iter().map(|field| to_delta_field(field));
+    let fields: Vec<_> = fields.collect::<Result<_, _>>()?;
+    let fields = Fields::from(fields);
+    Ok(Schema::new(match nulls {
+        Nulls::AsGiven => fields,
+        Nulls::Everywhere => strip_metadata(&fields, Keep::Nothing),
+    }))
+}
 
 /// Gives a field Delta's type that holds all its values.
 ///

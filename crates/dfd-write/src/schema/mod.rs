@@ -4,8 +4,10 @@
 
 pub(crate) mod constraints;
 pub(crate) mod delta_types;
+pub(crate) mod evolution;
 pub(crate) mod expressions;
 pub(crate) mod features;
+pub(crate) mod local_times;
 pub(crate) mod metadata;
 pub(crate) mod partitions;
 pub(crate) mod requirements;

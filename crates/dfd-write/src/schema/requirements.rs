@@ -23,7 +23,7 @@ use url::Url;
 
 use crate::error::{Error, Rule, RuleViolation};
 use crate::schema::constraints::Constraints;
-use crate::schema::delta_types::to_delta_field;
+use crate::schema::delta_types::{Nulls, to_delta_field, to_delta_schema};
 use crate::schema::expressions::TableExpression;
 use crate::schema::features;
 use crate::schema::metadata::{Keep, strip_metadata};
@@ -64,6 +64,7 @@ pub struct WriteRequirements {
     only_partition: Option<Partition>,
     /// Where the files are below the table's root, with a slash at its end.
     directory: &'static str,
+    definition: DefinitionChange,
 }
 
 impl WriteRequirements {
@@ -73,6 +74,25 @@ impl WriteRequirements {
     /// A writer feature, a type or an expression that can't be honoured; it is named.
     pub(crate) fn for_append(snapshot: &TableSnapshot) -> Result<Self, Error> {
         Self::for_snapshot(snapshot, RowOrigin::Stream)
+    }
+
+    /// Reads what a table asks of new rows once a change of its definition is committed with them.
+    ///
+    /// # Errors
+    /// As [`Self::for_append`], of the table as it is then.
+    pub(crate) fn for_change(
+        snapshot: &TableSnapshot,
+        definition: DefinitionChange,
+    ) -> Result<Self, Error> {
+        let table = snapshot.configuration_with(&definition)?;
+        let found = Self::for_rows(&table, snapshot.version(), RowOrigin::Stream)?;
+        Ok(found.with_definition(definition))
+    }
+
+    /// The same, of which the commit makes this of the table itself.
+    #[must_use]
+    pub(crate) fn with_definition(self, definition: DefinitionChange) -> Self {
+        Self { definition, ..self }
     }
 
     /// Reads what a table asks of rows that are written again as they are: nothing is checked or computed.
@@ -87,10 +107,13 @@ impl WriteRequirements {
     ///
     /// # Errors
     /// A type that Delta doesn't have, two columns of one name, or a partition column that can't be one.
-    pub(crate) fn for_new_table(source: &Schema, partition_by: &[String]) -> Result<Self, Error> {
+    pub(crate) fn for_new_table(
+        source: &Schema,
+        partition_by: &[String],
+        nulls: Nulls,
+    ) -> Result<Self, Error> {
         refuse_repeated_names(source, partition_by)?;
-        let fields = source.fields().iter().map(|field| to_delta_field(field));
-        let schema = Schema::new(fields.collect::<Result<Vec<_>, _>>()?);
+        let schema = to_delta_schema(source, nulls)?;
         let delta_schema: StructType = (&schema).try_into_kernel()?;
         let metadata =
             new_metadata(&delta_schema, partition_by, [("", ""); 0]).map_err(Error::metadata)?;
@@ -165,20 +188,26 @@ impl WriteRequirements {
     }
 
     fn for_snapshot(snapshot: &TableSnapshot, origin: RowOrigin) -> Result<Self, Error> {
-        let configuration = snapshot.log_state()?.table_configuration();
+        Self::for_rows(snapshot.configuration()?, snapshot.version(), origin)
+    }
+
+    fn for_rows(
+        table: &TableConfiguration,
+        version: u64,
+        origin: RowOrigin,
+    ) -> Result<Self, Error> {
         let work = match origin {
             RowOrigin::Stream => Work::Stage,
             RowOrigin::Table => Work::Rewrite,
         };
-        features::require_supported(configuration, work)?;
-        Self::new(configuration, Some(snapshot.version()), origin)
+        features::require_supported(table, work)?;
+        Self::new(table, Some(version), origin)
     }
 
     /// Makes the requirements of new rows of a table that is nowhere.
     #[cfg(test)]
     pub(crate) fn for_configuration(table: &TableConfiguration) -> Result<Self, Error> {
-        features::require_supported(table, Work::Stage)?;
-        Self::new(table, Some(0), RowOrigin::Stream)
+        Self::for_rows(table, 0, RowOrigin::Stream)
     }
 
     fn new(
@@ -230,7 +259,13 @@ impl WriteRequirements {
             target_file_bytes: target.map_or(TARGET_FILE_BYTES, u64::from),
             only_partition: None,
             directory: "",
+            definition: DefinitionChange::default(),
         })
+    }
+
+    /// What the commit of the files makes of the table itself.
+    pub fn definition(&self) -> &DefinitionChange {
+        &self.definition
     }
 
     /// The table's version that asks for this; None for a table to be made.
@@ -312,7 +347,10 @@ impl WriteRequirements {
 }
 
 /// Refuses names that differ in no more than case: protocol, "Schema Serialization Format".
-fn refuse_repeated_names(source: &Schema, partition_by: &[String]) -> Result<(), RuleViolation> {
+pub(crate) fn refuse_repeated_names(
+    source: &Schema,
+    partition_by: &[String],
+) -> Result<(), RuleViolation> {
     for (position, field) in source.fields().iter().enumerate() {
         let is_same = |other: &FieldRef| other.name().eq_ignore_ascii_case(field.name());
         if source.fields()[..position].iter().any(is_same) {
@@ -371,7 +409,7 @@ pub fn table_definition(
 }
 
 /// The lowest protocol in which a table can have this schema.
-fn protocol_for(schema: &Schema) -> Result<Protocol, Error> {
+pub(crate) fn protocol_for(schema: &Schema) -> Result<Protocol, Error> {
     let has_ntz = |field: &FieldRef| has_timestamp_ntz(field.data_type());
     let protocol = if schema.fields().iter().any(has_ntz) {
         let features = ["timestampNtz"];
@@ -414,7 +452,7 @@ mod tests {
     }
 
     fn refusal(source: &Schema, partition_by: &[&str]) -> String {
-        let made = WriteRequirements::for_new_table(source, &names(partition_by));
+        let made = WriteRequirements::for_new_table(source, &names(partition_by), Nulls::AsGiven);
         made.unwrap_err().to_string()
     }
 

@@ -2,10 +2,14 @@
 
 use std::collections::HashSet;
 
-use delta_kernel::schema::{DataType as DeltaType, StructType};
+use delta_kernel::expressions::ColumnName;
+use delta_kernel::schema::{DataType as DeltaType, StructField, StructType};
 use delta_kernel::table_configuration::TableConfiguration;
+use deltalake_core::kernel::MetadataExt;
 
 use crate::error::Error;
+
+const STATS_COLUMNS: &str = "delta.dataSkippingStatsColumns";
 
 /// A column by its physical names from the outermost struct inwards.
 pub(crate) type ColumnPath = Vec<String>;
@@ -25,12 +29,56 @@ impl StatsPaths {
     /// # Errors
     /// The properties can't be followed.
     pub(crate) fn new(table: &TableConfiguration) -> Result<Self, Error> {
+        let spelt = with_spelling_of_schema(table)?;
+        let table = spelt.as_ref().unwrap_or(table);
         let expected = table.build_expected_stats_schemas(None, None)?.physical;
         Ok(Self {
             null_counts: paths_in(&expected, "nullCount"),
             bounds: paths_in(&expected, "minValues"),
         })
     }
+}
+
+/// The table with the columns whose statistics it asks for spelt as in its schema; None where they are.
+///
+/// Names of Delta's columns are told apart without regard to case, but by delta_kernel.
+fn with_spelling_of_schema(
+    table: &TableConfiguration,
+) -> Result<Option<TableConfiguration>, Error> {
+    let Some(asked) = &table.table_properties().data_skipping_stats_columns else {
+        return Ok(None);
+    };
+    let schema = table.logical_schema();
+    let spelt: Vec<_> = asked.iter().map(|column| spelt(column, &schema)).collect();
+    if spelt == *asked {
+        return Ok(None);
+    }
+    let names: Vec<_> = spelt.iter().map(ToString::to_string).collect();
+    let metadata = table.metadata().clone();
+    let metadata = metadata
+        .add_config_key(STATS_COLUMNS.to_owned(), names.join(","))
+        .map_err(Error::metadata)?;
+    Ok(Some(TableConfiguration::try_new(
+        metadata,
+        table.protocol().clone(),
+        table.table_root().clone(),
+        table.version(),
+    )?))
+}
+
+/// A column as the schema spells it; one that it lacks as it is.
+fn spelt(column: &ColumnName, schema: &StructType) -> ColumnName {
+    let mut fields = Some(schema);
+    let parts = column.path().iter().map(|part| {
+        let mut known = fields.into_iter().flat_map(StructType::fields);
+        let found = known.find(|field| field.name().eq_ignore_ascii_case(part));
+        fields = match found.map(StructField::data_type) {
+            Some(DeltaType::Struct(inside)) => Some(inside),
+            _ => None,
+        };
+        found.map_or(part, StructField::name).clone()
+    });
+    ColumnName::new(parts)
 }
 
 /// The leaves of one of the structs that statistics are made of.
@@ -107,6 +155,12 @@ mod tests {
         let named = table()
             .property("delta.dataSkippingNumIndexedCols", "1")
             .property("delta.dataSkippingStatsColumns", "r.y,b");
+        assert_eq!(paths(&named).0, ["b", "r.y"]);
+    }
+
+    #[test]
+    fn names_are_found_in_another_case() {
+        let named = table().property("delta.dataSkippingStatsColumns", "R.`Y`, B, Nope, l.Z");
         assert_eq!(paths(&named).0, ["b", "r.y"]);
     }
 }

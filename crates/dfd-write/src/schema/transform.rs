@@ -10,6 +10,7 @@ use dfd_arrow::{castable, exact_cast};
 
 use crate::error::{Error, RuleViolation};
 use crate::schema::constraints::Constraints;
+use crate::schema::local_times::refuse_mixed_times;
 use crate::schema::metadata::{Keep, strip_type_metadata};
 use crate::schema::partitions::PartitionColumn;
 
@@ -145,11 +146,11 @@ impl ColumnSource {
     ) -> Result<Self, Error> {
         let name = field.name();
         if let Some((place, given)) = source.column_with_name(name) {
-            castable(given.data_type(), field.data_type()).map_err(|reason| {
-                RuleViolation::Type {
-                    column: name.clone(),
-                    reason,
-                }
+            let (from, to) = (given.data_type(), field.data_type());
+            let is_castable = castable(from, to).and_then(|()| refuse_mixed_times(from, to));
+            is_castable.map_err(|reason| RuleViolation::Type {
+                column: name.clone(),
+                reason,
             })?;
             return Ok(Self::Stream {
                 index: place,

@@ -124,7 +124,8 @@ class GuardedTable(OperationRunner):
     ) -> Outcome:
         """Append rows; makes the table if there is none.
 
-        Each file's rows are in the order of `sort_by`, which needs dfd-native and no `schema_mode`.
+        Each file's rows are in the order of `sort_by`, which needs dfd-native. With `schema_mode="merge"` columns that
+        the table lacks are added to it, and fields inside of structs; they are null in the rows that are there.
 
         With `app_id` and `app_version` (0 or more), an append lands once: sent again after whatever
         end, or with a lower version, it answers `already_committed` and reads nothing of `data`.
@@ -151,10 +152,13 @@ class GuardedTable(OperationRunner):
     ) -> Outcome:
         """Replace all rows, or those that match `predicate`; makes the table if there is none.
 
-        `app_id` and `app_version`: it lands once, as `append` says. Each file's rows are in the order of `sort_by`, which needs dfd-native, and no `schema_mode`.
+        `app_id` and `app_version`: it lands once, as `append` says. So are `sort_by` and `schema_mode="merge"`. With
+        `schema_mode="overwrite"` the table has the columns of `data` and no others, and is partitioned as it was
+        unless `partition_by` says otherwise; its properties stay.
 
         Raises:
             as `append`, and
+            InvalidOperation: `schema_mode="overwrite"` beside a predicate.
             InvalidOperation: the predicate isn't one boolean expression over the table's columns.
             dfd_native.RuleViolation: a row of `data` doesn't match the predicate.
         """
@@ -173,9 +177,13 @@ class GuardedTable(OperationRunner):
         sort_by: list[str] | None,
         transaction: tuple[str, int] | None,
     ) -> Outcome:
+        if schema_mode == "overwrite" and (mode == "append" or predicate is not None):
+            raise InvalidOperation(
+                "`schema_mode='overwrite'` gives the table other columns: it belongs to an overwrite of all rows."
+            )
         committer = self._committer()
-        is_staged = self._native is not None and predicate is None
-        if (is_staged or isinstance(committer, NativeCommitter)) and schema_mode is None:
+        is_plain = predicate is None and schema_mode is None
+        if isinstance(committer, NativeCommitter) or (self._native is not None and is_plain):
             write = StagedWrite(
                 committer,
                 mode,
@@ -183,6 +191,7 @@ class GuardedTable(OperationRunner):
                 predicate=predicate,
                 commit_metadata=self._commit_metadata,
                 partition_by=partition_by,
+                schema_mode=schema_mode,
                 sort_by=sort_by,
             )
             return self._run_staged(
@@ -191,9 +200,10 @@ class GuardedTable(OperationRunner):
                 removes_rows=mode == "overwrite",
                 transaction=transaction,
                 creates=True,
+                changes_schema=schema_mode is not None,
             )
         if sort_by:
-            raise InvalidOperation("`sort_by` needs dfd-native, and no `schema_mode`.")
+            raise InvalidOperation("`sort_by` needs dfd-native.")
         with Source(data, once=self._once(mode)) as source:
             by_deltalake = Write(mode, predicate, partition_by, schema_mode)
 
@@ -273,6 +283,7 @@ class GuardedTable(OperationRunner):
         source_alias: str | None = None,
         target_alias: str | None = None,
         *,
+        merge_schema: bool = False,
         app_id: str | None = None,
         app_version: int | None = None,
     ) -> MergeBuilder:
@@ -280,6 +291,9 @@ class GuardedTable(OperationRunner):
 
         `source` is anything that `append` takes. Texts name the sides by their aliases; where dfd-native is installed
         these are `source` and `target` by default. With `app_id` and `app_version` it lands once, as `append` says.
+
+        With `merge_schema` columns that the table lacks are added to it, where a clause sets them and the source has
+        them under this name; so are fields inside of structs. This needs dfd-native.
         """
         transaction = _transaction(app_id, app_version)
         # What is staged may be worked out again within one attempt.
@@ -292,7 +306,11 @@ class GuardedTable(OperationRunner):
 
         def run_staged(work: StagedChange, removes_rows: bool) -> Outcome:
             return self._run_staged(
-                "merge", work, removes_rows=removes_rows, transaction=transaction
+                "merge",
+                work,
+                removes_rows=removes_rows,
+                transaction=transaction,
+                changes_schema=merge_schema,
             )
 
         return MergeBuilder(
@@ -303,6 +321,7 @@ class GuardedTable(OperationRunner):
             predicate,
             source_alias,
             target_alias,
+            merge_schema=merge_schema,
         )
 
     @renamed_keywords(target_size_bytes="target_file_bytes")

@@ -66,7 +66,8 @@ def commit_files(
     - `removes`: files of `read_version`.
     - `marked`: files among `removes` that come back with another deletion vector.
     - `restore`: planned for `read_version`; it comes without `removes` and `definition`, which it has itself.
-    - `definition`: what becomes of schema, properties and protocol.
+    - `definition`: what becomes of schema, properties and protocol; by default what the stages among `adds` need
+      (`schema_mode` of `stage`, `merge_schema` of `merge_rows`).
     - `keeps_rows`: readers of changes see none (`dataChange` is false).
     - `in_commit_timestamp`: whether the table has `delta.enableInCommitTimestamps`: the time is then read from the
       clock, and is after that of `read_version` (protocol, section "In-Commit Timestamps").

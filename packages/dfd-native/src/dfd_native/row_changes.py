@@ -182,6 +182,7 @@ def merge_rows(
     clauses: Sequence[MergeClause],
     source_alias: str = "source",
     target_alias: str = "target",
+    merge_schema: bool = False,
     compression: Literal["zstd", "snappy", "none"] = "zstd",
     target_file_bytes: int | None = None,
     writers: int | None = None,
@@ -197,6 +198,9 @@ def merge_rows(
     - `clauses`: in order.
     - `source_alias`, `target_alias`: what texts name them. Texts of a clause for rows of one side name columns of that
       side alone.
+    - `merge_schema`: whether columns that the table lacks are added to it, where a clause sets them and the source has
+      them under this name; so are fields of a column that is set from the source's of its name. The commit of the
+      files changes the table.
     - the others: as for `delete_rows`.
 
     Raises:
@@ -220,6 +224,7 @@ def merge_rows(
                 (rows, condition, None if values is None else list(values.items()))
                 for rows, condition, values in clauses
             ],
+            merge_schema,
             compression,
             target_file_bytes,
             writers,

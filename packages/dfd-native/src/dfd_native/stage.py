@@ -152,6 +152,8 @@ def stage(
     options: Mapping[str, str] | None = None,
     *,
     partition_by: Sequence[str] | None = None,
+    schema_mode: Literal["merge", "overwrite"] | None = None,
+    all_nullable: bool = False,
     sort_by: Sequence[str] | None = None,
     predicate: str | None = None,
     compression: Literal["zstd", "snappy", "none"] = "zstd",
@@ -168,7 +170,14 @@ def stage(
     - `uri`: a path, absolute, relative or from `~`, or a URI (`file:///data/t`, `s3://bucket/t`).
     - `data`: anything with `__arrow_c_stream__`; an `EngineRun` runs inside, no batch crosses Python.
     - `options`: of the object store, complete: nothing is read from the environment.
-    - `partition_by`: of a table to be made. A table that is there must be partitioned by the same columns.
+    - `partition_by`: of a table to be made, or overwritten with its schema. Any other must be partitioned by the same
+      columns.
+    - `schema_mode`: what becomes of columns that the table lacks, which are refused by default. "merge": they are
+      added to it, fields inside of structs too; all may be null. "overwrite": the table has the columns of the stream
+      and no others, and is partitioned as it was unless `partition_by` says otherwise; its files are to be removed.
+      The commit of the files changes the table.
+    - `all_nullable`: whether all columns may be null of a table to be made, or overwritten with its schema, whatever
+      the stream says.
     - `sort_by`: columns by which the rows of each partition are sorted, so that readers skip row
       groups and pages. Unsorted by default.
     - `predicate`: SQL over the table's columns that is true of every row; all rows by default.
@@ -203,6 +212,8 @@ def stage(
         dict(options or {}),
         readable(data),
         None if partition_by is None else list(partition_by),
+        schema_mode,
+        all_nullable,
         list(sort_by or ()),
         predicate,
         compression,

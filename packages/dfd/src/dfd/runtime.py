@@ -325,8 +325,8 @@ class Runtime:
         """Append to or overwrite a table from anything with `__arrow_c_stream__`, or a callable giving one.
 
         A `Query`, or a DataFrame of `session`, runs in the engine and is written there: no batch crosses
-        Python. The data is read once, whatever the commit meets, unless `schema_mode` is given: then
-        deltalake writes it.
+        Python. The data is read once, whatever the commit meets. `schema_mode="merge"` adds columns that the table
+        lacks, "overwrite" gives it those of the data, with mode="overwrite" and no predicate.
 
         With `app_id` and `app_version` a write lands once, however often it is sent. Each file's rows
         are in the order of `sort_by`, so that readers skip more of it.
@@ -394,18 +394,21 @@ class Runtime:
         source_alias: str = "s",
         target_alias: str = "t",
         *,
+        merge_schema: bool = False,
         app_id: str | None = None,
         app_version: int | None = None,
     ) -> MergeBuilder:
         """A MERGE with deltalake's verbs; it runs at `.execute()`.
 
-        `source` is as the data of `write`; a DataFrame of `session` runs as a `Query`.
+        `source` is as the data of `write`; a DataFrame of `session` runs as a `Query`. With `merge_schema` columns
+        that only the source has, and that a clause sets, are added to the table.
         """
         return self.table(uri).merge(
             self._observed(source),
             predicate,
             source_alias=source_alias,
             target_alias=target_alias,
+            merge_schema=merge_schema,
             app_id=app_id,
             app_version=app_version,
         )

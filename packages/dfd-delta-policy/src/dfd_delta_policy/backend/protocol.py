@@ -219,6 +219,8 @@ class Native(Backend, Protocol):
         options: Mapping[str, str] | None = None,
         *,
         partition_by: Sequence[str] | None = None,
+        schema_mode: Literal["merge", "overwrite"] | None = None,
+        all_nullable: bool = False,
         sort_by: Sequence[str] | None = None,
         predicate: str | None = None,
         target_file_bytes: int | None = None,
@@ -280,6 +282,7 @@ class Native(Backend, Protocol):
         clauses: Sequence[MergeClause],
         source_alias: str = "source",
         target_alias: str = "target",
+        merge_schema: bool = False,
         target_file_bytes: int | None = None,
     ) -> RowChange: ...
 

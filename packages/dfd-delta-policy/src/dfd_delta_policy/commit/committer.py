@@ -168,7 +168,7 @@ class Committer:
 
     def create(
         self,
-        schema: Any,
+        schema_json: str,
         partition_by: Sequence[str],
         commit: Commit,
         properties: CommitProperties,
@@ -186,7 +186,7 @@ class Committer:
             return self.native.create_table(
                 self.uri,
                 self.options,
-                schema_json=json.dumps(schema),
+                schema_json=schema_json,
                 partition_by=partition_by,
                 info=_info(commit, properties),
                 adds=commit.adds,

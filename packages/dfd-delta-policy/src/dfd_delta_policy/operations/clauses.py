@@ -50,9 +50,24 @@ class Clause(NamedTuple):
 
 
 class Clauses:
-    """The clauses of a MERGE into one version of a table, from one source."""
+    """The clauses of a MERGE into one version of a table, from one source.
 
-    def __init__(self, clauses: Sequence[Clause], table: Relation, source: Relation) -> None:
+    With `merge_schema` the columns that the table lacks are its too.
+    """
+
+    def __init__(
+        self,
+        clauses: Sequence[Clause],
+        table: Relation,
+        source: Relation,
+        *,
+        merge_schema: bool = False,
+    ) -> None:
+        self._merge_schema = merge_schema
+        if merge_schema:
+            known = Columns("the table", _names(table.fields))
+            new = [field for field in source.fields if known.find(field.name) is None]
+            table = table._replace(fields=[*table.fields, *new])
         self._table, self._source = table, source
         self._columns = Columns("the table", _names(table.fields))
         self._source_columns = Columns("the source", _names(source.fields))
@@ -117,7 +132,8 @@ class Clauses:
     def _all_but(self, except_cols: Sequence[str]) -> dict[str, str]:
         """Every column of the table from the one of its name in the source, as Delta-Spark has `*`.
 
-        What only the source has is left out, and so are generated columns that it lacks.
+        What only the source has is left out, and so are generated columns that it lacks; with `merge_schema`
+        every column that it lacks.
 
         Raises:
             InvalidOperation: the source lacks a column, or one to be left out is in neither.
@@ -131,7 +147,7 @@ class Clauses:
             column = self._source_columns.find(field.name)
             if column is not None:
                 found[field.name] = quoted(column, self._source.alias)
-            elif _GENERATED not in field.metadata:
+            elif _GENERATED not in field.metadata and not self._merge_schema:
                 missing.append(field.name)
         if missing:
             raise InvalidOperation(

@@ -10,7 +10,7 @@ from deltalake.table import TableMerger
 
 from dfd_delta_policy.commit.committer import Committer, NativeCommitter
 from dfd_delta_policy.commit.operation import Attempt, Done
-from dfd_delta_policy.errors import InvalidOperation
+from dfd_delta_policy.errors import InvalidOperation, UnsupportedTable
 from dfd_delta_policy.operations.clauses import Clause, Clauses
 from dfd_delta_policy.operations.deltalake_handle import WRITER, existing, on_handle
 from dfd_delta_policy.operations.expressions import Relation, over
@@ -29,7 +29,8 @@ class MergeBuilder:
     """deltalake's `when_...` verbs; made by `GuardedTable.merge`.
 
     Columns are found without regard to case, but for those of `except_cols`. `..._all` sets every column of the table that isn't in `except_cols`
-    from the source's of that name; what only the source has is left out.
+    from the source's of that name; what only the source has is left out, but with `merge_schema`: then it is added to
+    the table, and what only the table has stays as it is, or is null in new rows.
     """
 
     def __init__(
@@ -41,6 +42,8 @@ class MergeBuilder:
         predicate: str,
         source_alias: str | None,
         target_alias: str | None,
+        *,
+        merge_schema: bool,
     ) -> None:
         self._run = run
         self._run_staged = run_staged
@@ -49,6 +52,7 @@ class MergeBuilder:
         self._predicate = predicate
         self._source_alias = source_alias
         self._target_alias = target_alias
+        self._merge_schema = merge_schema
         self._clauses: list[Clause] = []
 
     def _then(self, clause: Clause) -> MergeBuilder:
@@ -115,6 +119,11 @@ class MergeBuilder:
         committer = self._committer()
         with self._source:
             if not isinstance(committer, NativeCommitter):
+                if self._merge_schema:
+                    raise UnsupportedTable(
+                        "A MERGE that adds columns needs dfd-native. Nothing was changed. "
+                        "Install it: pip install dfd-native"
+                    )
                 return self._run(self._attempt, removes_rows)
             statement = Merge(
                 self._source,
@@ -122,6 +131,7 @@ class MergeBuilder:
                 self._clauses,
                 self._source_alias,
                 self._target_alias,
+                merge_schema=self._merge_schema,
             )
             return self._run_staged(StagedChange(committer, statement), removes_rows)
 

@@ -125,6 +125,8 @@ class Merge:
         clauses: Sequence[Clause],
         source_alias: str | None,
         target_alias: str | None,
+        *,
+        merge_schema: bool,
     ) -> None:
         if not isinstance(predicate, str):
             raise InvalidOperation(
@@ -135,6 +137,7 @@ class Merge:
         self._clauses = clauses
         self._source_alias = source_alias or "source"
         self._target_alias = target_alias or "target"
+        self._merge_schema = merge_schema
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -158,7 +161,7 @@ class Merge:
         with self._source.run() as data:
             target = Relation("table", table.schema().fields, self._target_alias)
             source = Relation("source", from_arrow(schema_of(data)), self._source_alias)
-            clauses = Clauses(self._clauses, target, source)
+            clauses = Clauses(self._clauses, target, source, merge_schema=self._merge_schema)
             return committer.native.merge_rows(
                 committer.uri,
                 data,
@@ -168,6 +171,7 @@ class Merge:
                 clauses=clauses.as_merge_clauses(),
                 source_alias=self._source_alias,
                 target_alias=self._target_alias,
+                merge_schema=self._merge_schema,
                 target_file_bytes=TableProperties.of(table).target_file_bytes,
             )
 

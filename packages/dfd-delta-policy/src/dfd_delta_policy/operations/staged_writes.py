@@ -4,15 +4,15 @@
     each attempt: fresh handle -> is the metadata still that? -> commit at exactly the next version
 
 A conflict costs a commit of a few kilobytes and reads nothing of the source again. Only where the
-metadata changed, and the policy replans, is it staged again. Without dfd-native a write goes through
-deltalake, its stream spooled to disk.
+metadata changed, and the policy replans, is it staged again. With a `schema_mode` the commit of the files gives
+the table their columns. Without dfd-native a write goes through deltalake, its stream spooled to disk.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from deltalake import CommitProperties, DeltaTable, Schema
 
@@ -28,6 +28,8 @@ from dfd_delta_policy.operations.staged_changes import Delete, WorkedOut, statem
 from dfd_delta_policy.properties import TableProperties
 from dfd_delta_policy.source import drained, reopens
 
+SchemaMode: TypeAlias = Literal["merge", "overwrite"]
+
 
 class StagedWrite:
     """One append, full overwrite, or overwrite of the rows that match a predicate: `stage` and `commit` are given to the loop, `close` ends it."""
@@ -41,6 +43,7 @@ class StagedWrite:
         predicate: str | None,
         commit_metadata: Callable[[], Mapping[str, str]] | None,
         partition_by: list[str] | None,
+        schema_mode: SchemaMode | None,
         sort_by: list[str] | None,
     ) -> None:
         self._committer = committer
@@ -53,6 +56,7 @@ class StagedWrite:
         self._is_query = hasattr(data, "__dfd_run__")
         self._commit_metadata = commit_metadata
         self._partition_by = partition_by
+        self._schema_mode = schema_mode
         self._sort_by = sort_by
         self._staged: StagedFiles | None = None
         self._table_metadata: TableMetadata | None = None
@@ -68,7 +72,12 @@ class StagedWrite:
         """Write the files; what can't be committed is refused before anything is read."""
         if table is not None:
             self._committer.refuse_features(table, "stage", "commit")
-        matching = {} if self._predicate is None else {"predicate": self._predicate}
+        how = {
+            "predicate": self._predicate,
+            "schema_mode": self._schema_mode,
+            # What a query's plan knows of nulls is no promise of the next plan's.
+            "all_nullable": self._is_query or None,
+        }
         with drained(self._data) as stream, statements():
             self._staged = staged = self._committer.native.stage(
                 self._committer.uri,
@@ -77,7 +86,7 @@ class StagedWrite:
                 partition_by=self._partition_by,
                 sort_by=self._sort_by,
                 target_file_bytes=TableProperties.of(table).target_file_bytes if table else None,
-                **matching,
+                **{name: value for name, value in how.items() if value is not None},
             )
             self._uncommitted.take(staged)
             # Asked while the run is still current: its query id belongs into the commit.
@@ -113,7 +122,7 @@ class StagedWrite:
         commit = self._named(attempt.commit)
         if table is None:
             made = self._what(staged, None, staged.partition_by)
-            schema, partition_by = self._schema(staged), list(staged.partition_by)
+            schema, partition_by = staged.schema_json, list(staged.partition_by)
             version = self._committer.create(schema, partition_by, made, commit)
         else:
             version = self._put(table, staged, commit)
@@ -136,17 +145,11 @@ class StagedWrite:
         is_as_made = (
             not metadata.configuration
             and metadata.partition_columns == list(staged.partition_by)
-            and json.loads(table.schema().to_json()) == self._schema(staged)
+            and json.loads(table.schema().to_json()) == json.loads(staged.schema_json)
         )
         if is_as_made:
             return None
         return Conflict.METADATA_CHANGED, "another process made the table otherwise"
-
-    def _schema(self, staged: StagedFiles) -> Any:
-        """The schema of the table that these files make."""
-        schema = json.loads(staged.schema_json)
-        # What a query's plan knows of nulls is no promise of the next plan's.
-        return _nullable(schema) if self._is_query else schema
 
     def _named(self, commit: CommitProperties) -> CommitProperties:
         return CommitProperties(
@@ -156,7 +159,7 @@ class StagedWrite:
         )
 
     def _put(self, table: DeltaTable, staged: StagedFiles, commit: CommitProperties) -> int:
-        partition_by = table.metadata().partition_columns
+        partition_by = staged.partition_by
         if self._replaced is None:
             made = self._what(staged, self._removes(table), partition_by)
             return self._committer.put(table, made, commit)
@@ -207,14 +210,3 @@ def _changed(conflict: Conflict, reason: str) -> ConflictFound:
         f"{reason} after the files were staged",
         "Run it again: its rows are then written under the table's rules of today.",
     )
-
-
-def _nullable(kind: Any) -> Any:
-    """A type, or a field, of Delta's schema JSON in which every value may be null."""
-    if not isinstance(kind, dict):
-        return kind
-    loose = {"nullable": True, "containsNull": True, "valueContainsNull": True}
-    found = {key: loose.get(key, _nullable(value)) for key, value in kind.items()}
-    if "fields" in found:
-        found["fields"] = [_nullable(field) for field in found["fields"]]
-    return found

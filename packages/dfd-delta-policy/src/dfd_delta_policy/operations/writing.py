@@ -1,4 +1,4 @@
-"""Appends and overwrites that deltalake makes: with a predicate or a `schema_mode`, or without dfd-native."""
+"""Appends and overwrites that deltalake makes, where dfd-native isn't installed."""
 
 from __future__ import annotations
 

@@ -90,6 +90,7 @@ def merge(
     update: Annotated[bool, Parameter(negative="")] = False,
     insert: Annotated[bool, Parameter(negative="")] = False,
     delete_missing: Annotated[bool, Parameter(negative="")] = False,
+    merge_schema: Annotated[bool, Parameter(negative="")] = False,
     app_id: str | None = None,
     app_version: int | None = None,
     profile: Profile = None,
@@ -113,6 +114,8 @@ def merge(
         Rows of the source that match none are inserted.
     delete_missing
         Rows of the table that match none go.
+    merge_schema
+        With --update or --insert: columns that only the source has are added to the table.
     app_id
         With --app-version: merge once, however often it is sent.
     """
@@ -126,7 +129,14 @@ def merge(
 
     def work(runtime: Runtime) -> Outcome:
         found = source(runtime)
-        merging = runtime.merge(uri, found, on, app_id=app_id, app_version=app_version)
+        merging = runtime.merge(
+            uri,
+            found,
+            on,
+            merge_schema=merge_schema,
+            app_id=app_id,
+            app_version=app_version,
+        )
         if delete is not None:
             merging = merging.when_matched_delete(delete)
         if update:
