@@ -22,7 +22,7 @@ from dfd_delta_policy import (
     Status,
     UnsupportedTable,
 )
-from row_tables import CHANGES, VECTORS, actions, give, left_over, numbered, root
+from row_tables import CHANGES, VECTORS, actions, left_over, numbered, root
 
 dfd_native = pytest.importorskip("dfd_native")
 duckdb = pytest.importorskip("duckdb")
