@@ -244,7 +244,14 @@ def test_mapped_columns_get_ids_of_their_own(make_rows: Make) -> None:
 @pytest.mark.parametrize(
     ("write", "said"),
     [
-        (lambda t: t.append(pa.table({"id": [1], "v": pa.nulls(1)}), schema_mode="merge"), "`v`"),
+        (
+            lambda t: t.append(pa.table({"id": [1], "v": pa.nulls(1)}), schema_mode="merge"),
+            "`v` is Null, which Delta doesn't have",
+        ),
+        (
+            lambda t: t.overwrite(pa.table({"p": [1], "v": [[None]]}), schema_mode="overwrite"),
+            "`v` is Null, which Delta doesn't have",
+        ),
         (lambda t: t.append(pa.table({"ID": [1]}), schema_mode="merge"), "`ID`"),
         (lambda t: t.append(pa.table({"id": ["x"]}), schema_mode="merge"), "id"),
         (
@@ -274,6 +281,7 @@ def test_mapped_columns_get_ids_of_their_own(make_rows: Make) -> None:
     ],
     ids=[
         "void",
+        "void inside",
         "case",
         "type",
         "twice",
@@ -302,6 +310,14 @@ def test_other_columns_belong_to_an_overwrite_of_all_rows(make_rows: Make) -> No
     mode: Any = "overwrite"
     with pytest.raises(InvalidOperation, match="overwrite of all rows"):
         table.append(data, schema_mode=mode)
+
+
+def test_nulls_without_a_type_are_taken_for_a_column_that_is_there(make_rows: Make) -> None:
+    table = make_rows()
+    nulls = pa.table({"id": [-1], "s": pa.nulls(1), "w": [1.5]})
+    table.append(nulls, schema_mode="merge")
+    found = judged(table, "select s, w from t where id = -1").fetchall()
+    assert found == [(None, 1.5)]
 
 
 def test_rules_hold_over_new_columns(make_rows: Make) -> None:
