@@ -459,7 +459,8 @@ mod tests {
     #[test]
     fn a_new_table_has_deltas_types_and_the_lowest_protocol() {
         let source = schema(&[("a", DataType::UInt32), ("p", DataType::LargeUtf8)]);
-        let made = WriteRequirements::for_new_table(&source, &names(&["p"])).unwrap();
+        let made =
+            WriteRequirements::for_new_table(&source, &names(&["p"]), Nulls::AsGiven).unwrap();
         assert_eq!(made.read_version(), None);
         assert_eq!(made.partition_columns(), ["p"]);
         assert_eq!(made.target_file_bytes(), 128 << 20);
