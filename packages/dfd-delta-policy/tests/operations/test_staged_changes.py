@@ -6,11 +6,14 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 from dfd_delta_policy import (
     ConflictError,
     DeltaRetryPolicy,
@@ -182,6 +185,45 @@ def test_what_cannot_be_is_refused_and_nothing_is_left(
     with pytest.raises((InvalidOperation, dfd_native.RuleViolation), match=said):
         work(table)
     assert (table.version(), rows_of(table)) == (version, before)
+    assert not left_over(table)
+
+
+def test_local_times_and_moments_are_not_taken_for_one_another(tmp_path: Path) -> None:
+    """But for constants of the statement, which are those of UTC."""
+    table = GuardedTable(tmp_path / "t")
+    local, moment = pa.timestamp("us"), pa.timestamp("us", "UTC")
+    day = datetime(2026, 1, 2, 3)
+    schema = pa.schema([("id", pa.int64()), ("l", local), ("m", moment)])
+    rows = pa.table([[1, 2], [day, day], [day, day]], schema=schema)
+    table.append(rows)
+    other = pa.schema([("id", pa.int64()), ("l", moment), ("m", local)])
+    for name in ("l", "m"):
+        given = rows.set_column(
+            rows.column_names.index(name), name, rows[name].cast(other.field(name).type)
+        )
+        merge = table.merge(given, "s.id = t.id", "s", "t").when_matched_update_all()
+        for write in (
+            lambda given=given: table.append(given),
+            lambda given=given: table.append(given, schema_mode="merge"),
+            lambda given=given: table.overwrite(given, predicate="id > 0"),
+            merge.execute,
+        ):
+            with pytest.raises(dfd_native.RuleViolation, match=rf"`{name}` is a (local|moment)"):
+                write()
+    for updates in ({"m": "l"}, {"l": "m"}):
+        with pytest.raises(dfd_native.RuleViolation, match=r"is a (local|moment)"):
+            table.update(updates)
+    table.update({"m": "timestamp '2026-02-03 04:05:06'"}, "id = 1")
+    source = pa.table({"id": [2]})
+    setting = {"m": "timestamp '2026-03-04 05:06:07'"}
+    table.merge(source, "s.id = t.id", "s", "t").when_matched_update(setting).execute()
+    found = pa.table(DeltaTable(table.uri).scan()).sort_by("id")
+    utc = timezone.utc
+    assert found["m"].to_pylist() == [
+        datetime(2026, 2, 3, 4, 5, 6, tzinfo=utc),
+        datetime(2026, 3, 4, 5, 6, 7, tzinfo=utc),
+    ]
+    assert found["l"].to_pylist() == [day, day]
     assert not left_over(table)
 
 

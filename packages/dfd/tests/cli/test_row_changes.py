@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 from dfd.cli import FAILED, USAGE
 
 pytest.importorskip("dfd_native")
@@ -70,6 +71,13 @@ def test_merge(table: Path, tmp_path: Path, run: Run, rows: Callable[[], Any]) -
     query = ("--query", "select id, 'q' as s from o", "-t", f"o={table}")
     assert run("merge", table, *query, "--on", "t.id = s.id", "--update")[0] == 0
     assert rows() == [(2, "q"), (9, "q")]
+    pq.write_table(pa.table({"id": [9, 10], "more": [1.5, 2.5]}), source)
+    code, _, err = run(*merge, "--update", "--insert")
+    assert (code, "no column s" in err) == (FAILED, True)
+    assert run(*merge, "--update", "--insert", "--merge-schema")[0] == 0
+    assert rows() == [(2, "q"), (9, "q"), (10, None)]
+    columns = DeltaTable(table).to_pyarrow_table(columns=["id", "more"]).sort_by("id")
+    assert columns["more"].to_pylist() == [None, 1.5, 2.5]
 
 
 def test_a_part_is_overwritten(
