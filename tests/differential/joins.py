@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from columns import FLAT, NUMBERS
 from hypothesis import strategies as st
-from predicates import predicates, some, wheres
+from predicates import orders, predicates, some, wheres
 from query import Query
 
-_KINDS = ("inner", "left", "right", "full", "semi", "anti", "cross", "range", "three", "using")
+_KINDS = (
+    "inner",
+    "left",
+    "right",
+    "full",
+    "semi",
+    "anti",
+    "cross",
+    "range",
+    "three",
+    "using",
+    "sorted",
+)
 _FEW = ("t", "(select * from t where id % 3 = 0)", "(select * from t where n > 0)")
 _CONDITIONS = ("", "", " and a.id < b.id", " and a.id <> b.id", " and a.n >= b.n")
 # Rows enough to see a fault, few enough to multiply.
@@ -54,11 +66,42 @@ def joins(draw: st.DrawFn) -> Query:
         return Query(
             f"{shown} t a {second} {_FEWER} b on {on} {third} {_FEWER} c on b.id = c.id {where}"
         )
+    if kind == "sorted":
+        return draw(sorted_joins())
     if kind == "using":
         key = draw(st.sampled_from([*FLAT, "id"]))
         outer = draw(st.sampled_from(["inner", "left"]))
         return Query(f"{shown} t a {outer} join {_FEWER} b using ({key}) {where}")
     return Query(f"{shown} t a {kind} join {few} b on {on} {where}")
+
+
+@st.composite
+def sorted_joins(draw: st.DrawFn) -> Query:
+    """Joins of the first rows of orders, whose rows or windows are ordered by columns of both sides.
+
+    Sessions have them unsorted (apache/datafusion#25052).
+    """
+    keys = draw(some(FLAT, 1))
+    columns = {side: list(dict.fromkeys([*keys, *draw(some(FLAT, 1))])) for side in "ab"}
+    # All that is shown is sorted by: rows that are alike may come in any order.
+    inner = {side: draw(orders(names)) for side, names in columns.items()}
+    rows = {
+        side: f"(select {', '.join(names)} from t order by {inner[side]} limit 30)"
+        for side, names in columns.items()
+    }
+    joined = f"from {rows['a']} a join {rows['b']} b on a.{keys[0]} = b.{keys[0]}"
+    named = [f"{side}.{name}" for side, names in columns.items() for name in names]
+    shown = ", ".join(f"{name} as c{n}" for n, name in enumerate(named))
+    # As the sides are sorted, one after the other.
+    order = ", ".join(
+        f"{side}.{term}"
+        for side in draw(st.sampled_from(["ab", "ba"]))
+        for term in inner[side].split(", ")
+    )
+    if draw(st.booleans()):
+        return Query(f"select {shown} {joined} order by {order}", True, only="engine")
+    number = f"row_number() over (partition by {named[0]} order by {order})"
+    return Query(f"select {shown}, {number} as r {joined}", only="engine")
 
 
 _RANGES = (

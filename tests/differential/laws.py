@@ -25,7 +25,7 @@ def rows_are_the_judges(layout: Layout, query: Query, kind: str, how: Settings) 
     """A query has the rows that duckdb has, in its order."""
     with made(layout) as table:
         expected = by_duckdb(table, query.sql)
-        found = answer(table, query.sql, kind, how)
+        found = answer(table, query.sql, query.only or kind, how)
         told = None if found is None else difference(expected, found, query.is_ordered)
         if told is not None:
             raise AssertionError(f"{told} ({_also(table, query, how, expected)})")

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 
 class Query(NamedTuple):
-    """A query over `t`, and whether its rows come in an order."""
+    """A query over `t`, whether its rows come in an order, and who alone is known to have them right."""
 
     sql: str
     is_ordered: bool = False
+    only: str | None = None

@@ -395,6 +395,26 @@ WRONG = [
     ),
     Wrong(
         Case(
+            "25052",
+            "select b.h, b.v, a.v as w from (select h, v from few order by h, v limit 60) a "
+            "join (select h, v from few order by h, v limit 60) b on a.h = b.h order by b.h, b.v, a.v",
+            is_ordered=True,
+        ),
+        "a join of ordered inputs is taken to be sorted by the columns of both",
+        routes=("session", "leaf"),
+    ),
+    Wrong(
+        Case(
+            "24360",
+            "select a.k, b.k as l from t a join u b on a.k <= b.k order by a.k, b.k",
+            is_ordered=True,
+            settings=(("datafusion.optimizer.enable_piecewise_merge_join", "true"),),
+        ),
+        "a column is taken to equal the one that it is compared with",
+        routes=("session", "leaf"),
+    ),
+    Wrong(
+        Case(
             "25095",
             "select id from times where moment::timestamptz = '2019-12-31T16:00:01Z'::timestamptz",
             [(4,)],

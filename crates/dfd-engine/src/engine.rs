@@ -81,7 +81,7 @@ impl Engine {
         let mut config = SessionConfig::new();
         config.options_mut().sql_parser.enable_ident_normalization = false;
         let mut state = SessionStateBuilder::new_from_existing(self.base.clone())
-            .with_config(self.within_memory(without_aggregate_filters(config)))
+            .with_config(self.within_memory(without_wrong_settings(config)))
             .build();
         state.mark_start_execution();
         state
@@ -103,7 +103,7 @@ impl Engine {
         ambiguous: &HashSet<String>,
     ) -> Result<PlannedQuery, UnsupportedPlan> {
         let mut state = SessionStateBuilder::new_from_existing(self.base.clone())
-            .with_config(self.within_memory(without_aggregate_filters(config)))
+            .with_config(self.within_memory(without_wrong_settings(config)))
             .build();
         state.mark_start_execution();
         let context = without_aliases(&state);
@@ -124,11 +124,13 @@ impl Engine {
     }
 }
 
-/// The settings, but for one that gives wrong rows: the dynamic filter of an aggregate drops rows that
-/// another aggregate beside it needs (apache/datafusion#24816).
-fn without_aggregate_filters(mut config: SessionConfig) -> SessionConfig {
+/// The settings, but for those that give wrong rows: the dynamic filter of an aggregate drops rows that another
+/// aggregate beside it needs (apache/datafusion#24816), and a piecewise merge join takes the columns of a range for
+/// equals, and loses rows with nulls (apache/datafusion#24360, #24335).
+fn without_wrong_settings(mut config: SessionConfig) -> SessionConfig {
     let optimizer = &mut config.options_mut().optimizer;
     optimizer.enable_aggregate_dynamic_filter_pushdown = false;
+    optimizer.enable_piecewise_merge_join = false;
     config
 }
 
@@ -282,19 +284,15 @@ mod tests {
     }
 
     #[test]
-    fn aggregates_have_no_dynamic_filters() {
+    fn settings_that_give_wrong_rows_stay_off() {
         let mut config = SessionConfig::new();
-        config
-            .options_mut()
-            .optimizer
-            .enable_aggregate_dynamic_filter_pushdown = true;
-        let config = without_aggregate_filters(config);
-        assert!(
-            !config
-                .options()
-                .optimizer
-                .enable_aggregate_dynamic_filter_pushdown
-        );
+        let optimizer = &mut config.options_mut().optimizer;
+        optimizer.enable_aggregate_dynamic_filter_pushdown = true;
+        optimizer.enable_piecewise_merge_join = true;
+        let config = without_wrong_settings(config);
+        let optimizer = &config.options().optimizer;
+        assert!(!optimizer.enable_aggregate_dynamic_filter_pushdown);
+        assert!(!optimizer.enable_piecewise_merge_join);
     }
 
     #[test]

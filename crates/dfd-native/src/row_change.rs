@@ -28,18 +28,28 @@ pub(crate) struct RowChange {
     staged: Mutex<Option<StagedFiles>>,
 }
 
+impl RowChange {
+    fn of(mut change: dfd_write::RowChange) -> Self {
+        let staged = Mutex::new(change.staged.take());
+        Self {
+            change: Arc::new(change),
+            staged,
+        }
+    }
+}
+
 #[pymethods]
 impl RowChange {
     /// Files that go, or come back with another deletion vector.
     #[getter]
     fn removes(&self) -> ActiveFiles {
-        ActiveFiles(self.change.removes.clone())
+        ActiveFiles(self.change.removes())
     }
 
     /// Those that come back.
     #[getter]
     fn marked(&self) -> MarkedFiles {
-        MarkedFiles(self.change.existing.clone())
+        MarkedFiles(self.change.existing().to_vec())
     }
 
     /// New files, for whoever asks first.
@@ -50,15 +60,15 @@ impl RowChange {
 
     #[getter]
     fn metrics(&self) -> BTreeMap<&'static str, u64> {
-        self.change.metrics.clone()
+        self.change.metrics()
     }
 
-    /// The files to remove on top of a later version; None where it has to be worked out again.
-    fn removes_at(&self, py: Python<'_>, version: u64) -> PyResult<Option<ActiveFiles>> {
+    /// The same on top of a later version; None where it has to be worked out again.
+    fn rebased_on(&self, py: Python<'_>, version: u64) -> PyResult<Option<Self>> {
         let (change, state) = (Arc::clone(&self.change), state()?);
         let work =
-            |cancellation| async move { change.removes_at(version, state, &cancellation).await };
-        Ok(run(py, work, None)?.map(ActiveFiles))
+            |cancellation| async move { change.rebased_on(version, state, &cancellation).await };
+        Ok(run(py, work, None)?.map(Self::of))
     }
 }
 
@@ -213,12 +223,7 @@ fn changed(
     abi_check::check(py)?;
     let (location, state) = (location(py, uri, options)?, state()?);
     let work = |cancellation| dfd_write::change_rows(location, request, state, cancellation);
-    let mut change = run(py, work, reading)?;
-    let staged = Mutex::new(change.staged.take());
-    Ok(RowChange {
-        change: Arc::new(change),
-        staged,
-    })
+    Ok(RowChange::of(run(py, work, reading)?))
 }
 
 /// The engine in which rows are found that change.

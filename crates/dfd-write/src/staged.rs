@@ -92,6 +92,11 @@ impl StagedFiles {
         self.stage.files().stage_id()
     }
 
+    /// The files that are removed unless they are released.
+    pub(crate) fn files(&self) -> &Arc<StageFiles> {
+        self.stage.files()
+    }
+
     /// What the table asked of the files.
     pub fn requirements(&self) -> &WriteRequirements {
         &self.requirements

@@ -33,6 +33,11 @@ impl FileSet {
         }
     }
 
+    /// Whether there is no file.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// Whether the values of partition columns alone say which rows match.
     ///
     /// So does a constant: what was a filter of partition columns when it was asked for may be one when it comes.

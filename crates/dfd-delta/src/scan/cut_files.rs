@@ -1,6 +1,6 @@
 //! Files of a version, and the rows that a change takes out of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use datafusion::datasource::physical_plan::parquet::ParquetRowSelection;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
@@ -13,7 +13,7 @@ use crate::error::{Error, below};
 use crate::files::data_file::DataFile;
 use crate::files::deletion_vector::{Read, rows_left_out};
 use crate::files::parquet_metadata::Readers;
-use crate::log::{ActiveFile, ActiveFiles, ExistingFile};
+use crate::log::{ActiveFile, ExistingFile};
 use crate::scan::rewrite_input::RewriteInput;
 use crate::snapshot::TableSnapshot;
 
@@ -53,7 +53,7 @@ impl RowSet {
 }
 
 /// A file out of which rows are taken.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CutFile {
     /// As the version has it.
     pub file: ActiveFile,
@@ -135,9 +135,7 @@ impl TableSnapshot {
                 Some(rows) => rows as u64,
                 None => self.rows_of_footer(data).await?,
             };
-            let selection = data.scanned.extension::<ParquetRowSelection>();
-            let mut gone = selection.map(rows_left_out).unwrap_or_default();
-            gone |= &taken;
+            let gone = deleted_rows(data) | &taken;
             cut.push(CutFile {
                 file: file.clone(),
                 stats: view.stats(),
@@ -150,19 +148,39 @@ impl TableSnapshot {
         Ok(cut)
     }
 
-    /// These files as those of this version, for their removal.
-    pub fn removal_of(&self, files: &[CutFile]) -> ActiveFiles {
-        ActiveFiles {
-            version: self.version(),
-            files: files.iter().map(|cut| cut.file.clone()).collect(),
-        }
+    /// The same rows taken out of the same files of this later version, in which more of their rows may be gone.
+    /// None where a file isn't there, has one of these rows no more, or has a row that was gone before.
+    ///
+    /// # Errors
+    /// The log wasn't read.
+    pub fn cut_again(&self, earlier: &[CutFile]) -> Result<Option<Vec<CutFile>>, Error> {
+        let files = self.active_files()?.files;
+        let views = self.log_files()?;
+        let known = files.iter().zip(views).zip(self.files()).zip(0..);
+        let known: HashMap<&str, _> = known
+            .map(|(((file, view), data), place)| (file.path.as_str(), (file, view, data, place)))
+            .collect();
+        let again = earlier.iter().map(|cut| {
+            let (file, view, data, place) = known.get(cut.file.path.as_str())?;
+            let gone = deleted_rows(data);
+            let before = &cut.gone - &cut.taken;
+            let is_same = before.is_subset(&gone) && gone.is_disjoint(&cut.taken);
+            is_same.then(|| CutFile {
+                file: (*file).clone(),
+                stats: view.stats(),
+                gone: gone | &cut.taken,
+                place: *place,
+                ..cut.clone()
+            })
+        });
+        Ok(again.collect())
     }
 
     /// The rows that are left of these files, to be written anew.
     ///
     /// # Errors
     /// The log wasn't read.
-    pub fn rows_left(&self, files: &[&CutFile]) -> Result<Vec<RewriteInput>, Error> {
+    pub fn rows_left(&self, files: &[CutFile]) -> Result<Vec<RewriteInput>, Error> {
         self.inputs_of(files, |input, cut| {
             input.reading(Read::AllBut, &cut.gone, cut.stored_rows)
         })
@@ -173,15 +191,14 @@ impl TableSnapshot {
     /// # Errors
     /// The log wasn't read.
     pub fn rows_taken(&self, files: &[CutFile]) -> Result<Vec<RewriteInput>, Error> {
-        let files: Vec<_> = files.iter().collect();
-        self.inputs_of(&files, |input, cut| {
+        self.inputs_of(files, |input, cut| {
             input.reading(Read::Only, &cut.taken, cut.stored_rows)
         })
     }
 
     fn inputs_of(
         &self,
-        files: &[&CutFile],
+        files: &[CutFile],
         reading: impl Fn(RewriteInput, &CutFile) -> RewriteInput,
     ) -> Result<Vec<RewriteInput>, Error> {
         let paths: Vec<_> = files.iter().map(|cut| cut.file.path.clone()).collect();
@@ -203,6 +220,12 @@ impl TableSnapshot {
         let rows = footer.file_metadata().num_rows();
         Ok(u64::try_from(rows).unwrap_or_default())
     }
+}
+
+/// The rows of a file that its deletion vector takes away.
+pub(crate) fn deleted_rows(file: &DataFile) -> RoaringTreemap {
+    let selection = file.scanned.extension::<ParquetRowSelection>();
+    selection.map(rows_left_out).unwrap_or_default()
 }
 
 #[cfg(test)]

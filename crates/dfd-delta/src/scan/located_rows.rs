@@ -1,5 +1,6 @@
 //! The rows of a version, each with the file that it is in and its number there.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
@@ -9,6 +10,7 @@ use crate::error::Error;
 use crate::files::data_file::DataFile;
 use crate::files::file_set::FileSet;
 use crate::files::log_file::LogFile;
+use crate::scan::cut_files::deleted_rows;
 use crate::snapshot::TableSnapshot;
 
 /// The place of a row's file among [`TableSnapshot::active_files`].
@@ -34,7 +36,7 @@ impl LocatedRows {
         Self::of_files(snapshot, &all)
     }
 
-    /// Those of the files that aren't in another version too, with the same deletion vector.
+    /// Those of the files that have rows which weren't there in an earlier version: all their rows.
     ///
     /// # Errors
     /// The log of either wasn't read.
@@ -43,10 +45,19 @@ impl LocatedRows {
         snapshot: Arc<TableSnapshot>,
     ) -> Result<Arc<Self>, Error> {
         let before = earlier.active_files()?;
-        let there = before.keys();
+        let known = before.files.iter().zip(earlier.files());
+        let known: HashMap<&str, _> = known
+            .map(|(file, data)| (file.path.as_str(), (file.key(), data)))
+            .collect();
         let now = snapshot.active_files()?;
-        let files = now.files.iter();
-        let is_new: Vec<_> = files.map(|file| !there.contains(&file.key())).collect();
+        let is_new = now.files.iter().zip(snapshot.files()).map(|(file, data)| {
+            let Some((key, before)) = known.get(file.path.as_str()) else {
+                return true;
+            };
+            // Of a file that only lost rows, none is new.
+            *key != file.key() && !deleted_rows(before).is_subset(&deleted_rows(data))
+        });
+        let is_new: Vec<_> = is_new.collect();
         Self::of_files(snapshot, &is_new)
     }
 
@@ -77,6 +88,11 @@ impl LocatedRows {
             files,
             schema,
         }))
+    }
+
+    /// Whether there is no file.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
     }
 
     /// The columns of the table, and then those two.

@@ -7,29 +7,19 @@
 //!
 //! A node above such an input says nothing of constants.
 
-use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, Statistics};
-use datafusion::config::ConfigOptions;
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::EquivalenceProperties;
-use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::aggregates::AggregateExec;
-use datafusion::physical_plan::execution_plan::{CardinalityEffect, replace_children_if_necessary};
-use datafusion::physical_plan::expressions::{BinaryExpr, Literal};
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
+use datafusion::physical_plan::expressions::{BinaryExpr, Column, Literal};
 use datafusion::physical_plan::filter::FilterExec;
-use datafusion::physical_plan::filter_pushdown::{FilterDescription, FilterPushdownPhase};
-use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr,
-    PlanProperties,
-};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, PhysicalExpr};
 
+use crate::rules::forget_properties::ForgetPropertiesExec;
 use crate::rules::node_rule::{NodeRule, Rewritten};
 
-/// Puts [`ForgetConstantsExec`] where DataFusion's constants aren't to be believed.
+/// Puts [`ForgetPropertiesExec`] where DataFusion's constants aren't to be believed.
 pub(super) const FORGET_CONSTANTS: NodeRule = NodeRule {
     name: "forget_constants",
     rewrite,
@@ -37,12 +27,12 @@ pub(super) const FORGET_CONSTANTS: NodeRule = NodeRule {
 
 fn rewrite(node: Arc<dyn ExecutionPlan>) -> Rewritten {
     if computes_and_has_constants(&node) {
-        return Ok(Transformed::yes(ForgetConstantsExec::over(node)));
+        return Ok(Transformed::yes(ForgetPropertiesExec::over(node)));
     }
     let aggregate = node.downcast_ref::<AggregateExec>();
     match aggregate.filter(|aggregate| aggregate.group_expr().has_grouping_set()) {
         Some(aggregate) if has_constants(aggregate.input()) => {
-            let input = ForgetConstantsExec::over(Arc::clone(aggregate.input()));
+            let input = ForgetPropertiesExec::over(Arc::clone(aggregate.input()));
             let node = replace_children_if_necessary(node, vec![input]);
             node.map(Transformed::yes)
         }
@@ -78,120 +68,11 @@ fn is_computed(side: &Arc<dyn PhysicalExpr>) -> bool {
     !is_plain
 }
 
-/// The rows of its input, of which no column is known to be constant, and no order.
-#[derive(Debug)]
-struct ForgetConstantsExec {
-    input: Arc<dyn ExecutionPlan>,
-    properties: Arc<PlanProperties>,
-}
-
-impl ForgetConstantsExec {
-    fn over(input: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(input.schema()),
-            input.output_partitioning().clone(),
-            input.pipeline_behavior(),
-            input.boundedness(),
-        );
-        let properties = Arc::new(properties);
-        Arc::new(Self { input, properties })
-    }
-}
-
-impl DisplayAs for ForgetConstantsExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl ExecutionPlan for ForgetConstantsExec {
-    fn name(&self) -> &str {
-        "ForgetConstantsExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(match children.pop() {
-            Some(input) => Self::over(input),
-            None => self,
-        })
-    }
-
-    fn execute(
-        &self,
-        partition: usize,
-        context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        self.input.execute(partition, context)
-    }
-
-    fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
-        vec![ChildStats::At(partition)]
-    }
-
-    /// The number of rows; the bounds of a column may make it a constant again.
-    fn statistics_from_inputs(
-        &self,
-        inputs: &[Arc<Statistics>],
-        _: &StatisticsArgs,
-    ) -> Result<Arc<Statistics>> {
-        let mut statistics = Statistics::new_unknown(&self.schema());
-        if let Some(input) = inputs.first() {
-            statistics.num_rows = input.num_rows;
-            statistics.total_byte_size = input.total_byte_size;
-        }
-        Ok(Arc::new(statistics))
-    }
-
-    fn supports_limit_pushdown(&self) -> bool {
-        true
-    }
-
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
-    }
-
-    fn gather_filters_for_pushdown(
-        &self,
-        _: FilterPushdownPhase,
-        filters: Vec<Arc<dyn PhysicalExpr>>,
-        _: &ConfigOptions,
-    ) -> Result<FilterDescription> {
-        FilterDescription::from_children(filters, &self.children())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{batch, in_memory, nodes, numbers, physical, rows, session};
-
-    fn forgets(plan: &Arc<dyn ExecutionPlan>) -> bool {
-        let is_one =
-            |node: &Arc<dyn ExecutionPlan>| node.downcast_ref::<ForgetConstantsExec>().is_some();
-        nodes(plan).iter().any(is_one)
-    }
+    use crate::rules::forget_properties::forgets;
+    use crate::testing::{batch, in_memory, numbers, physical, rows, session};
 
     #[test]
     fn constants_are_forgotten_where_they_may_be_none() {

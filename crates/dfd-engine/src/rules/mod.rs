@@ -4,6 +4,8 @@ mod cooperative_joins;
 mod exact_comparisons;
 mod float_bounds;
 mod forget_constants;
+mod forget_properties;
+mod join_orders;
 mod node_rule;
 mod reapply_filters;
 mod row_filters;
@@ -25,6 +27,7 @@ pub(crate) fn physical_rules(may_spill: bool) -> Vec<Arc<dyn PhysicalOptimizerRu
     let mut rules: Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> = vec![
         Arc::new(float_bounds::FLOAT_BOUNDS),
         Arc::new(forget_constants::FORGET_CONSTANTS),
+        Arc::new(join_orders::JOIN_ORDERS),
     ];
     rules.extend(PhysicalOptimizer::new().rules);
     rules.push(Arc::new(row_filters::RowFilters));

@@ -70,6 +70,18 @@ impl Merge {
         self.clauses.iter().map(Clause::effect).collect()
     }
 
+    /// Whether rows of the table that stay as they are have a say: one that matches a row of the source and isn't
+    /// changed by it keeps that from being inserted.
+    pub(crate) fn depends_on_kept_rows(&self) -> bool {
+        let of = |rows| {
+            self.clauses
+                .iter()
+                .filter(move |clause| clause.rows == rows)
+        };
+        let all_matched_change = of(ClauseRows::Matched).any(|clause| clause.condition.is_none());
+        of(ClauseRows::NotMatched).next().is_some() && !all_matched_change
+    }
+
     /// The columns of a source that a clause sets columns of the same name by.
     pub(crate) fn set_by_name(&self, source: &Schema) -> Schema {
         let values = || {

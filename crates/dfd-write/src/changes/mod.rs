@@ -3,13 +3,17 @@
 //! ```text
 //!   Statement ──> query: file and number of each row that changes, and its new columns
 //!                   ├─ new columns ──> NewRows ─────────────────────────────────────┐
-//!                   └─ file, number ──> CutFile: all rows gone ──> removed          ├─> RowChange
+//!                   └─ file, number ──> CutRows: all rows gone ──> removed          ├─> RowChange
 //!                                                some ──> a deletion vector, or ────┤
 //!                                                         what is left, written anew┘
 //! ```
 //!
 //! A file gets a deletion vector where the table has them on; else what is left of it is written anew.
+//!
+//! On top of a later version the same change is another [`RowChange`] with the same new files, as long as no commit
+//! that came meanwhile touched its rows ([`RowChange::rebased_on`]).
 
+mod cut_rows;
 mod exact_values;
 mod found_rows;
 mod merge;
@@ -33,13 +37,14 @@ pub use self::merge::{Clause, ClauseRows, Merge};
 pub use self::statement::Statement;
 
 use crate::cancellation::CancellationToken;
+use crate::changes::cut_rows::CutRows;
 use crate::changes::found_rows::{ChangeQuery, Found, FoundRows, found_rows};
 use crate::changes::metrics::Counts;
 use crate::changes::source::MergeSource;
 use crate::changes::statement::{matching_rows, updated_rows};
-use crate::changes::vectors::{has_change_feed, has_vectors, marked_files};
+use crate::changes::vectors::{MarkedFiles, has_change_feed, has_vectors};
 use crate::error::Error;
-use crate::files::stage_files::AddFile;
+use crate::files::stage_files::{AddFile, StageFiles};
 use crate::plan::pipeline::PipelineOutput;
 use crate::plan::shared_stream::Input;
 use crate::rewrite::{Rewriting, RowOrder};
@@ -88,50 +93,103 @@ impl ChangeRequest {
 /// What the next version has to say, so that rows are changed.
 #[derive(Debug)]
 pub struct RowChange {
-    /// Files that go, and those that come back with another deletion vector.
-    pub removes: ActiveFiles,
-    /// Files with another deletion vector.
-    pub existing: Vec<ExistingFile>,
-    /// New files; None where no row changes.
+    /// New files; None where no row changes, and of a change that was rebased.
     pub staged: Option<StagedFiles>,
-    /// Counts of rows, files and deletion vectors.
-    pub metrics: BTreeMap<&'static str, u64>,
+    stage: Option<Arc<StageFiles>>,
+    cut: CutRows,
+    marked: MarkedFiles,
+    counts: Counts,
     definition: DefinitionChange,
+    /// The version, under the definition that the commit makes.
     snapshot: Arc<TableSnapshot>,
     statement: Statement,
 }
 
 impl RowChange {
-    /// The files to remove for the same change on top of a later version; None where it has to be worked out
-    /// again: a file is gone or has other rows, or one that came since has rows that would change too.
+    /// Files that go, and those that come back with another deletion vector.
+    pub fn removes(&self) -> ActiveFiles {
+        self.cut.removes(&self.snapshot)
+    }
+
+    /// Those that come back.
+    pub fn existing(&self) -> &[ExistingFile] {
+        &self.marked.files
+    }
+
+    /// Counts of rows, files and deletion vectors.
+    pub fn metrics(&self) -> BTreeMap<&'static str, u64> {
+        self.cut.count(&self.counts).of(&self.statement)
+    }
+
+    /// The same change on top of a later version, with the same new files; None where it has to be worked out again:
+    /// a file is gone, a row that it takes out is, or there are rows now that may change too.
+    ///
+    /// Where only deletion vectors of its files have other rows more, they are merged. What this one would have had
+    /// to say can't be committed any more.
     ///
     /// # Errors
-    /// The log or a file can't be read.
-    pub async fn removes_at(
+    /// The log or a file can't be read, or a deletion vector can't be written.
+    pub async fn rebased_on(
         &self,
         version: u64,
         state: SessionState,
         cancellation: &CancellationToken,
-    ) -> Result<Option<ActiveFiles>, Error> {
+    ) -> Result<Option<Self>, Error> {
         let location = self.snapshot.location().clone();
         let later = TableSnapshot::open(location, At::Version(version)).await?;
         let later = later.redefined(&self.definition)?;
-        let files = later.active_files()?;
-        let Some(removes) = self.removes.in_version(&files) else {
+        let Some(cut) = self.cut.again_in(&later)? else {
             return Ok(None);
         };
+        if !self.is_whole_on(&later, state, cancellation).await? {
+            return Ok(None);
+        }
+        let is_same = cut.removes(&later).has_those_of(&self.removes());
+        let marked = match &self.stage {
+            Some(stage) if !is_same => {
+                let marked = MarkedFiles::write(&cut.marked, stage).await?;
+                self.marked.remove(stage).await;
+                marked
+            }
+            _ => self.marked.clone(),
+        };
+        Ok(Some(Self {
+            staged: None,
+            stage: self.stage.clone(),
+            cut,
+            marked,
+            counts: self.counts.clone(),
+            definition: self.definition.clone(),
+            snapshot: later,
+            statement: self.statement.clone(),
+        }))
+    }
+
+    /// Whether it changes all rows of a later version that the statement would change there.
+    async fn is_whole_on(
+        &self,
+        later: &Arc<TableSnapshot>,
+        state: SessionState,
+        cancellation: &CancellationToken,
+    ) -> Result<bool, Error> {
+        let new = LocatedRows::since(&self.snapshot, Arc::clone(later))?;
         let condition = match &self.statement {
             Statement::Delete { condition } | Statement::Update { condition, .. } => condition,
-            // Rows that came or went match others now.
-            Statement::Merge(_) => {
-                let is_same = self.snapshot.active_files()?.has_those_of(&files);
-                return Ok(is_same.then_some(removes));
+            // New rows may match some of the source, and so may rows that went.
+            Statement::Merge(merge) => {
+                let lost_none = || -> Result<bool, Error> {
+                    let files = later.active_files()?;
+                    Ok(self.snapshot.active_files()?.has_those_of(&files))
+                };
+                return Ok(new.is_empty() && (!merge.depends_on_kept_rows() || lost_none()?));
             }
         };
-        let new = LocatedRows::since(&self.snapshot, later)?;
+        if new.is_empty() {
+            return Ok(true);
+        }
         let query = matching_rows(condition.as_deref(), new, &state)?;
         let found = found_rows(query, state, cancellation).await?;
-        Ok(found.is_none().then_some(removes))
+        Ok(found.is_none())
     }
 }
 
@@ -176,8 +234,8 @@ pub async fn change_rows(
 /// What becomes of rows and their files.
 #[derive(Default)]
 struct Changed {
-    removes: Vec<CutFile>,
-    existing: Vec<ExistingFile>,
+    cut: CutRows,
+    marked: MarkedFiles,
     outputs: Vec<PipelineOutput>,
     change_files: Vec<AddFile>,
     counts: Counts,
@@ -248,11 +306,13 @@ impl ChangeWork {
             source_rows: self.source.as_ref().map_or(0, MergeSource::rows),
             ..changed.counts
         };
+        let stage = staged.as_ref().map(|staged| Arc::clone(staged.files()));
         RowChange {
-            removes: self.snapshot.removal_of(&changed.removes),
-            existing: changed.existing,
             staged,
-            metrics: counts.of(&self.statement),
+            stage,
+            cut: changed.cut,
+            marked: changed.marked,
+            counts,
             definition: self.definition.clone(),
             snapshot: Arc::clone(&self.snapshot),
             statement: self.statement.clone(),
@@ -269,13 +329,9 @@ impl ChangeWork {
             true => self.write_changes(&found, &cut, &new, target).await?,
             false => Vec::new(),
         };
-        let left = cut.iter().filter(|file| !file.is_empty());
-        let (marked, copied): (Vec<_>, Vec<_>) = match has_vectors(&self.snapshot)? {
-            true => left.partition(|file| file.may_have_vector()),
-            false => (Vec::new(), left.collect()),
-        };
-        let existing = marked_files(&marked, &target.files).await?;
-        let copies = self.copy(&copied, target).await?;
+        let cut = CutRows::of(cut, has_vectors(&self.snapshot)?);
+        let marked = MarkedFiles::write(&cut.marked, &target.files).await?;
+        let copies = self.copy(&cut.copied, target).await?;
         let mut outputs = new.updated;
         outputs.extend(new.inserted);
         outputs.extend(copies);
@@ -283,24 +339,16 @@ impl ChangeWork {
             deleted_rows: found.deleted.len(),
             updated_rows: found.updated.len(),
             inserted_rows: found.inserted,
-            copied_rows: copied
-                .iter()
-                .map(|file| file.stored_rows - file.gone.len())
-                .sum(),
             added_files: count(added_by(&outputs)),
-            removed_files: (cut.len() - existing.len()) as u64,
             added_change_files: count(change_files.iter()),
-            vectors_added: existing.len() as u64,
-            vectors_updated: count(marked.iter().filter(|file| file.has_vector())),
-            vectors_removed: count(cut.iter().filter(|file| file.has_vector())),
             ..Counts::default()
         };
         Ok(Changed {
-            existing,
+            cut,
+            marked,
             outputs,
             change_files,
             counts,
-            removes: cut,
         })
     }
 
@@ -403,7 +451,7 @@ impl ChangeWork {
     /// Writes what is left of some files anew.
     async fn copy(
         &self,
-        files: &[&CutFile],
+        files: &[CutFile],
         target: &StageTarget,
     ) -> Result<Vec<PipelineOutput>, Error> {
         if files.is_empty() {

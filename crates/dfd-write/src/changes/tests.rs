@@ -92,7 +92,7 @@ fn values(files: &[RecordBatch]) -> Vec<i64> {
 }
 
 fn metrics(change: &RowChange, names: [&str; 4]) -> [u64; 4] {
-    names.map(|name| change.metrics[format!("num_{name}").as_str()])
+    names.map(|name| change.metrics()[format!("num_{name}").as_str()])
 }
 
 #[test]
@@ -105,8 +105,8 @@ fn what_is_left_of_a_file_is_copied() {
         delete("A % 100 = 7 OR p = 0 AND a < 400"),
     )
     .unwrap();
-    assert!(change.existing.is_empty());
-    assert_eq!(change.removes.files.len(), 3);
+    assert!(change.existing().is_empty());
+    assert_eq!(change.removes().files.len(), 3);
     let names = [
         "deleted_rows",
         "added_files",
@@ -140,13 +140,7 @@ fn with_deletion_vectors_nothing_is_copied() {
         "deletion_vectors_added",
     ];
     assert_eq!(metrics(&change, names), [200 + 8 + 1, 0, 1, 3]);
-    let cardinalities = change.existing.iter().map(|file| {
-        let vector = file.file.deletion_vector.as_ref();
-        vector.unwrap().cardinality
-    });
-    let mut cardinalities: Vec<_> = cardinalities.collect();
-    cardinalities.sort_unstable();
-    assert_eq!(cardinalities, [1, 4, 4]);
+    assert_eq!(cardinalities(&change), [1, 4, 4]);
     drop(change);
     assert_eq!(files_below(directory.path()), before);
 }
@@ -186,8 +180,42 @@ fn where_no_row_changes_nothing_is_written() {
         update("a", "1", "a IS NULL"),
     ] {
         let change = changed(directory.path(), 2, statement).unwrap();
-        assert!(change.staged.is_none() && change.removes.files.is_empty());
+        assert!(change.staged.is_none() && change.removes().files.is_empty());
     }
+}
+
+fn rebased(change: &RowChange, version: u64) -> Option<RowChange> {
+    let token = CancellationToken::new();
+    let rebased = change.rebased_on(version, state(), &token);
+    dfd_runtime::block_on(rebased).unwrap().unwrap()
+}
+
+/// Commits a change as the version after that which it was worked out on.
+fn put(directory: &Path, change: &RowChange) {
+    let removes = change.removes();
+    let staged = change.staged.as_ref();
+    let added = staged.map_or(&[][..], StagedFiles::added);
+    let commit = dfd_delta::Commit {
+        removes: Some(&removes),
+        adds: added.iter().map(AddFile::action).collect(),
+        existing: change.existing(),
+        ..dfd_delta::Commit::default()
+    };
+    let location = location(directory);
+    let work = dfd_delta::commit(&location, Some(removes.version), &commit);
+    let version = dfd_runtime::block_on(work).unwrap().unwrap();
+    assert_eq!(version, Some(removes.version + 1));
+    if let Some(staged) = staged {
+        dfd_runtime::block_on(staged.release()).unwrap().unwrap();
+    }
+}
+
+fn cardinalities(change: &RowChange) -> Vec<i64> {
+    let vectors = change.existing().iter();
+    let vectors = vectors.filter_map(|file| file.file.deletion_vector.as_ref());
+    let mut found: Vec<_> = vectors.map(|vector| vector.cardinality).collect();
+    found.sort_unstable();
+    found
 }
 
 #[test]
@@ -195,16 +223,71 @@ fn a_change_holds_where_its_files_and_no_others_have_such_rows() {
     let directory = tempfile::tempdir().unwrap();
     table(directory.path(), &[]);
     let change = changed(directory.path(), 1, delete("a < 3")).unwrap();
-    let at = |change: &RowChange, version| {
-        let token = CancellationToken::new();
-        let removes = change.removes_at(version, state(), &token);
-        let removes = dfd_runtime::block_on(removes).unwrap().unwrap();
-        removes.map(|removes| (removes.version, removes.files.len()))
-    };
     // Version 2 added rows from 400 on.
-    assert_eq!(at(&change, 2), Some((2, 2)));
+    let removes = rebased(&change, 2).map(|change| change.removes());
+    assert_eq!(
+        removes.map(|removes| (removes.version, removes.files.len())),
+        Some((2, 2))
+    );
     let other = changed(directory.path(), 1, delete("a < 3 OR a > 500")).unwrap();
-    assert_eq!(at(&other, 2), None);
+    assert!(rebased(&other, 2).is_none());
+}
+
+#[test]
+fn deletion_vectors_of_disjoint_rows_are_merged() {
+    let directory = tempfile::tempdir().unwrap();
+    table(directory.path(), &[("delta.enableDeletionVectors", "true")]);
+    // Of files of two hundred rows, these vectors are too large for the log.
+    let change = changed(directory.path(), 2, delete("a % 8 < 6")).unwrap();
+    assert_eq!(cardinalities(&change), [150; 4]);
+    let before = files_below(directory.path());
+    put(
+        directory.path(),
+        &changed(directory.path(), 2, delete("a = 6")).unwrap(),
+    );
+    let once = rebased(&change, 3).unwrap();
+    assert_eq!(
+        (once.removes().version, cardinalities(&once)),
+        (3, vec![150, 150, 150, 151])
+    );
+    // One file of vectors took the place of the other, beside the commit.
+    assert_eq!(files_below(directory.path()).len(), before.len() + 1);
+
+    put(
+        directory.path(),
+        &changed(directory.path(), 3, update("a", "-1", "a = 7")).unwrap(),
+    );
+    let twice = rebased(&once, 4).unwrap();
+    assert_eq!(cardinalities(&twice), [150, 150, 151, 151]);
+    assert_eq!(twice.metrics()["num_deletion_vectors_updated"], 2);
+    put(
+        directory.path(),
+        &changed(directory.path(), 4, delete("a = 8")).unwrap(),
+    );
+    assert!(rebased(&twice, 5).is_none());
+    drop(change);
+    let left = files_below(directory.path());
+    assert!(
+        left.iter().all(|path| !path.contains("deletion_vector")),
+        "{left:?}"
+    );
+}
+
+#[test]
+fn copies_hold_as_long_as_their_files_stand() {
+    let directory = tempfile::tempdir().unwrap();
+    table(directory.path(), &[]);
+    let change = changed(directory.path(), 2, delete("a = 2")).unwrap();
+    put(
+        directory.path(),
+        &changed(directory.path(), 2, delete("a = 3")).unwrap(),
+    );
+    assert!(rebased(&change, 3).is_some());
+    put(
+        directory.path(),
+        &changed(directory.path(), 3, delete("a = 4")).unwrap(),
+    );
+    assert!(rebased(&change, 4).is_none());
 }
 
 #[test]
@@ -308,9 +391,10 @@ fn the_first_clause_that_applies_says_what_becomes_of_a_row() {
         let rows = [(3, 9), (4, 9), (5, 1), (-7, 0), (-8, 1)];
         let change = merged(directory.path(), &rows, clauses).unwrap();
         let counts = ["inserted", "updated", "deleted", "copied"];
-        let counts = counts.map(|kind| change.metrics[format!("num_target_rows_{kind}").as_str()]);
+        let counts =
+            counts.map(|kind| change.metrics()[format!("num_target_rows_{kind}").as_str()]);
         assert_eq!(
-            (counts, change.metrics["num_source_rows"]),
+            (counts, change.metrics()["num_source_rows"]),
             ([2, 1, 4 - 1, 796], 5)
         );
         let staged = change.staged.as_ref().unwrap();
@@ -337,7 +421,7 @@ fn a_row_changes_by_one_row_of_the_source() {
     );
     let all = clause(ClauseRows::Matched, None, None);
     let gone = merged(directory.path(), &[(5, 0), (6, 1), (5, 1)], vec![all]).unwrap();
-    assert_eq!(gone.metrics["num_target_rows_deleted"], 2);
+    assert_eq!(gone.metrics()["num_target_rows_deleted"], 2);
     drop(gone);
     assert_eq!(files_below(directory.path()), before);
 }
@@ -392,7 +476,7 @@ fn constants_are_what_they_are_in_sql() {
         "x = 0.30000000000000004",
     ] {
         let change = changed(directory.path(), 1, delete(condition));
-        let rows = change.map(|change| change.metrics["num_deleted_rows"]);
+        let rows = change.map(|change| change.metrics()["num_deleted_rows"]);
         assert_eq!(
             rows.map_err(|error| error.to_string()),
             Ok(1),

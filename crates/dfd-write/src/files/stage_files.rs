@@ -127,6 +127,13 @@ impl StageFiles {
         }
     }
 
+    /// Removes one of the files; one that can't be removed isn't forgotten.
+    pub(crate) async fn remove_one(&self, path: &Path) -> Result<(), Error> {
+        delete_if_exists(&self.location, path).await?;
+        self.paths().retain(|known| known != path);
+        Ok(())
+    }
+
     /// Removes the directories of a disk in which nothing is left of these files.
     pub(crate) fn remove_empty_directories<'a>(&self, paths: impl Iterator<Item = &'a Path>) {
         if !self.location.is_local() {

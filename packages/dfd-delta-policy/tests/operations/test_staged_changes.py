@@ -238,43 +238,6 @@ def test_what_cannot_be_computed_of_a_row_leaves_nothing(make_rows: Make) -> Non
     assert not left_over(table)
 
 
-@pytest.mark.parametrize("properties", [{}, VECTORS], ids=["copies", "vectors"])
-@pytest.mark.parametrize(
-    ("meanwhile", "stages"),
-    [
-        (lambda t: t.append(numbered(50_000, 10)), 1),
-        (lambda t: t.append(numbered(10, 1)), 2),
-        (lambda t: t.delete("id = 11"), 2),
-        (lambda t: t.delete(f"id = {ROWS_PER_FILE}"), 1),
-        (lambda t: t.optimize(), 2),
-    ],
-    ids=["other rows", "such rows", "the same file", "another file", "compacted"],
-)
-def test_only_what_touches_the_rows_has_them_found_again(
-    make_rows: Make,
-    make_native: Any,
-    properties: dict[str, str],
-    meanwhile: Callable[[GuardedTable], object],
-    stages: int,
-) -> None:
-    if make_native.__name__ != "WatchedNative":
-        pytest.skip("needs dfd-native")
-    table, native = make_rows(properties), make_native()
-    other = GuardedTable(table.uri)
-
-    def move_on() -> None:
-        native.meanwhile = None
-        meanwhile(other)
-
-    changing = native.on(table)
-    native.meanwhile = move_on
-    outcome = changing.delete("id between 10 and 12")
-    assert outcome.status is Status.COMMITTED
-    assert native.stages == stages
-    assert not {10, 11, 12} & {row[0] for row in rows_of(table)}
-    assert not left_over(table)
-
-
 def test_a_change_is_worked_out_under_new_rules(make_rows: Make, make_native: Any) -> None:
     """Where the policy says so: else it ends."""
     if make_native.__name__ != "WatchedNative":

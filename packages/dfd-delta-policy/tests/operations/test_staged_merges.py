@@ -243,46 +243,6 @@ def test_a_source_that_fails_leaves_nothing(make_rows: Make) -> None:
 
 
 @WAYS
-@pytest.mark.parametrize(
-    "meanwhile",
-    [
-        lambda t: t.append(numbered(100_000, 1)),
-        lambda t: t.delete("id = 4"),
-        lambda t: t.update({"s": "'other'"}, "id = 8000"),
-    ],
-    ids=["a match came", "a match went", "another row"],
-)
-def test_a_merge_that_lost_the_race_is_worked_out_again(
-    make_rows: Make,
-    make_native: Any,
-    properties: dict[str, str],
-    meanwhile: Callable[[GuardedTable], object],
-) -> None:
-    if make_native.__name__ != "WatchedNative":
-        pytest.skip("needs dfd-native")
-    table, native = make_rows(properties), make_native()
-    other = GuardedTable(table.uri)
-
-    def move_on() -> None:
-        native.meanwhile = None
-        meanwhile(other)
-
-    merging = native.on(table)
-    native.meanwhile = move_on
-    (
-        on_ids(merging, source(4, 100_000))
-        .when_matched_update_all()
-        .when_not_matched_insert_all()
-        .execute()
-    )
-    assert native.stages == 2
-    merged = {row for row in rows_of(table) if row[0] in (4, 100_000)}
-    assert merged == {(4, 7, "new"), (100_000, 7, "new")}
-    assert rows_of(table).most_common(1)[0][1] == 1
-    assert not left_over(table)
-
-
-@WAYS
 def test_rows_that_match_a_predicate_are_replaced(
     make_rows: Make, properties: dict[str, str]
 ) -> None:

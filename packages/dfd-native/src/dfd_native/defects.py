@@ -113,14 +113,24 @@ DEFECTS = (
             (55, 0),
             defect,
             f"{_KNOWN}: test_what_is_right; apache/datafusion#{issue}",
-            "the engine plans without such constants; a session's own SQL isn't helped",
+            f"the engine believes no such {what}; a session's own SQL isn't helped",
         )
-        for issue, defect in (
+        for issue, what, defect in (
             (
                 "24421",
+                "constants",
                 "CUBE, ROLLUP and GROUPING SETS over a column of one value give groups in parts",
             ),
-            ("25232", "ORDER BY a column is left out after a condition like `n / 2 = 1` on it"),
+            (
+                "25232",
+                "constants",
+                "ORDER BY a column is left out after a condition like `n / 2 = 1` on it",
+            ),
+            (
+                "25052",
+                "orders",
+                "ORDER BY columns of both sides of a join is left out where both sides are sorted",
+            ),
         )
     ),
     Defect(

@@ -30,10 +30,10 @@ class RowChange:
     - `removes`: the files that go, and those that come back with another deletion vector.
     """
 
-    def __init__(self, native: _native.RowChange) -> None:
+    def __init__(self, native: _native.RowChange, staged: StagedFiles | None = None) -> None:
         self._native = native
-        staged = native.take_staged()
-        self.staged = None if staged is None else StagedFiles(staged)
+        taken = native.take_staged()
+        self.staged = staged if taken is None else StagedFiles(taken)
         self.removes = ActiveFiles(native.removes)
 
     @property
@@ -57,19 +57,20 @@ class RowChange:
         """
         return self._native.metrics
 
-    def removes_at(self, version: int) -> ActiveFiles | None:
-        """The files to remove for the same change on top of a later version.
+    def rebased_on(self, version: int) -> RowChange | None:
+        """The same change on top of a later version, with the same new files.
 
-        None where it has to be worked out again: a file is gone or has another deletion vector, or one that came
-        since has a row that would change too. Only those are read. That the table has the same columns is the
-        caller's to know.
+        None where it has to be worked out again: a file is gone, or one of the rows that it takes out is, or there
+        are rows now that may change too (only files that came since are read). Where only other rows of its files
+        went by deletion vectors, both are merged. This one can't be committed any more then. That the table has the
+        same columns is the caller's to know.
 
         Raises:
             TableError: there is no such version, or it can't be read.
-            StageError: a file can't be read.
+            StageError: a file can't be read, or a deletion vector can't be written.
         """
-        removes = self._native.removes_at(version)
-        return None if removes is None else ActiveFiles(removes)
+        rebased = self._native.rebased_on(version)
+        return None if rebased is None else RowChange(rebased, self.staged)
 
 
 def delete_rows(

@@ -162,15 +162,15 @@ def changed(uri: str, info: dfd_native.OperationInfo) -> None:
                 source_alias="s", target_alias="t", compression="snappy", writers=2,
             ),
         ]  # fmt: skip
-    for change in changes:
-        removes: dfd_native.ActiveFiles | None = change.removes_at(4)
+    for worked_out in changes:
+        change: dfd_native.RowChange = worked_out.rebased_on(4) or worked_out
         new: dfd_native.StagedFiles | None = change.staged
         dfd_native.commit_files(
             uri,
             read_version=4,
             info=info,
             adds=[] if new is None else [new],
-            removes=removes,
+            removes=change.removes,
             marked=change.marked,
         )
         told: dict[str, int] = change.metrics

@@ -1,10 +1,10 @@
 """DELETE, UPDATE and MERGE by dfd-native: rows are found and written once, and tried until a commit takes them.
 
     stage: the rows that change, on one version; new files
-    each attempt: do files that were changed since have such rows, or are files gone? -> commit
+    each attempt: are all these rows still there, and do files that came since have none? -> commit
 
-A conflict with an append of other rows costs a look at its files, and a commit; only where rows of the statement
-changed meanwhile it is worked out again.
+A conflict with a change of other rows costs a look at its files, and a commit, also where both have deletion vectors
+of one file; only where rows of the statement changed meanwhile it is worked out again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from deltalake import DeltaTable
 
-from dfd_delta_policy.backend.protocol import ActiveFiles, RowChange, StagedFiles, Work
+from dfd_delta_policy.backend.protocol import RowChange, StagedFiles, Work
 from dfd_delta_policy.commit.committer import Commit, NativeCommitter
 from dfd_delta_policy.commit.knowledge import Knowledge
 from dfd_delta_policy.commit.metadata import TableMetadata
@@ -206,22 +206,18 @@ class WorkedOut:
             self._uncommitted.take(change.staged)
         return change
 
-    def at(self, table: DeltaTable) -> tuple[RowChange, ActiveFiles]:
-        """The change, and the files that it removes from the version of a handle."""
+    def at(self, table: DeltaTable) -> RowChange:
+        """The change as it is on the version of a handle."""
         change = self._change
-        if change is None:
-            change = self.on(table)
-        if change.removes.version == table.version():
-            return change, change.removes
-        is_same = (
-            self._table_metadata is not None
-            and self._table_metadata.change(TableMetadata.of(table)) is None
-        )
-        removes = change.removes_at(table.version()) if is_same else None
-        if removes is None:
-            change = self.on(table)
-            removes = change.removes
-        return change, removes
+        if change is None or not self._has_same_columns(table):
+            return self.on(table)
+        if change.removes.version != table.version():
+            self._change = change.rebased_on(table.version()) or self.on(table)
+        return self._change
+
+    def _has_same_columns(self, table: DeltaTable) -> bool:
+        before = self._table_metadata
+        return before is not None and before.change(TableMetadata.of(table)) is None
 
 
 class StagedChange:
@@ -248,7 +244,7 @@ class StagedChange:
     def commit(self, attempt: Attempt) -> Done:
         """Commit at exactly the next version; nothing where no row changes, unless a transaction is to be told."""
         table = _there(attempt.table)
-        change, removes = self._worked_out.at(table)
+        change = self._worked_out.at(table)
         if change.is_empty and not attempt.commit.app_transactions:
             return Done(None, self.metrics)
         what = Commit(
@@ -256,7 +252,7 @@ class StagedChange:
             parameters=self._statement.parameters,
             metrics={_in_the_log(name): count for name, count in change.metrics.items()},
             adds=[] if change.staged is None else [change.staged],
-            removes=removes,
+            removes=change.removes,
         )
         version = self._committer.put(table, what, attempt.commit, marked=change.marked)
         return Done(version, self.metrics)

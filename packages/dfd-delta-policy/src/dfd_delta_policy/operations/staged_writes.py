@@ -163,8 +163,8 @@ class StagedWrite:
         if self._replaced is None:
             made = self._what(staged, self._removes(table), partition_by)
             return self._committer.put(table, made, commit)
-        change, removes = self._replaced.at(table)
-        made = self._what(staged, removes, partition_by)
+        change = self._replaced.at(table)
+        made = self._what(staged, change.removes, partition_by)
         if change.staged is not None:
             made = made._replace(adds=[*made.adds, change.staged])
         return self._committer.put(table, made, commit, marked=change.marked)
