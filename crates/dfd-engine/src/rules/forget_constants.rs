@@ -70,7 +70,6 @@ fn is_computed(side: &Arc<dyn PhysicalExpr>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::rules::forget_properties::forgets;
     use crate::testing::{batch, in_memory, numbers, physical, rows, session};
 

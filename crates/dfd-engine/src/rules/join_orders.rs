@@ -41,7 +41,6 @@ fn joins_orders(node: &Arc<dyn ExecutionPlan>) -> bool {
 mod tests {
     use datafusion::prelude::{SessionConfig, SessionContext};
 
-    use super::*;
     use crate::rules::forget_properties::forgets;
     use crate::testing::{batch, in_memory, numbers, physical, rows, session, session_with, shown};
 

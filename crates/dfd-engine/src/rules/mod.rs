@@ -1,5 +1,6 @@
 //! Rewrites of the engine's own, of logical and of physical plans.
 
+mod compact_views;
 mod cooperative_joins;
 mod exact_comparisons;
 mod float_bounds;
@@ -31,6 +32,7 @@ pub(crate) fn physical_rules(may_spill: bool) -> Vec<Arc<dyn PhysicalOptimizerRu
     ];
     rules.extend(PhysicalOptimizer::new().rules);
     rules.push(Arc::new(row_filters::RowFilters));
+    rules.push(Arc::new(compact_views::COMPACT_VIEWS));
     rules.push(Arc::new(cooperative_joins::COOPERATIVE_JOINS));
     if may_spill {
         rules.push(Arc::new(single_writers::SINGLE_WRITERS));

@@ -255,7 +255,7 @@ fn deletion_vectors_of_disjoint_rows_are_merged() {
 
     put(
         directory.path(),
-        &changed(directory.path(), 3, update("a", "-1", "a = 7")).unwrap(),
+        &changed(directory.path(), 3, update("a", "1007", "a = 7")).unwrap(),
     );
     let twice = rebased(&once, 4).unwrap();
     assert_eq!(cardinalities(&twice), [150, 150, 151, 151]);
