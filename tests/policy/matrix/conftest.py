@@ -15,21 +15,23 @@ from places import Place, on_s3, write_base  # noqa: E402
 from race import Serial  # noqa: E402
 from servers import versitygw  # noqa: E402
 
-
-@pytest.fixture(scope="session")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The table that every case copies."""
-    path = tmp_path_factory.mktemp("base") / "t"
-    write_base(path, ["key"])
-    return path
+BASES = {"partitioned": (["key"], False), "whole": (None, False), "marked": (None, True)}
 
 
 @pytest.fixture(scope="session")
-def unpartitioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same without partitions."""
-    path = tmp_path_factory.mktemp("unpartitioned") / "t"
-    write_base(path, None)
-    return path
+def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The tables that cases copy: by partitions, without any, and without any but with deletion vectors on."""
+    made = {}
+    for name, (partition_by, vectors) in BASES.items():
+        made[name] = tmp_path_factory.mktemp(name) / "t"
+        write_base(made[name], partition_by, vectors)
+    return made
+
+
+@pytest.fixture(scope="session")
+def base(bases: dict[str, Path]) -> Path:
+    """The table by partitions."""
+    return bases["partitioned"]
 
 
 @pytest.fixture(scope="session")
@@ -49,10 +51,19 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="session")
-def serial(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Serial:
-    """What operations come to one after the other."""
-    directory = tmp_path_factory.mktemp("serial")
-    return Serial(Place(directory, str(directory)), base)
+def serials(tmp_path_factory: pytest.TempPathFactory, bases: dict[str, Path]) -> dict[str, Serial]:
+    """What operations come to one after the other, on each of the tables."""
+    made = {}
+    for name, base in bases.items():
+        directory = tmp_path_factory.mktemp(f"serial_{name}")
+        made[name] = Serial(Place(directory, str(directory)), base)
+    return made
+
+
+@pytest.fixture(scope="session")
+def serial(serials: dict[str, Serial]) -> Serial:
+    """The same on the table by partitions."""
+    return serials["partitioned"]
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ class Place:
         features = (protocol.reader_features or [], protocol.writer_features or [])
         return State(
             sorted(zip(*(found[c].to_pylist() for c in found.column_names), strict=True), key=repr),
-            sum(pa.table(table.get_add_actions())["num_records"].to_pylist()),
+            self._counted(table.version()),
             tuple(field.name for field in table.schema().fields),
             tuple(metadata.partition_columns),
             dict(metadata.configuration),
@@ -116,6 +116,17 @@ class Place:
             and name not in known
         }
 
+    def _counted(self, version: int) -> int:
+        """The rows that the log says a version has: those of its files, but for those that are deleted there."""
+        rows: dict[str, int] = {}
+        for actions in self._commits(-1)[: version + 1]:
+            for gone in (action["remove"] for action in actions if "remove" in action):
+                del rows[gone["path"]]
+            for file in (action["add"] for action in actions if "add" in action):
+                vector = file.get("deletionVector") or {"cardinality": 0}
+                rows[file["path"]] = json.loads(file["stats"])["numRecords"] - vector["cardinality"]
+        return sum(rows.values())
+
     def _commits(self, after: int) -> list[list[dict[str, Any]]]:
         return [
             [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -135,12 +146,32 @@ def on_s3(server: Server, buckets: Path) -> Place:
     return Place(buckets / "lake", profile.uri, profile)
 
 
-def write_base(path: Path, partition_by: list[str] | None) -> None:
-    """The table that all begin with; `BEGINNING` says its versions."""
+def write_base(path: Path, partition_by: list[str] | None, vectors: bool = False) -> None:
+    """The table that all begin with, with deletion vectors on or without; `BEGINNING` says its versions."""
     table = GuardedTable(path)
-    for rows in _WRITTEN:
+    for version, rows in enumerate(_WRITTEN):
         table.append(pa.Table.from_pylist(rows, SCHEMA), partition_by=partition_by)
+        if vectors and version == 0:
+            _give_vectors(path / f"_delta_log/{0:020}.json")
     table.delete("id = 6")
+
+
+VECTORS = {"delta.enableDeletionVectors": "true"}
+
+
+def _give_vectors(commit: Path) -> None:
+    """A table's first commit, as if the table had been made with deletion vectors."""
+    lines = [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines()]
+    for action in lines:
+        if "protocol" in action:
+            features = {"readerFeatures": ["deletionVectors"], "writerFeatures": FEATURES}
+            action["protocol"] = {"minReaderVersion": 3, "minWriterVersion": 7, **features}
+        if "metaData" in action:
+            action["metaData"]["configuration"] = VECTORS
+    commit.write_text("".join(json.dumps(action) + "\n" for action in lines), encoding="utf-8")
+
+
+FEATURES = ["deletionVectors", "appendOnly", "invariants", "checkConstraints"]
 
 
 def _rows(*ids: int) -> list[Row]:

@@ -17,13 +17,15 @@ from dfd_delta_policy import DeltaRetryPolicy, Status
 from hypothesis import HealthCheck, given, settings
 from model import Refused, Table
 from operations import BASE, EVERY
-from places import BEGINNING, Entry, Place
+from places import BEGINNING, VECTORS, Entry, Place
 from race import Meanwhile, Writer
 
 HISTORIES = 1_000 if os.environ.get("DFD_LONG") else 100
 
 
 MOMENTS = (1, 2, 3, "reading", "staged")
+# The properties that each table has from the beginning.
+PROPERTIES = {"partitioned": set(), "whole": set(), "marked": VECTORS.keys()}
 
 
 class Step(NamedTuple):
@@ -157,18 +159,17 @@ def changes_nothing(version: Table, entry: Entry) -> bool:
 )
 @given(
     steps=histories(),
-    partitioned=st.booleans(),
+    table=st.sampled_from(list(PROPERTIES)),
     on_metadata_change=st.sampled_from(["abort", "replan"]),
 )
 def test_every_version_is_as_the_log_says(
     disk: Place,
-    base: Path,
-    unpartitioned: Path,
+    bases: dict[str, Path],
     steps: list[Step],
-    partitioned: bool,
+    table: str,
     on_metadata_change: str,
 ) -> None:
-    place = disk.copy(base if partitioned else unpartitioned, uuid.uuid4().hex)
+    place = disk.copy(bases[table], uuid.uuid4().hex)
     policy = DeltaRetryPolicy(on_metadata_change=on_metadata_change)
     try:
         done = History(place, steps, policy).play()
@@ -182,7 +183,7 @@ def test_every_version_is_as_the_log_says(
             assert state.rows == version.content, log[:number]
             assert state.counted == len(version.rows)
             limits = {f"delta.constraints.{name}" for name in version.limits}
-            assert state.properties.keys() == limits | version.properties.keys()
+            assert state.properties.keys() == limits | version.properties.keys() | PROPERTIES[table]
         for one in done:
             assert explains(one, log, versions, policy), (one, log)
     finally:

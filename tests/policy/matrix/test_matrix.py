@@ -1,6 +1,7 @@
 """Each operation in the middle of each other: the table is always as the log's order makes it.
 
-On S3 each operation meets four others, as the first and as the second; all with DFD_LONG in the environment.
+On disk the table has partitions, or deletion vectors, case by case in turn; on S3 each operation meets four
+others, as the first and as the second. With DFD_LONG in the environment it is each case on both, and all others.
 """
 
 from __future__ import annotations
@@ -16,33 +17,54 @@ from race import Serial, check, moments, race
 
 EVERY_NTH = 1 if os.environ.get("DFD_LONG") else 4
 REPLAN = DeltaRetryPolicy(on_metadata_change="replan")
-CASES = [
-    pytest.param(winner, loser, moment, id=f"{winner}-{loser}-{moment}")
+TABLES = ("partitioned", "marked")
+MEETINGS = [
+    (winner, loser, moment)
     for winner in OPERATIONS
     for loser, operation in OPERATIONS.items()
     for moment in moments(operation)
 ]
+CASES = [
+    pytest.param(table, *meeting, id="-".join((table, *meeting)))
+    for number, meeting in enumerate(MEETINGS)
+    for table in (TABLES if EVERY_NTH == 1 else [TABLES[number % 2]])
+]
+NAMES = ("table", "winner", "loser", "moment")
+Tables = dict[str, Path]
+Serials = dict[str, Serial]
 
 
-@pytest.mark.parametrize(("winner", "loser", "moment"), CASES)
+@pytest.mark.parametrize(NAMES, CASES)
 def test_on_disk(
-    disk: Place, base: Path, serial: Serial, name: str, winner: str, loser: str, moment: str
+    disk: Place,
+    bases: Tables,
+    serials: Serials,
+    name: str,
+    table: str,
+    winner: str,
+    loser: str,
+    moment: str,
 ) -> None:
-    place = disk.copy(base, name)
-    check(race(place, Entry(winner, 1), Entry(loser, 2), moment), serial)
+    place = disk.copy(bases[table], name)
+    check(race(place, Entry(winner, 1), Entry(loser, 2), moment), serials[table])
     place.remove()
 
 
-@pytest.mark.parametrize(
-    ("winner", "loser", "moment"), [c for c in CASES if OPERATIONS[str(c.values[0])].rules]
-)
+@pytest.mark.parametrize(NAMES, [c for c in CASES if OPERATIONS[str(c.values[1])].rules])
 def test_under_changed_rules(
-    disk: Place, base: Path, serial: Serial, name: str, winner: str, loser: str, moment: str
+    disk: Place,
+    bases: Tables,
+    serials: Serials,
+    name: str,
+    table: str,
+    winner: str,
+    loser: str,
+    moment: str,
 ) -> None:
     """Where the policy allows it, the operation is worked out again under the new rules."""
-    place = disk.copy(base, name)
+    place = disk.copy(bases[table], name)
     raced = race(place, Entry(winner, 1), Entry(loser, 2), moment, policy=REPLAN)
-    check(raced, serial, replanned=True)
+    check(raced, serials[table], replanned=True)
     place.remove()
 
 
