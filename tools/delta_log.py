@@ -7,8 +7,10 @@ back otherwise than by a RESTORE, a version left out.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,11 @@ import pyarrow.parquet as pq
 
 _COMMIT = re.compile(r"\d{20}\.json")
 _TYPES = {"long": pa.int64(), "integer": pa.int32(), "string": pa.string(), "boolean": pa.bool_()}
+_B85 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"
+_Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+_FROM_Z85 = str.maketrans(_Z85, _B85)
+# A vector of one Roaring bitmap of one array, from its magic number to the count of containers.
+_ONE_ARRAY = (1681511377, 1, 0, 12346, 1)
 Row = tuple[Any, ...]
 
 
@@ -70,8 +77,6 @@ class State:
             is_back = path in self.gone and path not in removed
             if is_back and commit.info.get("operation") != "RESTORE":
                 refuse("brings back", path)
-            if add.get("deletionVector"):
-                refuse("has a deletion vector, which this reader can't read:", path)
             self.active[path] = add
         self.gone -= {add["path"] for add in commit.adds}
         if commit.metadata is not None:
@@ -133,6 +138,24 @@ def newest(root: Path) -> State:
     return state
 
 
+def deleted_rows(vector: dict[str, Any] | None) -> set[int]:
+    """The numbers of the rows that a deletion vector takes away.
+
+    Raises:
+        Violation: it doesn't stand in the log, or isn't one short array.
+    """
+    if vector is None:
+        return set()
+    stored = base64.b85decode(vector["pathOrInlineDv"].translate(_FROM_Z85))
+    *kind, _, last, start = struct.unpack_from("<IQIIIHHI", stored)
+    if vector["storageType"] != "i" or tuple(kind) != _ONE_ARRAY:
+        raise Violation(f"this reader can't read the deletion vector {vector}")
+    found = struct.unpack_from(f"<{last + 1}H", stored, 16 + start)
+    if len(found) != vector["cardinality"]:
+        raise Violation(f"the deletion vector {vector} has {len(found)} rows")
+    return {*found}
+
+
 def rows(root: Path, state: State | None = None) -> list[Row]:
     """The sorted rows, of all active files, with the columns in the order of the schema."""
     state = newest(root) if state is None else state
@@ -150,7 +173,10 @@ def rows(root: Path, state: State | None = None) -> list[Row]:
                 kind = next(one["type"] for one in fields if one["name"] == column)
                 value = pa.scalar(add["partitionValues"].get(column)).cast(_TYPES[kind]).as_py()
                 columns.append([value] * table.num_rows)
-        found += zip(*columns, strict=True)
+        gone = deleted_rows(add.get("deletionVector"))
+        found += (
+            row for number, row in enumerate(zip(*columns, strict=True)) if number not in gone
+        )
     return sorted(found, key=repr)
 
 

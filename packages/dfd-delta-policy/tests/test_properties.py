@@ -40,6 +40,7 @@ def set_to(key: str, text: str) -> str:
         ("delta.setTransactionRetentionDuration", "1 Week", "interval 1 weeks"),
         ("delta.appendOnly", "TRUE", "true"),
         ("delta.enableChangeDataFeed", "False", "false"),
+        ("delta.enableDeletionVectors", "True", "true"),
         ("delta.autoOptimize.autoCompact", "Auto", "auto"),
         ("delta.checkpointInterval", "+20", "20"),
         ("delta.checkpointInterval", "0020", "20"),

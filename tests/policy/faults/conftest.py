@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parents[2] / "tools")]
 
 import delta_log  # noqa: E402
-from faulted_operations import Rows  # noqa: E402
+from faulted_operations import TABLES, Rows  # noqa: E402
 from faulty_proxy import FaultyProxy, faulty_proxy  # noqa: E402
 from servers import Server, versitygw  # noqa: E402
 
@@ -34,7 +34,7 @@ class Lane:
         self.proxy = proxy
         self._uri = f"s3://lake/{name}"
         self.root = disk / name
-        self._template = disk / "template"
+        self._disk = disk
         self._writer = subprocess.Popen(
             [sys.executable, str(HERE / "faulted_writer.py"), proxy.endpoint, server.key_id,
              server.secret, str(TIMEOUT_S)],
@@ -52,11 +52,11 @@ class Lane:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def lay_out(self) -> Rows:
-        """The table, as every mutation finds it."""
+    def lay_out(self, table: str) -> Rows:
+        """A table, as mutations find it."""
         shutil.rmtree(self.root, ignore_errors=True)
         # With its extended attributes: the server keeps the ETags there.
-        shutil.copytree(self._template, self.root)
+        shutil.copytree(self._disk / table, self.root)
         return delta_log.rows(self.root)
 
     def mutate(self, mutation: str, mark: str, attempts: int = 10) -> dict[str, Any]:
@@ -84,5 +84,6 @@ def lanes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Lane]]:
             proxy = stack.enter_context(faulty_proxy(server.endpoint))
             made.append(Lane(proxy, server, disk, f"lane{n}"))
             stack.callback(made[-1].close)
-        assert made[0].ask("s3://lake/template", None, "layout") == {"conflicts": []}
+        for table in TABLES:
+            assert made[0].ask(f"s3://lake/{table}", None, "layout") == {"conflicts": []}
         yield made

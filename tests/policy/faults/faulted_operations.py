@@ -1,6 +1,7 @@
 """Every mutation of a table, with what it makes of the table's rows.
 
-The table is `[id, v, p]`, partitioned by `p`: ids 0 to 6, the odd ones in "b", `v` 0. See `lay_out`.
+The table is `[id, v, p]`, partitioned by `p`: ids 0 to 6, the odd ones in "b", `v` 0. See `lay_out`. The one that is
+called `marked` has deletion vectors on.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ SOURCE: Rows = [(1, 5, "b"), (2, 5, "a"), (102, 5, "a")]
 
 
 class Mutation(NamedTuple):
-    """A call, and the rows it leaves of those that were there; `commits` are its versions."""
+    """A call, and the rows it leaves of those that were there; `commits` are its versions, `table` the one it begins with."""
 
     run: Callable[[GuardedTable], Outcome]
     effect: Callable[[Rows], Rows]
     commits: int = 1
+    table: str = "plain"
 
 
 def table_of(rows: Rows) -> pa.Table:
@@ -41,13 +43,23 @@ def stream_of(rows: Rows) -> pa.RecordBatchReader:
     )
 
 
-def lay_out(table: GuardedTable) -> None:
-    """Make the table with which every mutation begins; two files of each partition, and one to vacuum."""
+def with_w(rows: Rows) -> pa.Table:
+    """The rows as data, with a column that the table hasn't."""
+    return table_of(rows).append_column("w", pa.array([7] * len(rows), pa.int64()))
+
+
+TABLES = ("plain", "marked")
+
+
+def lay_out(table: GuardedTable, name: str) -> None:
+    """Make a table with which mutations begin; two files of each partition, and one to vacuum."""
     for ids in ((0, 1, 2, 3), (4, 5, 6, 7)):
         rows = [(id_, 0, "ab"[id_ % 2]) for id_ in ids]
         assert table.append(table_of(rows), partition_by=["p"]).version == ids[0] // 4
     table.set_properties({"delta.deletedFileRetentionDuration": "interval 0 seconds"})
     table.add_constraint({"counted": "v >= 0"})
+    if name == "marked":
+        table.set_properties({"delta.enableDeletionVectors": "true"})
     table.delete("id = 7")
 
 
@@ -77,8 +89,9 @@ MUTATIONS = {
         lambda t: t.append(stream_of(GAINED), app_id="grid", app_version=1),
         lambda rows: rows + GAINED,
     ),
-    "append that may add columns": Mutation(
-        lambda t: t.append(stream_of(GAINED), schema_mode="merge"), lambda rows: rows + GAINED
+    "append with another column": Mutation(
+        lambda t: t.append(with_w(GAINED), schema_mode="merge"),
+        lambda rows: [(*row, None) for row in rows] + [(*row, 7) for row in GAINED],
     ),
     "overwrite": Mutation(lambda t: t.overwrite(stream_of(GAINED)), lambda rows: GAINED),
     "overwrite of a partition": Mutation(
@@ -93,11 +106,33 @@ MUTATIONS = {
         lambda t: t.delete("id in (2, 3)"),
         lambda rows: [row for row in rows if row[0] not in (2, 3)],
     ),
+    "delete by vectors": Mutation(
+        lambda t: t.delete("id in (2, 3)"),
+        lambda rows: [row for row in rows if row[0] not in (2, 3)],
+        table="marked",
+    ),
     "delete of all": Mutation(lambda t: t.delete(), lambda rows: []),
     "update": Mutation(
         lambda t: t.update({"v": "v + 1"}), lambda rows: [(i, v + 1, p) for i, v, p in rows]
     ),
+    "update by vectors": Mutation(
+        lambda t: t.update({"v": "v + 1"}, "id > 1"),
+        lambda rows: [(i, v + (i > 1), p) for i, v, p in rows],
+        table="marked",
+    ),
     "merge": Mutation(_upsert, _upserted),
+    "merge by vectors": Mutation(_upsert, _upserted, table="marked"),
+    "merge with another column": Mutation(
+        lambda t: (
+            t.merge(with_w(SOURCE), MERGE, "s", "t", merge_schema=True)
+            .when_not_matched_insert_all()
+            .execute()
+        ),
+        lambda rows: (
+            [(*row, None) for row in rows]
+            + [(*row, 7) for row in _with_the_unmatched(rows)[len(rows) :]]
+        ),
+    ),
     "merge that inserts": Mutation(
         lambda t: (
             t.merge(stream_of(SOURCE), MERGE, source_alias="s", target_alias="t")

@@ -35,7 +35,7 @@ def main(endpoint: str, key_id: str, secret: str, timeout_s: str) -> None:
         )
         try:
             if asked["mutation"] is None:
-                lay_out(table)
+                lay_out(table, asked["uri"].rpartition("/")[2])
                 answer = {}
             else:
                 outcome = MUTATIONS[asked["mutation"]].run(table)

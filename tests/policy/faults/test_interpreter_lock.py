@@ -52,7 +52,8 @@ def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server,
     bucket = directory / "buckets/lake"
     bucket.mkdir(parents=True)
     with versitygw(directory) as server:
-        lay_out(GuardedTable("s3://lake/template", storage=profile_of(server, server.endpoint)))
+        table = GuardedTable("s3://lake/template", storage=profile_of(server, server.endpoint))
+        lay_out(table, "plain")
         yield server, bucket
 
 

@@ -24,13 +24,6 @@ impl DefinitionChange {
     }
 }
 
-/// Properties that ask for something of writers while they are `true`: the writer version that knows it, and its
-/// feature (protocol, section "Valid Feature Names").
-const FEATURES_OF_PROPERTIES: [(&str, u64, &str); 2] = [
-    ("delta.appendOnly", 2, "appendOnly"),
-    ("delta.enableChangeDataFeed", 4, "changeDataFeed"),
-];
-
 /// One side of a protocol: its version, and its features, which only the highest version lists.
 struct Side {
     version: &'static str,
@@ -62,6 +55,22 @@ const WRITERS: Side = Side {
     ],
 };
 
+/// Properties that ask for a feature while they are `true`, and the versions of each side that are the first to know
+/// it (protocol, section "Valid Feature Names").
+const FEATURES_OF_PROPERTIES: [(&str, &str, &[(&Side, u64)]); 3] = [
+    ("delta.appendOnly", "appendOnly", &[(&WRITERS, 2)]),
+    (
+        "delta.enableChangeDataFeed",
+        "changeDataFeed",
+        &[(&WRITERS, 4)],
+    ),
+    (
+        "delta.enableDeletionVectors",
+        "deletionVectors",
+        &[(&READERS, 3), (&WRITERS, 7)],
+    ),
+];
+
 /// Properties that tell of the log itself, which goes on with the table.
 const OF_THE_LOG: [&str; 3] = [
     "delta.enableInCommitTimestamps",
@@ -88,12 +97,14 @@ impl Definition<'_> {
             });
         })?;
         let protocol = edited(self.protocol, |fields| {
-            for (name, version, feature) in FEATURES_OF_PROPERTIES {
+            for (name, feature, sides) in FEATURES_OF_PROPERTIES {
                 let is_on = |(set, value): &(String, String)| {
                     set == name && value.eq_ignore_ascii_case("true")
                 };
                 if changes.iter().any(is_on) {
-                    WRITERS.allow(fields, version, feature);
+                    for (side, version) in sides {
+                        side.allow(fields, *version, feature);
+                    }
                 }
             }
         })?;
@@ -181,11 +192,13 @@ impl Definition<'_> {
 impl Side {
     /// Lets a protocol have a feature, which `version` is the first to know.
     fn allow(&self, protocol: &mut Map<String, Value>, version: u64, feature: &str) {
-        if self.version_of(protocol) >= self.listing {
-            self.list(protocol, &[feature.to_owned()]);
-        } else if self.version_of(protocol) < version {
-            protocol.insert(self.version.to_owned(), json!(version));
+        let version = self.version_of(protocol).max(version);
+        if version >= self.listing {
+            let mut features = self.features_of(protocol);
+            features.push(feature.to_owned());
+            self.list(protocol, &features);
         }
+        protocol.insert(self.version.to_owned(), json!(version));
     }
 
     /// Lets a protocol have all that another has.
@@ -364,6 +377,20 @@ mod tests {
             assert_eq!(set(&now, &on).protocol, wanted);
             assert_eq!(set(&now, &off).protocol, None);
         }
+        let vectors = [("delta.enableDeletionVectors", "true")];
+        let marked = set(&protocol(2, 5, None), &vectors).protocol.unwrap();
+        let readers = ["columnMapping", "deletionVectors"];
+        let writers = [
+            "appendOnly",
+            "invariants",
+            "checkConstraints",
+            "changeDataFeed",
+            "generatedColumns",
+            "columnMapping",
+            "deletionVectors",
+        ];
+        assert_eq!(marked, protocol(3, 7, Some((&readers, &writers))));
+        assert_eq!(set(&marked, &vectors).protocol, None);
         let first = protocol(1, 1, None);
         let append_only = set(&first, &[("delta.appendOnly", "true")]);
         assert_eq!(append_only.protocol, Some(protocol(1, 2, None)));

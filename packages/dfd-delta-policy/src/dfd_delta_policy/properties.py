@@ -139,8 +139,8 @@ _BYTES = _Type(
     "a number of bytes, as '104857600' or '100mb'", _bytes, lambda text: str(_bytes(text))
 )
 
-# Delta's documentation, "Table properties"; those that deltalake and dfd keep or that are other
-# writers' alone and change no protocol.
+# Delta's documentation, "Table properties"; those that dfd keeps, with the features that they ask for, or that
+# are other writers' alone and change no protocol.
 _PROPERTIES: Mapping[str, _Type[Any]] = {
     "delta.appendOnly": _BOOLEAN,
     "delta.autoOptimize.autoCompact": _one_of("true", "false", "auto"),
@@ -154,6 +154,7 @@ _PROPERTIES: Mapping[str, _Type[Any]] = {
     ),
     "delta.deletedFileRetentionDuration": _DURATION,
     "delta.enableChangeDataFeed": _BOOLEAN,
+    "delta.enableDeletionVectors": _BOOLEAN,
     "delta.enableExpiredLogCleanup": _BOOLEAN,
     # Every commit of dfd's is serializable; a promise of less would be kept by no one.
     "delta.isolationLevel": _one_of("Serializable"),
@@ -168,7 +169,7 @@ def checked_properties(properties: Mapping[str, str]) -> dict[str, str]:
     """Properties that a table may be given, each in the spelling that every reader takes.
 
     Names of the user's own take any text; of those that begin with `delta.` the ones that Delta
-    defines and that change no protocol are taken, with values that they can have. `30 days` becomes
+    defines and that dfd keeps are taken, with values that they can have. `30 days` becomes
     `interval 30 days`, `TRUE` becomes `true`, `100mb` becomes `104857600`.
 
     Raises:

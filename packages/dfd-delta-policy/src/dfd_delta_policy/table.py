@@ -419,13 +419,15 @@ class GuardedTable(OperationRunner):
         return self._run("drop_constraint", alter.drop_constraint(name), removes_rows=False)
 
     def set_properties(self, properties: Mapping[str, str]) -> Outcome:
-        """Set table properties: those of Delta that change no protocol but for change data feed, and the user's own.
+        """Set table properties: those of Delta that dfd keeps, and the user's own.
 
+        `delta.appendOnly`, `delta.enableChangeDataFeed` and `delta.enableDeletionVectors` bring the protocol that they
+        ask for; the last needs dfd-native, and readers and writers that know deletion vectors from then on.
         A value that Delta-Spark alone understands is set as every reader does: `30 days` as
         `interval 30 days`, `TRUE` as `true`, `100mb` as `104857600`.
 
         Raises:
-            InvalidOperation: one is unknown or has a value it can't have.
+            InvalidOperation: one is unknown, has a value it can't have, or needs dfd-native.
         """
         changes = checked_properties(properties)
         attempt = alter.set_properties(self._committer(), changes)

@@ -153,6 +153,32 @@ def test_properties_are_set_once(table: GuardedTable, rows: Any, key: str, value
     assert len(rows(table)) == 5
 
 
+def test_deletion_vectors_are_switched_on_and_off(table: GuardedTable, rows: Any) -> None:
+    """The protocol has them from then on; files get them while the property is on."""
+    pytest.importorskip("dfd_native")
+    vectors = "delta.enableDeletionVectors"
+    assert table.set_properties({vectors: "TRUE"}).version == 1
+    protocol = opened(table).protocol()
+    assert (protocol.min_reader_version, protocol.min_writer_version) == (3, 7)
+    assert protocol.reader_features == ["deletionVectors"]
+    assert protocol.writer_features is not None
+    assert {*protocol.writer_features} == {"deletionVectors", "appendOnly", "invariants"}
+    assert table.delete("id = 0").metrics["num_deletion_vectors_added"] == 1
+    assert table.set_properties({vectors: "false"}).status is Status.COMMITTED
+    assert opened(table).protocol() == protocol
+    outcome = table.delete("id = 1")
+    assert outcome.metrics["num_deletion_vectors_added"] == 0
+    assert outcome.metrics["num_copied_rows"] > 0
+    assert rows(table) == [(2, "c"), (3, "d")]
+
+
+def test_deletion_vectors_need_dfd_native(table: GuardedTable) -> None:
+    table._native = None
+    with pytest.raises(InvalidOperation, match="pip install dfd-native"):
+        table.set_properties({"delta.enableDeletionVectors": "true"})
+    assert table.version() == 0
+
+
 @pytest.mark.parametrize(
     ("properties", "said"),
     [
@@ -162,7 +188,7 @@ def test_properties_are_set_once(table: GuardedTable, rows: Any, key: str, value
         ({"delta.checkpointInterval": "0"}, "from 1"),
         ({"delta.columnMapping.mode": "name"}, "can't be set"),
         ({"delta.constraints.c": "id > 0"}, "add_constraint"),
-        ({"delta.enableDeletionVectors": "true"}, "can't be set"),
+        ({"delta.enableDeletionVectors": "on"}, "true or false"),
         ({"delta.enablerowtracking": "true"}, "can't be set"),
         ({"delta.isolationLevel": "WriteSerializable"}, "Serializable"),
         ({"delta.logRetentionDuration": "yesterday"}, "interval"),

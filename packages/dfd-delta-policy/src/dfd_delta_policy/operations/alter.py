@@ -69,6 +69,9 @@ def drop_constraint(name: str) -> Callable[[Attempt], Done]:
     return attempt
 
 
+_VECTORS = "delta.enableDeletionVectors"
+
+
 def set_properties(committer: Committer, changes: Mapping[str, str]) -> Callable[[Attempt], Done]:
     """Set the properties that the table has otherwise."""
 
@@ -83,6 +86,8 @@ def set_properties(committer: Committer, changes: Mapping[str, str]) -> Callable
             parameters = {"properties": json.dumps(dict(changes))}
             commit = Commit("SET TBLPROPERTIES", parameters, {}, keeps_rows=True)
             return Done(committer.put(table, commit, attempt.commit, definition=definition), {})
+        if changes.get(_VECTORS) == "true":
+            raise InvalidOperation(f"{_VECTORS} needs dfd-native: pip install dfd-native.")
         return on_handle(
             attempt,
             lambda table: table.alter.set_table_properties(
