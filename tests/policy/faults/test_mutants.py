@@ -48,7 +48,8 @@ MUTANTS = {
         "def unlooked(found, table):\n"
         "    change = found._change or found.on(table)\n"
         "    paths = [action['path'] for action in change.removes.actions]\n"
-        "    return change, found._committer.active(table.version()).only(paths)\n"
+        "    change.removes = found._committer.active(table.version()).only(paths)\n"
+        "    return change\n"
         "WorkedOut.at = unlooked\n",
         "test_races.py::test_a_delete_of_all_takes_what_a_merge_inserted[staged]",
         "assert [4] == []",

@@ -8,10 +8,12 @@ use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetRowSelection;
 use object_store::ObjectMeta;
 use object_store::path::Path;
+use roaring::RoaringTreemap;
 use serde_json::Value;
 use url::Url;
 
 use crate::error::Error;
+use crate::files::deletion_vector::rows_left_out;
 use crate::files::log_file::LogFile;
 use crate::files::log_values::partition_value;
 use crate::files::scan_columns::ScanColumns;
@@ -96,6 +98,12 @@ impl DataFile {
             bounds: self.bounds.clone(),
             statistics: Arc::new(unknown),
         }
+    }
+
+    /// The numbers of its rows that don't count.
+    pub(crate) fn deleted_rows(&self) -> RoaringTreemap {
+        let selection = self.scanned.extension::<ParquetRowSelection>();
+        selection.map(rows_left_out).unwrap_or_default()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use datafusion::datasource::physical_plan::parquet::ParquetRowSelection;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use deltalake_core::kernel::DeletionVectorDescriptor;
 use dfd_runtime::parquet_metadata_cache;
@@ -11,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, below};
 use crate::files::data_file::DataFile;
-use crate::files::deletion_vector::{Read, rows_left_out};
+use crate::files::deletion_vector::Read;
 use crate::files::parquet_metadata::Readers;
 use crate::log::{ActiveFile, ExistingFile};
 use crate::scan::rewrite_input::RewriteInput;
@@ -135,7 +134,7 @@ impl TableSnapshot {
                 Some(rows) => rows as u64,
                 None => self.rows_of_footer(data).await?,
             };
-            let gone = deleted_rows(data) | &taken;
+            let gone = data.deleted_rows() | &taken;
             cut.push(CutFile {
                 file: file.clone(),
                 stats: view.stats(),
@@ -162,7 +161,7 @@ impl TableSnapshot {
             .collect();
         let again = earlier.iter().map(|cut| {
             let (file, view, data, place) = known.get(cut.file.path.as_str())?;
-            let gone = deleted_rows(data);
+            let gone = data.deleted_rows();
             let before = &cut.gone - &cut.taken;
             let is_same = before.is_subset(&gone) && gone.is_disjoint(&cut.taken);
             is_same.then(|| CutFile {
@@ -220,12 +219,6 @@ impl TableSnapshot {
         let rows = footer.file_metadata().num_rows();
         Ok(u64::try_from(rows).unwrap_or_default())
     }
-}
-
-/// The rows of a file that its deletion vector takes away.
-pub(crate) fn deleted_rows(file: &DataFile) -> RoaringTreemap {
-    let selection = file.scanned.extension::<ParquetRowSelection>();
-    selection.map(rows_left_out).unwrap_or_default()
 }
 
 #[cfg(test)]

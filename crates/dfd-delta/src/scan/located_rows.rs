@@ -10,7 +10,6 @@ use crate::error::Error;
 use crate::files::data_file::DataFile;
 use crate::files::file_set::FileSet;
 use crate::files::log_file::LogFile;
-use crate::scan::cut_files::deleted_rows;
 use crate::snapshot::TableSnapshot;
 
 /// The place of a row's file among [`TableSnapshot::active_files`].
@@ -55,7 +54,7 @@ impl LocatedRows {
                 return true;
             };
             // Of a file that only lost rows, none is new.
-            *key != file.key() && !deleted_rows(before).is_subset(&deleted_rows(data))
+            *key != file.key() && !before.deleted_rows().is_subset(&data.deleted_rows())
         });
         let is_new: Vec<_> = is_new.collect();
         Self::of_files(snapshot, &is_new)

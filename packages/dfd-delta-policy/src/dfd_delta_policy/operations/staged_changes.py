@@ -212,8 +212,9 @@ class WorkedOut:
         if change is None or not self._has_same_columns(table):
             return self.on(table)
         if change.removes.version != table.version():
-            self._change = change.rebased_on(table.version()) or self.on(table)
-        return self._change
+            change = change.rebased_on(table.version()) or self.on(table)
+            self._change = change
+        return change
 
     def _has_same_columns(self, table: DeltaTable) -> bool:
         before = self._table_metadata
