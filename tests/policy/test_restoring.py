@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +142,38 @@ def test_a_restore_that_changes_nothing_is_none(tmp_path: Path) -> None:
         assert table.restore(version).status is Status.NOTHING_TO_DO
     assert table.restore(0).version == 2
     assert table.restore(0).status is Status.NOTHING_TO_DO
+
+
+def test_a_time_stands_for_the_version_that_was_there_then(tmp_path: Path) -> None:
+    root = tmp_path / "t"
+    table = GuardedTable(root)
+    for number in range(4):
+        table.append(rows(number))
+        os.utime(root / f"_delta_log/{number:020}.json", (1_000 * (number + 1),) * 2)
+
+    def at(seconds: int) -> datetime:
+        return datetime.fromtimestamp(seconds, timezone(timedelta(hours=5)))
+
+    with pytest.raises(InvalidOperation, match=r"no version of .* the earliest .* is version 0"):
+        table.restore(timestamp=at(999))
+    with pytest.raises(InvalidOperation, match="has no time zone"):
+        table.restore(timestamp=datetime(2026, 1, 1))
+    for both in ({}, {"version": 1, "timestamp": at(2_500)}):
+        with pytest.raises(InvalidOperation, match="give one of them"):
+            table.restore(**both)
+    table._native, native = None, table._native
+    with pytest.raises(InvalidOperation, match="pip install dfd-native"):
+        table.restore(timestamp=at(2_500))
+    table._native = native
+    assert table.version() == 3
+
+    assert table.restore(timestamp=at(2_500)).version == 4
+    assert comparable(READERS["dfd"](root), ["id"]) == comparable(
+        pa.concat_tables([rows(0), rows(1)]), ["id"]
+    )
+    (info,) = of_kind(root, 4, "commitInfo")
+    assert info["operationParameters"] == {"version": None, "timestamp": str(at(2_500))}
+    assert table.restore(timestamp=datetime.now(timezone.utc)).status is Status.NOTHING_TO_DO
 
 
 @pytest.mark.parametrize("version", [-1, 2, 2**63])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 from dfd_base import renamed_keywords
@@ -443,18 +444,26 @@ class GuardedTable(OperationRunner):
 
         return self._run("create_checkpoint", attempt, removes_rows=False)
 
-    def restore(self, version: int) -> Outcome:
+    def restore(self, version: int | None = None, *, timestamp: datetime | None = None) -> Outcome:
         """Make the table what it was at `version`: rows, schema and properties that came later are gone.
+
+        `timestamp`, which has a time zone, stands for the newest version that was there then: by in-commit timestamps
+        where the table has them, else by the times of the commits' files. It needs dfd-native.
 
         Files are taken back as they were, and none is read or written. The protocol loses nothing.
         `metrics` are those of Delta-Spark's RESTORE, counts of files and their bytes.
 
         Raises:
-            InvalidOperation: the log doesn't have the version, or a file of it is gone.
+            InvalidOperation: the log doesn't have the version, or a file of it is gone; not exactly one of both is given.
             UnsupportedTable: the table has a feature that a commit can't keep, or identity columns.
         """
+        target = version if timestamp is None else timestamp
+        if target is None or (version is not None and timestamp is not None):
+            raise InvalidOperation(
+                "A restore goes to a `version` or to a `timestamp`: give one of them."
+            )
         run = self._run_by_deltalake if self._native is None else self._run
-        return run("restore", alter.restore(self._committer(), version), removes_rows=True)
+        return run("restore", alter.restore(self._committer(), target), removes_rows=True)
 
     def vacuum(
         self, retention_hours: int | None = None, *, dry_run: bool = True, full: bool = False

@@ -53,7 +53,7 @@ from dfd_native.stage import (
     stage,
 )
 from dfd_native.streams import adapt_stream, arrow_stream_to_batches
-from dfd_native.table import delta_table, refresh, refreshed
+from dfd_native.table import delta_table, refresh, refreshed, version_at
 from dfd_native.table_files import list_files, read_file
 from dfd_native.table_functions import register_table_functions
 
@@ -122,6 +122,7 @@ __all__ = [
     "table_features",
     "unsupported_features",
     "update_rows",
+    "version_at",
 ]
 __version__ = _version("dfd-native")
 

@@ -46,6 +46,25 @@ def delta_table(
     return open_table(uri, options, version, timestamp, profile_name)
 
 
+def version_at(
+    uri: str | os.PathLike[str],
+    options: Mapping[str, str] | None = None,
+    *,
+    timestamp: datetime,
+) -> int:
+    """The newest version that was there at `timestamp`; after the newest it is that one.
+
+    - `uri`, `options`, `timestamp`: as for `delta_table`.
+
+    Raises:
+        IncompatibleInstallation: the installed libraries don't fit together.
+        TableError: there is no such table, it can't be read, or none that can still be read is as old (the message
+            and `version` say which is the earliest).
+        ValueError: `timestamp` has no time zone.
+    """
+    return open_table(uri, options, timestamp=timestamp).version
+
+
 def open_table(
     uri: str | os.PathLike[str],
     options: Mapping[str, str] | None = None,

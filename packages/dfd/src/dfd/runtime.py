@@ -436,9 +436,15 @@ class Runtime:
         location, options, _ = self._locate(str(uri))
         return dfd_native.abandoned_stages(location, options)
 
-    def restore(self, uri: str | Path, version: int) -> Outcome:
-        """Make an earlier version the newest."""
-        return self.table(uri).restore(version)
+    def restore(
+        self,
+        uri: str | Path,
+        version: int | None = None,
+        *,
+        timestamp: datetime | None = None,
+    ) -> Outcome:
+        """Make an earlier version the newest: that of this number, or the newest that was there at a time."""
+        return self.table(uri).restore(version, timestamp=timestamp)
 
     @contextlib.contextmanager
     def _observe(self, name: str, uri: str) -> Iterator[Callable[[Outcome], None]]:

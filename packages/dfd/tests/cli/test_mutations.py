@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ def test_maintenance(table: Path, run: Run, run_json: RunJson) -> None:
     assert "0 file(s) into 0" in run("optimize", table)[1]
     assert run_json("vacuum", table)["metrics"]["dry_run"] is True
     assert run_json("restore", table, "0")["status"] == "committed"
+    later = (datetime.now(timezone.utc) + timedelta(minutes=1)).isoformat(timespec="seconds")
+    assert run_json("restore", table, "--timestamp", later)["status"] == "nothing_to_do"
     assert run_json("sql", "-t", f"t={table}", "select count(*) as n from t") == [{"n": 3}]
 
 

@@ -251,6 +251,14 @@ class Native(Backend, Protocol):
         properties: Mapping[str, str],
     ) -> DefinitionChange: ...
 
+    def version_at(
+        self,
+        uri: str,
+        options: Mapping[str, str] | None = None,
+        *,
+        timestamp: datetime,
+    ) -> int: ...
+
     def plan_restore(
         self,
         uri: str,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from importlib.metadata import version as _version
 from typing import Any, NamedTuple
 
@@ -224,6 +225,18 @@ class NativeCommitter(Committer):
                 self.uri, self.options, version=version, properties=properties
             )
 
+    def version_at(self, timestamp: datetime) -> int:
+        """The newest version that was there at a time.
+
+        Raises:
+            InvalidOperation: none was that can still be read, or the time has no time zone.
+            OSError: the log or the store can't be read.
+        """
+        if timestamp.tzinfo is None:
+            raise InvalidOperation(f"The time {timestamp} has no time zone. Nothing was changed.")
+        with _reading_versions():
+            return self.native.version_at(self.uri, self.options, timestamp=timestamp)
+
     def plan_restore(self, read_version: int, version: int) -> Restore:
         """What takes the table from `read_version` back to `version`.
 
@@ -231,15 +244,10 @@ class NativeCommitter(Committer):
             InvalidOperation: the log doesn't have `version`, or a file of it is gone.
             OSError: the log or the store can't be read.
         """
-        with _reading():
-            try:
-                planned = self.native.plan_restore(
-                    self.uri, self.options, read_version=read_version, version=version
-                )
-            except Exception as error:
-                if getattr(error, "version", None) is None:
-                    raise
-                raise InvalidOperation(f"{error}. Nothing was changed.") from error
+        with _reading_versions():
+            planned = self.native.plan_restore(
+                self.uri, self.options, read_version=read_version, version=version
+            )
         if planned.missing:
             raise InvalidOperation(
                 f"Version {version} can't be restored: {len(planned.missing)} of its files are gone, "
@@ -268,6 +276,18 @@ def _reading() -> Iterator[None]:
         raise
     except Exception as error:
         raise OSError(str(error)) from error
+
+
+@contextmanager
+def _reading_versions() -> Iterator[None]:
+    """As `_reading`, but for an error that names a version: it isn't there."""
+    with _reading():
+        try:
+            yield
+        except Exception as error:
+            if getattr(error, "version", None) is None:
+                raise
+            raise InvalidOperation(f"{error}. Nothing was changed.") from error
 
 
 def _info(commit: Commit, properties: CommitProperties) -> OperationInfo:

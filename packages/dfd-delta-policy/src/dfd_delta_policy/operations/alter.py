@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 
 from deltalake import DeltaTable, Field
 
@@ -98,8 +99,8 @@ def set_properties(committer: Committer, changes: Mapping[str, str]) -> Callable
     return attempt
 
 
-def restore(committer: Committer, version: int) -> Callable[[Attempt], Done]:
-    """Make an older version the newest."""
+def restore(committer: Committer, target: int | datetime) -> Callable[[Attempt], Done]:
+    """Make an older version the newest: the one of that number, or the newest that was there then."""
 
     def attempt(attempt: Attempt) -> Done:
         table = existing(attempt)
@@ -107,6 +108,7 @@ def restore(committer: Committer, version: int) -> Callable[[Attempt], Done]:
         if isinstance(committer, NativeCommitter):
             committer.refuse_features(table, "commit")
         _refuse_identity_columns(table)
+        version = _restored_version(committer, target)
         if not 0 <= version <= newest:
             raise InvalidOperation(f"There is no version {version}: the newest is {newest}.")
         if version == newest:
@@ -115,7 +117,11 @@ def restore(committer: Committer, version: int) -> Callable[[Attempt], Done]:
             planned = committer.plan_restore(newest, version)
             if planned.is_empty:
                 return Done(None, dict(planned.metrics))
-            parameters = {"version": version, "timestamp": None}
+            is_time = isinstance(target, datetime)
+            parameters = {
+                "version": None if is_time else version,
+                "timestamp": str(target) if is_time else None,
+            }
             commit = Commit("RESTORE", parameters, planned.metrics)
             put = committer.put(table, commit, attempt.commit, restore=planned)
             return Done(put, dict(planned.metrics))
@@ -124,6 +130,14 @@ def restore(committer: Committer, version: int) -> Callable[[Attempt], Done]:
         )
 
     return attempt
+
+
+def _restored_version(committer: Committer, target: int | datetime) -> int:
+    if not isinstance(target, datetime):
+        return target
+    if not isinstance(committer, NativeCommitter):
+        raise InvalidOperation("A restore to a time needs dfd-native: pip install dfd-native.")
+    return committer.version_at(target)
 
 
 def _refuse_identity_columns(table: DeltaTable) -> None:

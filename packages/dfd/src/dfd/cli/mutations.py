@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -148,9 +149,24 @@ def vacuum(
     )
 
 
-def restore(uri: str, version: int, *, profile: Profile = None, json: JSON = False) -> int:
-    """Make an earlier version of a table the newest."""
-    return run_mutation(profile, json, lambda runtime: runtime.restore(uri, version))
+def restore(
+    uri: str,
+    version: int | None = None,
+    *,
+    timestamp: datetime | None = None,
+    profile: Profile = None,
+    json: JSON = False,
+) -> int:
+    """Make an earlier version of a table the newest.
+
+    Parameters
+    ----------
+    timestamp
+        Instead of a version: the newest that was there then, as 2026-01-31T12:00:00+0000.
+    """
+    return run_mutation(
+        profile, json, lambda runtime: runtime.restore(uri, version, timestamp=timestamp)
+    )
 
 
 def run_mutation(profile: Path | None, json: bool, mutate: Callable[[Runtime], Outcome]) -> int:
