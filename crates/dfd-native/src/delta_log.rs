@@ -6,6 +6,7 @@ use dfd_delta::{At, Error, TableSnapshot};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::stage::Stage;
 use crate::support::location::location;
 use crate::support::{errors, polling};
 
@@ -42,20 +43,26 @@ impl ActiveFiles {
     }
 }
 
-/// The files of a version.
+/// The files of a version, or those of its partitions that staged files are in.
 #[pyfunction]
-#[pyo3(signature = (uri, options, version=None))]
+#[pyo3(signature = (uri, options, version=None, beside=None))]
 pub(crate) fn active_files(
     py: Python<'_>,
     uri: &str,
     options: HashMap<String, String>,
     version: Option<u64>,
+    beside: Option<Py<Stage>>,
 ) -> PyResult<ActiveFiles> {
     let at = version.map_or(At::Newest, At::Version);
     let location = location(py, uri, &options)?;
     let found: Result<_, Error> = polling::detached(py, || {
         let snapshot = dfd_runtime::block_on(TableSnapshot::open(location, at))??;
-        snapshot.active_files()
+        match beside.as_ref().map(|stage| stage.get().files()) {
+            Some(new) => {
+                snapshot.active_files_beside(new.iter().map(|file| &*file.partition_values))
+            }
+            None => snapshot.active_files(),
+        }
     });
     let found = found.map_err(|error| errors::table(py, &error))?;
     Ok(ActiveFiles(found))

@@ -1,11 +1,13 @@
 //! The add actions of a snapshot, as the log has them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arrow::array::AsArray;
 use deltalake_core::kernel::{Add, LogicalFileView};
 
 use crate::error::Error;
+use crate::files::data_file::DataFile;
+use crate::files::log_file::LogFile;
 use crate::log::{ActiveFile, ActiveFiles, Fields};
 use crate::snapshot::table_snapshot::TableSnapshot;
 
@@ -23,6 +25,37 @@ impl TableSnapshot {
         Ok(ActiveFiles {
             version: self.version(),
             files: files.collect(),
+        })
+    }
+
+    /// Those in the partitions that new files are in, which have these values by physical name; all, where the table
+    /// has no partitions and there is a new file.
+    ///
+    /// Values are compared as those of the column's type: writers spell one value differently.
+    ///
+    /// # Errors
+    /// The log wasn't read, or no partition has such a value.
+    pub fn active_files_beside<'a>(
+        &self,
+        new: impl IntoIterator<Item = &'a [(String, Option<String>)]>,
+    ) -> Result<ActiveFiles, Error> {
+        let root = self.location().url();
+        let partitions = new.into_iter().map(|values| {
+            let file = LogFile {
+                path: "new".to_owned(),
+                partition_values: values.iter().cloned().collect(),
+                ..LogFile::default()
+            };
+            let file = DataFile::try_new(&file, root, self.columns(), None)?;
+            Ok(file.scanned.partition_values)
+        });
+        let partitions = partitions.collect::<Result<HashSet<_>, Error>>()?;
+        let all = self.active_files()?;
+        let files = all.files.into_iter().zip(self.files());
+        let beside = files.filter(|(_, data)| partitions.contains(&data.scanned.partition_values));
+        Ok(ActiveFiles {
+            version: all.version,
+            files: beside.map(|(file, _)| file).collect(),
         })
     }
 

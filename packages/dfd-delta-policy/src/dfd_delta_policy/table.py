@@ -150,8 +150,12 @@ class GuardedTable(OperationRunner):
         sort_by: list[str] | None = None,
         app_id: str | None = None,
         app_version: int | None = None,
+        partition_overwrite_mode: Literal["static", "dynamic"] = "static",
     ) -> Outcome:
         """Replace all rows, or those that match `predicate`; makes the table if there is none.
+
+        With `partition_overwrite_mode="dynamic"` (Spark's name for it) the partitions that `data` has rows of are
+        replaced, whole, and all others stay. It needs dfd-native.
 
         `app_id` and `app_version`: it lands once, as `append` says. So are `sort_by` and `schema_mode="merge"`. With
         `schema_mode="overwrite"` the table has the columns of `data` and no others, and is partitioned as it was
@@ -159,13 +163,30 @@ class GuardedTable(OperationRunner):
 
         Raises:
             as `append`, and
-            InvalidOperation: `schema_mode="overwrite"` beside a predicate.
+            InvalidOperation: `schema_mode="overwrite"` beside a predicate, or either beside
+                `partition_overwrite_mode="dynamic"`.
             InvalidOperation: the predicate isn't one boolean expression over the table's columns.
             dfd_native.RuleViolation: a row of `data` doesn't match the predicate.
         """
         transaction = _transaction(app_id, app_version)
+        by_partition = partition_overwrite_mode == "dynamic"
+        if not by_partition and partition_overwrite_mode != "static":
+            raise InvalidOperation(
+                f"`partition_overwrite_mode` is static or dynamic, not {partition_overwrite_mode!r}."
+            )
+        if by_partition and (predicate is not None or schema_mode == "overwrite"):
+            raise InvalidOperation(
+                "`partition_overwrite_mode='dynamic'` says which rows go: it takes no predicate, and no other columns."
+            )
         return self._write(
-            "overwrite", data, predicate, partition_by, schema_mode, sort_by, transaction
+            "overwrite",
+            data,
+            predicate,
+            partition_by,
+            schema_mode,
+            sort_by,
+            transaction,
+            by_partition=by_partition,
         )
 
     def _write(
@@ -177,12 +198,18 @@ class GuardedTable(OperationRunner):
         schema_mode: Literal["merge", "overwrite"] | None,
         sort_by: list[str] | None,
         transaction: tuple[str, int] | None,
+        *,
+        by_partition: bool = False,
     ) -> Outcome:
         if schema_mode == "overwrite" and (mode == "append" or predicate is not None):
             raise InvalidOperation(
                 "`schema_mode='overwrite'` gives the table other columns: it belongs to an overwrite of all rows."
             )
         committer = self._committer()
+        if by_partition and not isinstance(committer, NativeCommitter):
+            raise InvalidOperation(
+                "`partition_overwrite_mode='dynamic'` needs dfd-native: pip install dfd-native."
+            )
         is_plain = predicate is None and schema_mode is None
         if isinstance(committer, NativeCommitter) or (self._native is not None and is_plain):
             write = StagedWrite(
@@ -194,6 +221,7 @@ class GuardedTable(OperationRunner):
                 partition_by=partition_by,
                 schema_mode=schema_mode,
                 sort_by=sort_by,
+                by_partition=by_partition,
             )
             return self._run_staged(
                 mode,

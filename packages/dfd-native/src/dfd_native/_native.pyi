@@ -216,7 +216,12 @@ def delta_table(
     profile: str | None = None,
     in_query: bool = False,
 ) -> DeltaTable: ...
-def active_files(uri: str, options: dict[str, str], version: int | None = None) -> ActiveFiles: ...
+def active_files(
+    uri: str,
+    options: dict[str, str],
+    version: int | None = None,
+    beside: Stage | None = None,
+) -> ActiveFiles: ...
 def commits_since(
     uri: str, options: dict[str, str], version: int | None, last: int | None = None
 ) -> list[tuple[int, str | None]]: ...

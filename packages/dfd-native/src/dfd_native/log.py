@@ -12,6 +12,7 @@ from typing import Any
 from dfd_native import _native
 from dfd_native.handshake import ensure_compatible
 from dfd_native.location import table_uri
+from dfd_native.stage import StagedFiles
 
 
 class ActiveFiles:
@@ -60,8 +61,13 @@ def active_files(
     uri: str | os.PathLike[str],
     options: Mapping[str, str] | None = None,
     version: int | None = None,
+    *,
+    beside: StagedFiles | None = None,
 ) -> ActiveFiles:
     """The files of a version, the newest by default; the snapshot is the one that scans share.
+
+    With `beside` they are those of the partitions that these staged files are in, by values and not by their texts; all,
+    where the table has no partitions and there is a staged file.
 
     - `uri`: a path, absolute, relative or from `~`, or a URI (`file:///data/t`, `s3://bucket/t`).
     - `options`: of the object store, complete: nothing is read from the environment.
@@ -71,7 +77,8 @@ def active_files(
         TableError: there is no such table or version, or it can't be read.
     """
     ensure_compatible()
-    return ActiveFiles(_native.active_files(table_uri(uri), dict(options or {}), version))
+    staged = None if beside is None else beside._native
+    return ActiveFiles(_native.active_files(table_uri(uri), dict(options or {}), version, staged))
 
 
 @dataclass(frozen=True)

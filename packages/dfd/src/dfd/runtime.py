@@ -321,12 +321,15 @@ class Runtime:
         app_id: str | None = None,
         app_version: int | None = None,
         sort_by: list[str] | None = None,
+        partition_overwrite_mode: Literal["static", "dynamic"] = "static",
     ) -> Outcome:
         """Append to or overwrite a table from anything with `__arrow_c_stream__`, or a callable giving one.
 
         A `Query`, or a DataFrame of `session`, runs in the engine and is written there: no batch crosses
         Python. The data is read once, whatever the commit meets. `schema_mode="merge"` adds columns that the table
         lacks, "overwrite" gives it those of the data, with mode="overwrite" and no predicate.
+        With mode="overwrite" and `partition_overwrite_mode="dynamic"` the partitions that the data has rows of are
+        replaced, and no others.
 
         With `app_id` and `app_version` a write lands once, however often it is sent. Each file's rows
         are in the order of `sort_by`, so that readers skip more of it.
@@ -342,6 +345,8 @@ class Runtime:
                 raise ConfigurationError("`predicate` belongs to mode='overwrite'.")
             if schema_mode == "overwrite":
                 raise ConfigurationError("schema_mode='overwrite' belongs to mode='overwrite'.")
+            if partition_overwrite_mode != "static":
+                raise ConfigurationError("`partition_overwrite_mode` belongs to mode='overwrite'.")
             return table.append(
                 data,
                 app_id=app_id,
@@ -360,6 +365,7 @@ class Runtime:
             sort_by=sort_by,
             app_id=app_id,
             app_version=app_version,
+            partition_overwrite_mode=partition_overwrite_mode,
         )
 
     def delete(

@@ -150,7 +150,12 @@ class Backend(Protocol):
     ) -> Sequence[LiveStage]: ...
 
     def active_files(
-        self, uri: str, options: Mapping[str, str] | None = None, version: int | None = None
+        self,
+        uri: str,
+        options: Mapping[str, str] | None = None,
+        version: int | None = None,
+        *,
+        beside: StagedFiles | None = None,
     ) -> ActiveFiles: ...
 
     def misread_columns(

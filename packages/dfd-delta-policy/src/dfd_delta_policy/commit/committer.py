@@ -82,14 +82,15 @@ class Committer:
         """dfd-native's options, with the credentials that hold now."""
         return self._storage.to_native_options()
 
-    def active(self, version: int) -> ActiveFiles:
-        """The files of a version, as the log names them.
+    def active(self, version: int, beside: StagedFiles | None = None) -> ActiveFiles:
+        """The files of a version, as the log names them; `beside` staged files those of their partitions.
 
         Raises:
             OSError: the log can't be read.
         """
+        only = {} if beside is None else {"beside": beside}
         with _reading():
-            return self.native.active_files(self.uri, self.options, version=version)
+            return self.native.active_files(self.uri, self.options, version=version, **only)
 
     def commits_since(self, version: int, last: int | None = None) -> Sequence[LoggedCommit]:
         """The commits after a version (-1: all), oldest first, without a listing of the log.

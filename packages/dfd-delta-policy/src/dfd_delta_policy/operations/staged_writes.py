@@ -45,6 +45,7 @@ class StagedWrite:
         partition_by: list[str] | None,
         schema_mode: SchemaMode | None,
         sort_by: list[str] | None,
+        by_partition: bool = False,
     ) -> None:
         self._committer = committer
         self._uncommitted = UncommittedFiles(committer.uri)
@@ -58,6 +59,8 @@ class StagedWrite:
         self._partition_by = partition_by
         self._schema_mode = schema_mode
         self._sort_by = sort_by
+        # Whether an overwrite replaces the partitions alone that it has rows of.
+        self._by_partition = by_partition
         self._staged: StagedFiles | None = None
         self._table_metadata: TableMetadata | None = None
         self._metadata: dict[str, str] = {}
@@ -161,7 +164,7 @@ class StagedWrite:
     def _put(self, table: DeltaTable, staged: StagedFiles, commit: CommitProperties) -> int:
         partition_by = staged.partition_by
         if self._replaced is None:
-            made = self._what(staged, self._removes(table), partition_by)
+            made = self._what(staged, self._removes(table, staged), partition_by)
             return self._committer.put(table, made, commit)
         change = self._replaced.at(table)
         made = self._what(staged, change.removes, partition_by)
@@ -175,8 +178,11 @@ class StagedWrite:
         statement = Delete(predicate, self._files)
         return WorkedOut(self._committer, statement, self._uncommitted)
 
-    def _removes(self, table: DeltaTable) -> ActiveFiles | None:
-        return self._committer.active(table.version()) if self._mode == "overwrite" else None
+    def _removes(self, table: DeltaTable, staged: StagedFiles) -> ActiveFiles | None:
+        if self._mode == "append":
+            return None
+        beside = staged if self._by_partition else None
+        return self._committer.active(table.version(), beside)
 
     def _what(
         self, staged: StagedFiles, removes: ActiveFiles | None, partition_by: Sequence[str]
@@ -195,6 +201,7 @@ class StagedWrite:
                 "mode": self._mode.title(),
                 "partitionBy": json.dumps([*partition_by]),
                 **({} if self._predicate is None else {"predicate": self._predicate}),
+                **({"isDynamicPartitionOverwrite": True} if self._by_partition else {}),
             },
             metrics=metrics,
             adds=[staged],

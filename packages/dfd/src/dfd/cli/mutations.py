@@ -28,6 +28,7 @@ def write(
     mode: Literal["append", "overwrite"] = "append",
     predicate: str | None = None,
     schema_mode: Literal["merge", "overwrite"] | None = None,
+    partition_overwrite_mode: Literal["static", "dynamic"] = "static",
     partition_by: Annotated[list[str] | None, Parameter(negative="")] = None,
     sort_by: Annotated[list[str] | None, Parameter(negative="")] = None,
     app_id: str | None = None,
@@ -51,6 +52,8 @@ def write(
         With --mode overwrite: the rows that are replaced, as one SQL condition; all by default.
     schema_mode
         merge: columns that only the source has are added. overwrite: the table's columns become the source's.
+    partition_overwrite_mode
+        dynamic, with --mode overwrite: the partitions that the source has rows of are replaced, and no others.
     partition_by
         A partition column of a table that is made; may be given several times.
     sort_by
@@ -71,6 +74,7 @@ def write(
             sort_by=sort_by,
             app_id=app_id,
             app_version=app_version,
+            partition_overwrite_mode=partition_overwrite_mode,
         )
 
     return run_mutation(profile, json, work)
