@@ -150,12 +150,7 @@ class Backend(Protocol):
     ) -> Sequence[LiveStage]: ...
 
     def active_files(
-        self,
-        uri: str,
-        options: Mapping[str, str] | None = None,
-        version: int | None = None,
-        *,
-        beside: StagedFiles | None = None,
+        self, uri: str, options: Mapping[str, str] | None = None, version: int | None = None
     ) -> ActiveFiles: ...
 
     def misread_columns(
@@ -230,6 +225,15 @@ class Native(Backend, Protocol):
         predicate: str | None = None,
         target_file_bytes: int | None = None,
     ) -> StagedFiles: ...
+
+    def active_files(
+        self,
+        uri: str,
+        options: Mapping[str, str] | None = None,
+        version: int | None = None,
+        *,
+        beside: StagedFiles | None = None,
+    ) -> ActiveFiles: ...
 
     def commit_files(
         self,

@@ -82,15 +82,14 @@ class Committer:
         """dfd-native's options, with the credentials that hold now."""
         return self._storage.to_native_options()
 
-    def active(self, version: int, beside: StagedFiles | None = None) -> ActiveFiles:
-        """The files of a version, as the log names them; `beside` staged files those of their partitions.
+    def active(self, version: int) -> ActiveFiles:
+        """The files of a version, as the log names them.
 
         Raises:
             OSError: the log can't be read.
         """
-        only = {} if beside is None else {"beside": beside}
         with _reading():
-            return self.native.active_files(self.uri, self.options, version=version, **only)
+            return self.native.active_files(self.uri, self.options, version=version)
 
     def commits_since(self, version: int, last: int | None = None) -> Sequence[LoggedCommit]:
         """The commits after a version (-1: all), oldest first, without a listing of the log.
@@ -225,6 +224,15 @@ class NativeCommitter(Committer):
             return self.native.change_properties(
                 self.uri, self.options, version=version, properties=properties
             )
+
+    def active_beside(self, version: int, staged: StagedFiles) -> ActiveFiles:
+        """The files of the partitions that staged files are in.
+
+        Raises:
+            OSError: the log can't be read.
+        """
+        with _reading():
+            return self.native.active_files(self.uri, self.options, version=version, beside=staged)
 
     def version_at(self, timestamp: datetime) -> int:
         """The newest version that was there at a time.

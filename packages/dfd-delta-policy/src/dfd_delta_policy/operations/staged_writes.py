@@ -181,8 +181,9 @@ class StagedWrite:
     def _removes(self, table: DeltaTable, staged: StagedFiles) -> ActiveFiles | None:
         if self._mode == "append":
             return None
-        beside = staged if self._by_partition else None
-        return self._committer.active(table.version(), beside)
+        if self._by_partition and isinstance(self._committer, NativeCommitter):
+            return self._committer.active_beside(table.version(), staged)
+        return self._committer.active(table.version())
 
     def _what(
         self, staged: StagedFiles, removes: ActiveFiles | None, partition_by: Sequence[str]
