@@ -44,9 +44,13 @@ impl CutRows {
             return Ok(None);
         };
         let Self {
-            emptied, marked, ..
+            emptied,
+            copied,
+            marked,
         } = Self::of(marked, true);
-        Ok(Some(Self {
+        // Nobody has copied what is left of those.
+        let has_all = copied.is_empty();
+        Ok(has_all.then(|| Self {
             emptied: self.emptied.iter().cloned().chain(emptied).collect(),
             copied: self.copied.clone(),
             marked,

@@ -274,6 +274,29 @@ fn deletion_vectors_of_disjoint_rows_are_merged() {
 }
 
 #[test]
+fn a_file_that_can_have_no_vector_any_more_is_worked_out_again() {
+    let directory = tempfile::tempdir().unwrap();
+    table(directory.path(), &[("delta.enableDeletionVectors", "true")]);
+    let change = changed(directory.path(), 2, delete("a = 2")).unwrap();
+    let removes = change.removes();
+    // Another writer's, which knows no statistics of it.
+    let again = removes.files.iter().map(|file| ExistingFile {
+        file: file.clone(),
+        stats: None,
+    });
+    let again: Vec<_> = again.collect();
+    let commit = dfd_delta::Commit {
+        removes: Some(&removes),
+        existing: &again,
+        ..dfd_delta::Commit::default()
+    };
+    let location = location(directory.path());
+    let work = dfd_delta::commit(&location, Some(2), &commit);
+    assert_eq!(dfd_runtime::block_on(work).unwrap().unwrap(), Some(3));
+    assert!(rebased(&change, 3).is_none());
+}
+
+#[test]
 fn copies_hold_as_long_as_their_files_stand() {
     let directory = tempfile::tempdir().unwrap();
     table(directory.path(), &[]);
