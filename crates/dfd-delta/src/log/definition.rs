@@ -55,20 +55,30 @@ const WRITERS: Side = Side {
     ],
 };
 
-/// Properties that ask for a feature while they are `true`, and the versions of each side that are the first to know
-/// it (protocol, section "Valid Feature Names").
-const FEATURES_OF_PROPERTIES: [(&str, &str, &[(&Side, u64)]); 3] = [
-    ("delta.appendOnly", "appendOnly", &[(&WRITERS, 2)]),
-    (
-        "delta.enableChangeDataFeed",
-        "changeDataFeed",
-        &[(&WRITERS, 4)],
-    ),
-    (
-        "delta.enableDeletionVectors",
-        "deletionVectors",
-        &[(&READERS, 3), (&WRITERS, 7)],
-    ),
+/// A feature that a property asks for while it is `true`.
+struct Asked {
+    property: &'static str,
+    feature: &'static str,
+    /// The version of each side that is the first to know it (protocol, section "Valid Feature Names").
+    since: &'static [(&'static Side, u64)],
+}
+
+const ASKED: [Asked; 3] = [
+    Asked {
+        property: "delta.appendOnly",
+        feature: "appendOnly",
+        since: &[(&WRITERS, 2)],
+    },
+    Asked {
+        property: "delta.enableChangeDataFeed",
+        feature: "changeDataFeed",
+        since: &[(&WRITERS, 4)],
+    },
+    Asked {
+        property: "delta.enableDeletionVectors",
+        feature: "deletionVectors",
+        since: &[(&READERS, 3), (&WRITERS, 7)],
+    },
 ];
 
 /// Properties that tell of the log itself, which goes on with the table.
@@ -97,13 +107,13 @@ impl Definition<'_> {
             });
         })?;
         let protocol = edited(self.protocol, |fields| {
-            for (name, feature, sides) in FEATURES_OF_PROPERTIES {
+            for asked in &ASKED {
                 let is_on = |(set, value): &(String, String)| {
-                    set == name && value.eq_ignore_ascii_case("true")
+                    set == asked.property && value.eq_ignore_ascii_case("true")
                 };
                 if changes.iter().any(is_on) {
-                    for (side, version) in sides {
-                        side.allow(fields, *version, feature);
+                    for (side, version) in asked.since {
+                        side.allow(fields, *version, asked.feature);
                     }
                 }
             }
