@@ -121,7 +121,8 @@ class Place:
         rows: dict[str, int] = {}
         for actions in self._commits(-1)[: version + 1]:
             for gone in (action["remove"] for action in actions if "remove" in action):
-                del rows[gone["path"]]
+                # Bare deltalake removes some files twice.
+                rows.pop(gone["path"], None)
             for file in (action["add"] for action in actions if "add" in action):
                 vector = file.get("deletionVector") or {"cardinality": 0}
                 rows[file["path"]] = json.loads(file["stats"])["numRecords"] - vector["cardinality"]
