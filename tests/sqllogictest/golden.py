@@ -3,6 +3,7 @@
 - `session.txt`: the queries that run in the session. Statements about the session itself (EXPLAIN, SHOW,
   DESCRIBE, `information_schema`) are told by their number, and so are the queries of files that are about
   Spark's functions.
+- `routes.txt`: the queries whose results in the engine are known to be others than in the session, with a cause.
 - `delta.txt`: the tables that aren't held by a Delta table; and the queries whose results over Delta tables are known to
   be others, with a cause that whoever looked into it wrote into the list: writing it anew keeps the causes.
 
@@ -82,6 +83,11 @@ def _over_delta(told: dict[str, Any], known: Known) -> str | None:
     """The reason of a table that isn't held, or the known cause of a result that differs."""
     if told["outcome"] == "not held":
         return f"{_NOT_HELD}{told['reason']}"
+    return _different(told, known)
+
+
+def _different(told: dict[str, Any], known: Known) -> str | None:
+    """The known cause of a result that differs."""
     if told["outcome"] not in WRONG:
         return None
     return known.get((told["suite"], _text(_place(told))), UNEXPLAINED)
@@ -194,6 +200,13 @@ SESSION = GoldenList(
     "# Queries of DataFusion's own sqllogictest files that run in the session, with the reason.\n"
     "# Written by `python suite.py --write`; checked by the suite and, in part, by test_selection.py.\n",
     _in_session,
+)
+ROUTES = GoldenList(
+    DIRECTORY / "routes.txt",
+    "# Queries that are known to give others in the engine than in the session.\n"
+    "# Written by `python suite.py --write`, which keeps the causes that are written here.\n",
+    _different,
+    keeps_causes=True,
 )
 DELTA = GoldenList(
     DIRECTORY / "delta.txt",

@@ -68,6 +68,8 @@ def test_values_are_compared_and_not_their_texts(tmp_path: Path) -> None:
     table.overwrite(
         pa.table({"at": pa.array(times[:1], kind), "n": [5]}), partition_overwrite_mode="dynamic"
     )
+    (new,) = actions(table, "add", table.version())
+    assert new["partitionValues"]["at"] != "2021-01-01 10:30:00"
     found = pa.table(DeltaTable(tmp_path / "t").scan()).sort_by("n")
     assert found["n"].to_pylist() == [2, 5]
 

@@ -51,6 +51,19 @@ def test_write_the_result_of_a_query(
     assert found == [{"id": 2}, {"id": 3}]
 
 
+def test_the_partitions_of_the_rows_are_replaced(
+    table: Path, tmp_path: Path, run: Run, run_json: RunJson
+) -> None:
+    copy = tmp_path / "copy"
+    rows = ("--query", "select id, s from t where id > 1", "-t", f"t={table}")
+    run_json("write", copy, *rows, "--partition-by", "s")
+    new = ("--query", "select id + 10 as id, s from t where id = 3", "-t", f"t={table}")
+    by_partition = ("--partition-overwrite-mode", "dynamic")
+    assert run("write", copy, *new, *by_partition)[0] != 0
+    run_json("write", copy, *new, "--mode", "overwrite", *by_partition)
+    assert sorted(pa.table(DeltaTable(copy).scan())["id"].to_pylist()) == [2, 13]
+
+
 def test_maintenance(table: Path, run: Run, run_json: RunJson) -> None:
     run("write", table, table.parent / "d.parquet")
     assert run_json("optimize", table)["metrics"]["numFilesRemoved"] == 2

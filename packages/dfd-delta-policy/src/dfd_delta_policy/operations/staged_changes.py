@@ -209,14 +209,14 @@ class WorkedOut:
     def at(self, table: DeltaTable) -> RowChange:
         """The change as it is on the version of a handle."""
         change = self._change
-        if change is None or not self._has_same_columns(table):
+        if change is None or not self._has_same_metadata(table):
             return self.on(table)
         if change.removes.version != table.version():
             change = change.rebased_on(table.version()) or self.on(table)
             self._change = change
         return change
 
-    def _has_same_columns(self, table: DeltaTable) -> bool:
+    def _has_same_metadata(self, table: DeltaTable) -> bool:
         before = self._table_metadata
         return before is not None and before.change(TableMetadata.of(table)) is None
 
