@@ -12,6 +12,9 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::functions::core::coalesce::CoalesceFunc;
+use datafusion::functions::core::greatest::GreatestFunc;
+use datafusion::functions::core::least::LeastFunc;
+use datafusion::functions::core::nullif::NullIfFunc;
 use datafusion::logical_expr::expr::{Between, InList, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Case, Cast, Expr, ExprSchemable, Operator, and, or};
 use dfd_arrow::exact_cast;
@@ -26,6 +29,8 @@ pub fn exact_comparisons(expr: Expr, schema: &DFSchema) -> Result<Transformed<Ex
             Expr::BinaryExpr(comparison) => binary(comparison, schema),
             Expr::Between(between) => range(between, schema),
             Expr::InList(list) => in_list(list, schema),
+            Expr::IsNull(value) => without_nanos(value, schema).map(Expr::IsNull),
+            Expr::IsNotNull(value) => without_nanos(value, schema).map(Expr::IsNotNull),
             _ => None,
         };
         Ok(match exact {
@@ -46,6 +51,11 @@ fn binary(comparison: &BinaryExpr, schema: &DFSchema) -> Option<Expr> {
         (Micros::After(_), Micros::After(_)) => return None,
     };
     is_comparison(op).then(|| Expr::BinaryExpr(BinaryExpr::new(left.into(), op, right.into())))
+}
+
+/// A value of which only this is asked: whether it is null.
+fn without_nanos(value: &Expr, schema: &DFSchema) -> Option<Box<Expr>> {
+    micros(value, schema)?.exact().map(Box::new)
 }
 
 fn is_comparison(op: Operator) -> bool {
@@ -149,7 +159,7 @@ fn micros(expr: &Expr, schema: &DFSchema) -> Option<Micros> {
         }
         Expr::Cast(cast) => of_cast(cast, schema),
         Expr::Case(case) => of_case(case, schema),
-        Expr::ScalarFunction(call) if call.func.inner().is::<CoalesceFunc>() => {
+        Expr::ScalarFunction(call) if gives_an_argument(call) => {
             let exact = |argument: &Expr| micros(argument, schema)?.exact();
             let arguments = call.args.iter().map(exact).collect::<Option<_>>()?;
             let call = ScalarFunction::new_udf(Arc::clone(&call.func), arguments);
@@ -157,6 +167,15 @@ fn micros(expr: &Expr, schema: &DFSchema) -> Option<Micros> {
         }
         _ => None,
     }
+}
+
+/// Whether the function's value is one of its arguments, or null.
+fn gives_an_argument(call: &ScalarFunction) -> bool {
+    let function = call.func.inner();
+    function.is::<CoalesceFunc>()
+        || function.is::<NullIfFunc>()
+        || function.is::<GreatestFunc>()
+        || function.is::<LeastFunc>()
 }
 
 fn of_nanos(nanos: Option<i64>, zone: Option<Arc<str>>) -> Micros {
