@@ -399,7 +399,7 @@ def matrix(session: nox.Session, deltalake: str) -> None:
 
 @nox.session(python=CURRENT)
 def histories(session: nox.Session) -> None:
-    """1,000 random histories of several writers, against plain Python. The tests run 100."""
+    """1,000 random histories of several writers, against plain Python. The tests run 50."""
     _install(session, "dfd", *_test_group("dfd"))
     _pytest(session, "tests/policy/matrix/test_histories.py", DFD_LONG="1")
 

@@ -118,8 +118,9 @@ fn json(value: &Value) -> Option<String> {
 /// The commits up to the snapshot's, newest first.
 ///
 /// Columns: `version`, `timestamp`, `operation`, `operation_parameters` (JSON), `read_version`,
-/// `is_blind_append`, `engine_info`, `user_name`, `commit_info` (JSON, all of it). Commits that the
-/// log no longer has are left out; a commit without information has nulls, and the time of its file.
+/// `is_blind_append`, `engine_info`, `user_name`, `user_metadata`, `commit_info` (JSON, all of it).
+/// Commits that the log no longer has are left out; a commit without information has nulls, and the
+/// time of its file.
 ///
 /// # Errors
 /// The log can't be read.
@@ -151,6 +152,7 @@ pub async fn history(snapshot: &TableSnapshot) -> Result<OpaqueTable, Error> {
         .optional("is_blind_append", blind.collect::<BooleanArray>())
         .optional("engine_info", text("engineInfo"))
         .optional("user_name", text("userName"))
+        .optional("user_metadata", text("userMetadata"))
         .optional("commit_info", infos.collect::<StringArray>())
         .into_table(format!("DeltaHistory: {}", snapshot.location().url()))
 }

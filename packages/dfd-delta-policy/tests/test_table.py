@@ -158,6 +158,49 @@ def test_history_shows_what_it_was(table: GuardedTable) -> None:
     )
 
 
+def test_a_user_says_something_of_each_commit(table: GuardedTable) -> None:
+    ids = GuardedTable(table.uri, commit_metadata=lambda: {"dfd.run_id": "nightly", "by": "all"})
+    said = ids.with_commit_metadata({"userMetadata": "backfill", "by": "this"})
+    said.append(MORE)
+    said.update({"s": "'x'"}, "id = 1")
+    said.merge(MORE, "s.id = t.id", "s", "t").when_matched_delete().execute()
+    said.with_commit_metadata({"userMetadata": "both"}).delete("id = 1")
+    said.append(MORE)
+    said.append(MORE)
+    said.optimize()
+    said.restore(0)
+    ids.append(MORE)
+    commits = [c for c in reversed(table.history()) if c.get("dfd.run_id") == "nightly"]
+    assert [(c.get("userMetadata"), c["by"]) for c in commits] == [
+        ("backfill", "this"),
+        ("backfill", "this"),
+        ("backfill", "this"),
+        ("both", "this"),
+        ("backfill", "this"),
+        ("backfill", "this"),
+        ("backfill", "this"),
+        ("backfill", "this"),
+        (None, "all"),
+    ]
+    assert said._handles is ids._handles
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"operation": "MINE"},
+        {"timestamp": "0"},
+        {"txnId": "x"},
+        {"dfd.operation_id": "x"},
+        {"n": 1},
+        {1: "n"},
+    ],
+)
+def test_what_the_commit_says_itself_is_refused(table: GuardedTable, metadata: Any) -> None:
+    with pytest.raises(InvalidOperation, match="Nothing was committed"):
+        table.with_commit_metadata(metadata)
+
+
 def test_operations_are_observed(table: GuardedTable) -> None:
     import contextlib
 

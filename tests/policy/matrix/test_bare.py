@@ -2,11 +2,13 @@
 
 It shows that the matrix sees what is wrong, and when a release of deltalake changes that. `golden/` has a grid
 for each release that differs from the one before: a row for the operation that commits first, in it a sign for each
-operation that was planned on the version before, both in the order of `OPERATIONS`.
+operation that was planned on the version before, both in the order of `OPERATIONS`. Every third row is made;
+every one with DFD_LONG in the environment.
 """
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from places import Entry, Place
 from race import Serial
 
 GOLDEN = Path(__file__).parent / "golden"
+EVERY_NTH = 1 if os.environ.get("DFD_LONG") else 3
 
 AS_LOGGED = "."
 CONFLICT = "c"
@@ -66,19 +69,18 @@ def test_what_bare_deltalake_gets_wrong_is_known(
 ) -> None:
     serial = Serial(Place(tmp_path, str(tmp_path)), base, done)
     lines = []
-    for first in OPERATIONS:
+    for first in list(OPERATIONS)[::EVERY_NTH]:
         signs = ""
         for second in OPERATIONS:
             place = disk.copy(base, name)
             signs += sign(place, serial, Entry(first, 1), Entry(second, 2))
             place.remove()
         lines.append(f"{first:<16}{signs}\n")
-    found = "".join(lines)
     release = Version(version("deltalake"))
     grid = golden(release)
-    is_known = found == grid.read_text(encoding="utf-8")
-    assert is_known, f"deltalake {release} makes another grid than {grid} has:\n{found}"
-    assert found.count(WRONG) > 0
+    is_known = lines == grid.read_text(encoding="utf-8").splitlines(keepends=True)[::EVERY_NTH]
+    assert is_known, f"deltalake {release} makes another grid than {grid} has:\n{''.join(lines)}"
+    assert any(WRONG in line for line in lines)
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.txt")), ids=lambda path: path.stem)

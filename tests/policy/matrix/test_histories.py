@@ -20,7 +20,7 @@ from operations import BASE, EVERY
 from places import BEGINNING, VECTORS, Entry, Place
 from race import Meanwhile, Writer
 
-HISTORIES = 1_000 if os.environ.get("DFD_LONG") else 100
+HISTORIES = 1_000 if os.environ.get("DFD_LONG") else 50
 
 
 MOMENTS = (1, 2, 3, "reading", "staged")

@@ -1,13 +1,17 @@
 """Each operation in the middle of each other: the table is always as the log's order makes it.
 
-On disk the table has partitions, or deletion vectors, case by case in turn; on S3 each operation meets four
-others, as the first and as the second. With DFD_LONG in the environment it is each case on both, and all others.
+On disk each pair meets at one moment, on a table with partitions or with deletion vectors, pair by pair in turn;
+on S3 each operation meets four others, as the first and as the second. With DFD_LONG in the environment it is
+every moment on both tables, and all others.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dfd_delta_policy import DeltaRetryPolicy
@@ -15,20 +19,22 @@ from operations import OPERATIONS
 from places import Entry, Place
 from race import Serial, check, moments, race
 
-EVERY_NTH = 1 if os.environ.get("DFD_LONG") else 4
+LONG = bool(os.environ.get("DFD_LONG"))
+EVERY_NTH = 1 if LONG else 4
 REPLAN = DeltaRetryPolicy(on_metadata_change="replan")
 TABLES = ("partitioned", "marked")
-MEETINGS = [
-    (winner, loser, moment)
-    for winner in OPERATIONS
-    for loser, operation in OPERATIONS.items()
-    for moment in moments(operation)
-]
-CASES = [
-    pytest.param(table, *meeting, id="-".join((table, *meeting)))
-    for number, meeting in enumerate(MEETINGS)
-    for table in (TABLES if EVERY_NTH == 1 else [TABLES[number % 2]])
-]
+
+
+def cases() -> Iterator[Any]:
+    """Of each pair every moment on both tables, or one of these."""
+    for (row, winner), (column, loser) in product(enumerate(OPERATIONS), repeat=2):
+        meetings = list(product(TABLES, moments(OPERATIONS[loser])))
+        for table, moment in meetings if LONG else [meetings[(row + column) % len(meetings)]]:
+            case = table, winner, loser, moment
+            yield pytest.param(*case, id="-".join(case))
+
+
+CASES = list(cases())
 NAMES = ("table", "winner", "loser", "moment")
 Tables = dict[str, Path]
 Serials = dict[str, Serial]

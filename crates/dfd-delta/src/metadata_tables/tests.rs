@@ -21,6 +21,7 @@ fn table_with_history() -> TestTable {
             "operationParameters": {"mode": "ErrorIfExists"},
             "engineInfo": "by hand",
             "userName": "ann",
+            "userMetadata": "the first",
             "isBlindAppend": true,
         }}),
         protocol(&[]),
@@ -71,18 +72,19 @@ fn history_is_newest_first_with_nulls_for_what_a_commit_does_not_say_and_the_tim
             "is_blind_append",
             "engine_info",
             "user_name",
+            "user_metadata",
             "commit_info"
         ]
     );
     assert_eq!(
         all(
             history(),
-            "select version, timestamp, operation, operation_parameters, read_version, is_blind_append, engine_info, user_name from t"
+            "select version, timestamp, operation, operation_parameters, read_version, is_blind_append, engine_info, user_name, user_metadata from t"
         ),
         [
-            "2|2023-11-14T22:13:22Z|WRITE||1|false||",
-            "1|2023-11-14T22:13:21Z||||||",
-            r#"0|2020-09-13T12:26:40.123Z|CREATE TABLE|{"mode":"ErrorIfExists"}||true|by hand|ann"#,
+            "2|2023-11-14T22:13:22Z|WRITE||1|false|||",
+            "1|2023-11-14T22:13:21Z|||||||",
+            r#"0|2020-09-13T12:26:40.123Z|CREATE TABLE|{"mode":"ErrorIfExists"}||true|by hand|ann|the first"#,
         ]
     );
     let infos = all(history(), "select commit_info from t");

@@ -16,6 +16,7 @@ from dfd_delta_policy.commit.committer import NativeCommitter
 from dfd_delta_policy.commit.lock import CommitLock
 from dfd_delta_policy.commit.loop import Clock, CommitLoop
 from dfd_delta_policy.commit.operation import Attempt, Done
+from dfd_delta_policy.commit.user_metadata import checked_metadata, together
 from dfd_delta_policy.errors import InvalidOperation, UnsupportedTable
 from dfd_delta_policy.hooks import CommitHook, RequireCommitSafety
 from dfd_delta_policy.location import refuse_odd_folder
@@ -93,6 +94,19 @@ class GuardedTable(OperationRunner):
         found = copy.copy(self)
         target = self._loop.target._replace(hooks=(*self._loop.target.hooks, *hooks))
         found._loop = self._loop._replace(target=target)
+        return found
+
+    def with_commit_metadata(self, metadata: Mapping[str, str]) -> GuardedTable:
+        """The same table, whose commits say this too: text by name, in their commitInfo.
+
+        Delta-Spark shows what is called `userMetadata` in its history. Both use the same handles.
+
+        Raises:
+            InvalidOperation: a name is one that the commit gives itself (`operation`, `timestamp`, `dfd.…`), or
+                something is no text.
+        """
+        found = copy.copy(self)
+        found._commit_metadata = together(self._commit_metadata, checked_metadata(metadata))
         return found
 
     def version(self) -> int:

@@ -1,10 +1,12 @@
 """A change of rows that lost the race: committed again as it is, with merged deletion vectors, or worked out anew.
 
-Judge: the same statements one after the other, in the order of their commits.
+Judge: the same statements one after the other, in the order of their commits: of 20 races, of 200 with DFD_LONG
+in the environment.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +33,7 @@ dfd_native = pytest.importorskip("dfd_native")
 Make = Callable[..., GuardedTable]
 Change = Callable[[GuardedTable], object]
 COPIES_AND_VECTORS = pytest.mark.parametrize("properties", [{}, VECTORS], ids=["copies", "vectors"])
+RACES = 200 if os.environ.get("DFD_LONG") else 20
 WAYS = [{}, VECTORS, CHANGES, VECTORS | CHANGES]
 
 
@@ -281,7 +284,7 @@ def in_the_judge(judge: Any, statement: Statement) -> None:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=RACES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     change=STATEMENTS,

@@ -55,7 +55,8 @@ def use(data: pa.Table) -> None:
         hooks=(AppendOnly(), hook),
     )
     hooked: GuardedTable = table.with_hooks(safe, hook)
-    newest: int = hooked.version()
+    said: GuardedTable = hooked.with_commit_metadata({"userMetadata": "nightly"})
+    newest: int = said.version()
     outcome: Outcome = table.append(data, app_id="a", app_version=1)
     table.overwrite(data, sort_by=["a"])
     version: int | None = outcome.version

@@ -30,7 +30,7 @@ def register_table_functions(
       ISO 8601 with a time zone, as `'2026-01-31T12:00:00Z'`, and means what `delta_table` says.
     - `delta_history(uri)`: the commits, newest first: `version`, `timestamp` (that of the commit's
       file where the commit has none), `operation`, `operation_parameters`, `read_version`,
-      `is_blind_append`, `engine_info`, `user_name`, and all of it in `commit_info` (JSON).
+      `is_blind_append`, `engine_info`, `user_name`, `user_metadata`, and all of it in `commit_info` (JSON).
     - `delta_files(uri)`: the files of the newest version: `path`, `size_bytes`, `modified`,
       `num_records`, `deleted_records`, `partition_values` (JSON), `stats` (JSON, null without any).
     - `read_delta_cdf(uri, from [, to])`: the rows that these versions, both included, inserted, updated

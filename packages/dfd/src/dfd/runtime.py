@@ -290,15 +290,21 @@ class Runtime:
             return lambda: self._observed(data())
         return data
 
-    def table(self, uri: str | Path, hooks: Iterable[CommitHook] = ()) -> GuardedTable:
+    def table(
+        self,
+        uri: str | Path,
+        hooks: Iterable[CommitHook] = (),
+        commit_metadata: Mapping[str, str] | None = None,
+    ) -> GuardedTable:
         """The table at `uri` under this runtime's policy, its commits with run and query ids.
 
-        `hooks` are asked before every commit that is made through what this gives. Its handle is kept for the
-        next operation at the same location, as those of the last 32 locations are.
+        `hooks` are asked before every commit that is made through what this gives, and `commit_metadata` stands in
+        its commitInfo (`GuardedTable.with_commit_metadata`). Its handle is kept for the next operation at the same
+        location, as those of the last 32 locations are.
         """
         storage = self._resolver.resolve(str(uri))
         table = self._guarded_tables.get(storage.canonical_uri(str(uri)), storage)
-        return table.with_hooks(*hooks)
+        return table.with_hooks(*hooks).with_commit_metadata(commit_metadata or {})
 
     def _guarded_table(self, uri: str, storage: StorageProfile) -> GuardedTable:
         return GuardedTable(
@@ -322,6 +328,7 @@ class Runtime:
         app_version: int | None = None,
         sort_by: list[str] | None = None,
         partition_overwrite_mode: Literal["static", "dynamic"] = "static",
+        commit_metadata: Mapping[str, str] | None = None,
     ) -> Outcome:
         """Append to or overwrite a table from anything with `__arrow_c_stream__`, or a callable giving one.
 
@@ -332,13 +339,14 @@ class Runtime:
         replaced, and no others.
 
         With `app_id` and `app_version` a write lands once, however often it is sent. Each file's rows
-        are in the order of `sort_by`, so that readers skip more of it.
+        are in the order of `sort_by`, so that readers skip more of it. `commit_metadata` stands in the commitInfo, as
+        of every operation here: `{"userMetadata": "..."}` is what Delta-Spark's history shows.
 
         Raises:
             dfd_delta_policy.ConflictError: it was not committed.
             dfd_native.StageError: the data doesn't fit the table, or its files couldn't be written.
         """
-        table = self.table(uri)
+        table = self.table(uri, commit_metadata=commit_metadata)
         data = self._observed(data)
         if mode == "append":
             if predicate is not None:
@@ -375,9 +383,11 @@ class Runtime:
         *,
         app_id: str | None = None,
         app_version: int | None = None,
+        commit_metadata: Mapping[str, str] | None = None,
     ) -> Outcome:
         """Delete the rows that match `predicate`, or all."""
-        return self.table(uri).delete(predicate, app_id=app_id, app_version=app_version)
+        table = self.table(uri, commit_metadata=commit_metadata)
+        return table.delete(predicate, app_id=app_id, app_version=app_version)
 
     def update(
         self,
@@ -387,9 +397,10 @@ class Runtime:
         *,
         app_id: str | None = None,
         app_version: int | None = None,
+        commit_metadata: Mapping[str, str] | None = None,
     ) -> Outcome:
         """Set columns to SQL expressions where `predicate` holds."""
-        table = self.table(uri)
+        table = self.table(uri, commit_metadata=commit_metadata)
         return table.update(updates, predicate, app_id=app_id, app_version=app_version)
 
     def merge(
@@ -403,13 +414,14 @@ class Runtime:
         merge_schema: bool = False,
         app_id: str | None = None,
         app_version: int | None = None,
+        commit_metadata: Mapping[str, str] | None = None,
     ) -> MergeBuilder:
         """A MERGE with deltalake's verbs; it runs at `.execute()`.
 
         `source` is as the data of `write`; a DataFrame of `session` runs as a `Query`. With `merge_schema` columns
         that only the source has, and that a clause sets, are added to the table.
         """
-        return self.table(uri).merge(
+        return self.table(uri, commit_metadata=commit_metadata).merge(
             self._observed(source),
             predicate,
             source_alias=source_alias,
@@ -419,9 +431,15 @@ class Runtime:
             app_version=app_version,
         )
 
-    def optimize(self, uri: str | Path, z_order: Sequence[str] | None = None) -> Outcome:
+    def optimize(
+        self,
+        uri: str | Path,
+        z_order: Sequence[str] | None = None,
+        *,
+        commit_metadata: Mapping[str, str] | None = None,
+    ) -> Outcome:
         """Compact small files; with `z_order`, rewrite all files along a curve over these columns."""
-        table = self.table(uri)
+        table = self.table(uri, commit_metadata=commit_metadata)
         return table.optimize() if z_order is None else table.z_order(z_order)
 
     def vacuum(
@@ -448,9 +466,11 @@ class Runtime:
         version: int | None = None,
         *,
         timestamp: datetime | None = None,
+        commit_metadata: Mapping[str, str] | None = None,
     ) -> Outcome:
         """Make an earlier version the newest: that of this number, or the newest that was there at a time."""
-        return self.table(uri).restore(version, timestamp=timestamp)
+        table = self.table(uri, commit_metadata=commit_metadata)
+        return table.restore(version, timestamp=timestamp)
 
     @contextlib.contextmanager
     def _observe(self, name: str, uri: str) -> Iterator[Callable[[Outcome], None]]:

@@ -64,6 +64,22 @@ def test_the_partitions_of_the_rows_are_replaced(
     assert sorted(pa.table(DeltaTable(copy).scan())["id"].to_pylist()) == [2, 13]
 
 
+def test_what_a_user_says_of_a_commit(table: Path, run: Run, run_json: RunJson) -> None:
+    said = ("--user-metadata", "backfill of [May]")
+    run("write", table, table.parent / "d.parquet", *said)
+    run("update", table, "--set", "s='x'", *said)
+    run("delete", table, "id = 1", *said)
+    merged = ("--on", "t.id = s.id", "--insert")
+    run("merge", table, table.parent / "d.parquet", *merged, *said)
+    run("optimize", table, *said)
+    run("restore", table, "0", *said)
+    commits = run_json("history", table)
+    assert [commit.get("userMetadata") for commit in commits] == [said[1]] * 6 + [None]
+    code, out, _ = run("history", table)
+    assert code == 0
+    assert out.count(said[1]) == 6
+
+
 def test_maintenance(table: Path, run: Run, run_json: RunJson) -> None:
     run("write", table, table.parent / "d.parquet")
     assert run_json("optimize", table)["metrics"]["numFilesRemoved"] == 2

@@ -73,7 +73,7 @@ def doctor(
 
 
 def history(uri: str, *, limit: int = 20, profile: Profile = None, json: JSON = False) -> int:
-    """Show the commits of a table, newest first, with the ids of those that dfd made."""
+    """Show the commits of a table, newest first, with their users' metadata and the ids of those that dfd made."""
     from dfd.display.console import table_of
 
     with open_runtime(profile) as runtime:
@@ -81,11 +81,12 @@ def history(uri: str, *, limit: int = 20, profile: Profile = None, json: JSON = 
     if json:
         print_json(commits)
         return DONE
-    table = table_of("version", "time (UTC)", "operation", "ids")
+    table = table_of("version", "time (UTC)", "operation", "metadata")
     for commit in commits:
-        ids = (
-            f"{name} {commit[key]}"
+        metadata = (
+            f"{name} {commit[key]}".lstrip()
             for name, key in (
+                ("", "userMetadata"),
                 ("operation", "dfd.operation_id"),
                 ("run", "dfd.run_id"),
                 ("query", "dfd.query_id"),
@@ -96,7 +97,7 @@ def history(uri: str, *, limit: int = 20, profile: Profile = None, json: JSON = 
             str(commit.get("version", "")),
             _utc(commit.get("timestamp")),
             printable(str(commit.get("dfd.operation") or commit.get("operation", ""))),
-            "\n".join(map(printable, ids)),
+            "\n".join(map(printable, metadata)),
         )
     console().print(table)
     return DONE

@@ -11,7 +11,15 @@ from cyclopts import Parameter
 
 from dfd.cli.exit_codes import DONE
 from dfd.cli.output import print_outcome
-from dfd.cli.parameters import JSON, Profile, Tables, open_runtime, register_tables
+from dfd.cli.parameters import (
+    JSON,
+    Profile,
+    Tables,
+    UserMetadata,
+    commit_metadata,
+    open_runtime,
+    register_tables,
+)
 
 if TYPE_CHECKING:
     from dfd_delta_policy import Outcome
@@ -33,6 +41,7 @@ def write(
     sort_by: Annotated[list[str] | None, Parameter(negative="")] = None,
     app_id: str | None = None,
     app_version: int | None = None,
+    user_metadata: UserMetadata = None,
     profile: Profile = None,
     json: JSON = False,
 ) -> int:
@@ -75,6 +84,7 @@ def write(
             app_id=app_id,
             app_version=app_version,
             partition_overwrite_mode=partition_overwrite_mode,
+            commit_metadata=commit_metadata(user_metadata),
         )
 
     return run_mutation(profile, json, work)
@@ -114,6 +124,7 @@ def optimize(
     uri: str,
     *,
     z_order: Annotated[list[str] | None, Parameter(negative="")] = None,
+    user_metadata: UserMetadata = None,
     profile: Profile = None,
     json: JSON = False,
 ) -> int:
@@ -125,7 +136,13 @@ def optimize(
         A column of the curve along which all files are rewritten, so that filters on any of them skip files;
         may be given several times.
     """
-    return run_mutation(profile, json, lambda runtime: runtime.optimize(uri, z_order=z_order))
+    return run_mutation(
+        profile,
+        json,
+        lambda runtime: runtime.optimize(
+            uri, z_order=z_order, commit_metadata=commit_metadata(user_metadata)
+        ),
+    )
 
 
 def vacuum(
@@ -158,6 +175,7 @@ def restore(
     version: int | None = None,
     *,
     timestamp: datetime | None = None,
+    user_metadata: UserMetadata = None,
     profile: Profile = None,
     json: JSON = False,
 ) -> int:
@@ -169,7 +187,11 @@ def restore(
         Instead of a version: the newest that was there then, as 2026-01-31T12:00:00+0000.
     """
     return run_mutation(
-        profile, json, lambda runtime: runtime.restore(uri, version, timestamp=timestamp)
+        profile,
+        json,
+        lambda runtime: runtime.restore(
+            uri, version, timestamp=timestamp, commit_metadata=commit_metadata(user_metadata)
+        ),
     )
 
 

@@ -14,10 +14,19 @@ JSON = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSO
 Profile = Annotated[
     Path | None, Parameter(name="--profile", help="TOML profile; else $DFD_PROFILE, else defaults.")
 ]
+UserMetadata = Annotated[
+    str | None,
+    Parameter(name="--user-metadata", help="Text that the commit carries, shown in the history."),
+]
 Tables = Annotated[
     list[str] | None,
     Parameter(name=["--table", "-t"], negative="", help="name=uri or name=uri@version"),
 ]
+
+
+def commit_metadata(user_metadata: str | None) -> dict[str, str]:
+    """What the commit carries, under the name by which Delta-Spark's history shows it."""
+    return {} if user_metadata is None else {"userMetadata": user_metadata}
 
 
 def open_runtime(profile: Path | None) -> Runtime:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from dfd.cli.mutations import given_source, run_mutation
-from dfd.cli.parameters import JSON, Profile, Tables
+from dfd.cli.parameters import JSON, Profile, Tables, UserMetadata, commit_metadata
 
 if TYPE_CHECKING:
     from dfd_delta_policy import Outcome
@@ -23,6 +23,7 @@ def delete(
     all: Annotated[bool, Parameter(negative="")] = False,
     app_id: str | None = None,
     app_version: int | None = None,
+    user_metadata: UserMetadata = None,
     profile: Profile = None,
     json: JSON = False,
 ) -> int:
@@ -44,7 +45,13 @@ def delete(
     return run_mutation(
         profile,
         json,
-        lambda runtime: runtime.delete(uri, predicate, app_id=app_id, app_version=app_version),
+        lambda runtime: runtime.delete(
+            uri,
+            predicate,
+            app_id=app_id,
+            app_version=app_version,
+            commit_metadata=commit_metadata(user_metadata),
+        ),
     )
 
 
@@ -55,6 +62,7 @@ def update(
     predicate: str | None = None,
     app_id: str | None = None,
     app_version: int | None = None,
+    user_metadata: UserMetadata = None,
     profile: Profile = None,
     json: JSON = False,
 ) -> int:
@@ -74,7 +82,12 @@ def update(
         profile,
         json,
         lambda runtime: runtime.update(
-            uri, updates, predicate, app_id=app_id, app_version=app_version
+            uri,
+            updates,
+            predicate,
+            app_id=app_id,
+            app_version=app_version,
+            commit_metadata=commit_metadata(user_metadata),
         ),
     )
 
@@ -93,6 +106,7 @@ def merge(
     merge_schema: Annotated[bool, Parameter(negative="")] = False,
     app_id: str | None = None,
     app_version: int | None = None,
+    user_metadata: UserMetadata = None,
     profile: Profile = None,
     json: JSON = False,
 ) -> int:
@@ -136,6 +150,7 @@ def merge(
             merge_schema=merge_schema,
             app_id=app_id,
             app_version=app_version,
+            commit_metadata=commit_metadata(user_metadata),
         )
         if delete is not None:
             merging = merging.when_matched_delete(delete)
