@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use dfd_delta::{At, Commit, CommitInfo, Error, Fields, TableSnapshot};
+use dfd_delta::{At, Commit, CommitInfo, Error, Fields, TableDescription, TableSnapshot};
 use dfd_runtime::Location;
 use pyo3::exceptions::{PyFileExistsError, PyValueError};
 use pyo3::prelude::*;
@@ -209,16 +209,25 @@ pub(crate) fn commit_files(
 
 /// Make a table of a schema, with staged files, by its version 0.
 #[pyfunction]
+#[allow(clippy::too_many_arguments)]
 pub(crate) fn create_table(
     py: Python<'_>,
     uri: &str,
     options: HashMap<String, String>,
     schema: &str,
     partition_by: Vec<String>,
+    name: Option<String>,
+    description: Option<String>,
+    properties: Vec<(String, String)>,
     info: OperationInfo<'_>,
     adds: Vec<Py<Stage>>,
 ) -> PyResult<u64> {
-    let definition = dfd_write::table_definition(schema, &partition_by);
+    let description = TableDescription {
+        name,
+        description,
+        properties,
+    };
+    let definition = dfd_write::table_definition(schema, &partition_by, &description);
     let commit = Commit {
         info: info.commit_info()?,
         definition: definition.map_err(|error| errors::stage(py, &error))?,

@@ -12,6 +12,7 @@ import dfd_native
 import dfd_obs
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 from dfd.profile import AGGREGATE_FILTERS, measured_settings
 from dfd_cache import CacheConfig
 from dfd_delta_policy import DeltaRetryPolicy, Status
@@ -80,6 +81,30 @@ def test_every_mutation_lands_and_is_observed(runtime: dfd.Runtime, uri: Path) -
     run_id = dfd_obs.current_run().id
     assert {record.run_id for record in runtime.observer.operations} == {run_id}
     assert {c["dfd.run_id"] for c in runtime.table(uri).history()} == {run_id}
+
+
+def test_a_table_is_made_with_what_it_is_for(runtime: dfd.Runtime, uri: Path) -> None:
+    made = uri.parent / "made"
+    query = runtime.sql("select id, p from t")
+    outcome = runtime.create_table(
+        made,
+        query.schema,
+        partition_by=["p"],
+        properties={"delta.appendOnly": "true"},
+        description="of t",
+        commit_metadata={"userMetadata": "the first"},
+    )
+    assert (outcome.status, outcome.version) == (Status.COMMITTED, 0)
+    runtime.write(made, query)
+    runtime.register("made", made)
+    assert ids(runtime, "select id from made order by id") == [1, 2, 3, 4]
+    found = runtime.sql(
+        f"select user_metadata as said from delta_history('{made}') where version = 0"
+    )
+    assert found.to_arrow_table()["said"].to_pylist() == ["the first"]
+    assert DeltaTable(made).metadata().description == "of t"
+    with pytest.raises(dfd.DfdError, match="append"):
+        runtime.delete(made)
 
 
 def test_an_append_is_sent_twice_and_lands_once(runtime: dfd.Runtime, uri: Path) -> None:

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parents[2] / "tools")]
 
 import delta_log  # noqa: E402
-from faulted_operations import TABLES, Rows  # noqa: E402
+from faulted_operations import NO_TABLE, TABLES, Rows  # noqa: E402
 from faulty_proxy import FaultyProxy, faulty_proxy  # noqa: E402
 from servers import Server, versitygw  # noqa: E402
 
@@ -55,8 +55,9 @@ class Lane:
     def lay_out(self, table: str) -> Rows:
         """A table, as mutations find it."""
         shutil.rmtree(self.root, ignore_errors=True)
-        # With its extended attributes: the server keeps the ETags there.
-        shutil.copytree(self._disk / table, self.root)
+        if table != NO_TABLE:
+            # With its extended attributes: the server keeps the ETags there.
+            shutil.copytree(self._disk / table, self.root)
         return delta_log.rows(self.root)
 
     def mutate(self, mutation: str, mark: str, attempts: int = 10) -> dict[str, Any]:

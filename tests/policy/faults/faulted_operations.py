@@ -20,7 +20,7 @@ SOURCE: Rows = [(1, 5, "b"), (2, 5, "a"), (102, 5, "a")]
 
 
 class Mutation(NamedTuple):
-    """A call, and the rows it leaves of those that were there; `commits` are its versions, `table` the one it begins with."""
+    """A call, and the rows it leaves of those that were there; `commits` are its versions, `table` what it begins with."""
 
     run: Callable[[GuardedTable], Outcome]
     effect: Callable[[Rows], Rows]
@@ -49,6 +49,7 @@ def with_w(rows: Rows) -> pa.Table:
 
 
 TABLES = ("plain", "marked")
+NO_TABLE = "none"
 
 
 def lay_out(table: GuardedTable, name: str) -> None:
@@ -84,6 +85,11 @@ def _with_the_unmatched(rows: Rows) -> Rows:
 
 
 MUTATIONS = {
+    "create": Mutation(
+        lambda t: t.create(table_of(GAINED).schema, partition_by=["p"], properties={"by": "grid"}),
+        lambda rows: rows,
+        table=NO_TABLE,
+    ),
     "append": Mutation(lambda t: t.append(stream_of(GAINED)), lambda rows: rows + GAINED),
     "append with app_id": Mutation(
         lambda t: t.append(stream_of(GAINED), app_id="grid", app_version=1),

@@ -18,10 +18,45 @@ pub struct DefinitionChange {
 }
 
 impl DefinitionChange {
+    /// The definition of a new table, with the protocol that its properties ask for.
+    ///
+    /// # Errors
+    /// It can't be said in JSON.
+    pub fn of_new_table(
+        protocol: Protocol,
+        metadata: &Metadata,
+        description: &TableDescription,
+    ) -> Result<Self> {
+        let metadata = edited(metadata, |fields| {
+            fields.insert("name".to_owned(), json!(description.name));
+            fields.insert("description".to_owned(), json!(description.description));
+        })?;
+        let plain = Definition {
+            protocol: &protocol,
+            metadata: &metadata,
+        };
+        let asked = plain.with_properties(&description.properties)?;
+        Ok(Self {
+            protocol: asked.protocol.or(Some(protocol)),
+            metadata: asked.metadata.or(Some(metadata)),
+        })
+    }
+
     /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         self.protocol.is_none() && self.metadata.is_none()
     }
+}
+
+/// What a new table is given beside its columns.
+#[derive(Debug, Clone, Default)]
+pub struct TableDescription {
+    /// A name for people.
+    pub name: Option<String>,
+    /// What the table is, for people.
+    pub description: Option<String>,
+    /// Table properties, checked by the caller.
+    pub properties: Vec<(String, String)>,
 }
 
 /// One side of a protocol: its version, and its features, which only the highest version lists.
@@ -322,6 +357,39 @@ mod tests {
             metadata: &metadata,
         };
         now.with_properties(&changes).unwrap()
+    }
+
+    #[test]
+    fn a_new_table_has_the_protocol_that_its_properties_ask_for() {
+        let plain = metadata("a", json!({}));
+        let made = |properties: &[(&str, &str)]| {
+            let properties = properties
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let description = TableDescription {
+                name: Some("orders".to_owned()),
+                description: Some("of all shops".to_owned()),
+                properties: properties.collect(),
+            };
+            let made =
+                DefinitionChange::of_new_table(protocol(1, 2, None), &plain, &description).unwrap();
+            (made.protocol.unwrap(), made.metadata.unwrap())
+        };
+        let (kept, described) = made(&[("owner", "me")]);
+        assert_eq!(kept, protocol(1, 2, None));
+        assert_eq!(described.name(), Some("orders"));
+        assert_eq!(described.description(), Some("of all shops"));
+        assert_eq!(described.id(), plain.id());
+        assert_eq!(
+            described.configuration(),
+            metadata("a", json!({"owner": "me"})).configuration()
+        );
+        let (raised, _) = made(&[("delta.enableDeletionVectors", "true")]);
+        let writers = ["appendOnly", "invariants", "deletionVectors"];
+        assert_eq!(
+            raised,
+            protocol(3, 7, Some((&["deletionVectors"], &writers)))
+        );
     }
 
     #[test]

@@ -146,6 +146,21 @@ fn with_deletion_vectors_nothing_is_copied() {
 }
 
 #[test]
+fn files_of_which_checkpoints_say_nothing_get_no_deletion_vector() {
+    let directory = tempfile::tempdir().unwrap();
+    table(
+        directory.path(),
+        &[
+            ("delta.enableDeletionVectors", "true"),
+            ("delta.checkpoint.writeStatsAsJson", "false"),
+        ],
+    );
+    let change = changed(directory.path(), 2, delete("a = 400")).unwrap();
+    let names = ["deleted_rows", "removed_files", "deletion_vectors_added"];
+    assert_eq!(metrics(&change, names), [1, 1, 0]);
+}
+
+#[test]
 fn updated_rows_are_new_ones_and_changes_tell_of_both() {
     let directory = tempfile::tempdir().unwrap();
     table(directory.path(), &[("delta.enableChangeDataFeed", "true")]);

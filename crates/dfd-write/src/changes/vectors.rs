@@ -56,6 +56,8 @@ impl MarkedFiles {
 }
 
 /// Whether rows of a table go by deletion vectors: its protocol has them, and its properties ask for them.
+///
+/// A file with one has to say how many rows it has, which a checkpoint without statistics doesn't.
 pub(crate) fn has_vectors(snapshot: &TableSnapshot) -> Result<bool, Error> {
     let table = snapshot.configuration()?;
     let mut features = table
@@ -64,7 +66,9 @@ pub(crate) fn has_vectors(snapshot: &TableSnapshot) -> Result<bool, Error> {
         .unwrap_or_default()
         .iter();
     let is_known = features.any(|feature| *feature == TableFeature::DeletionVectors);
-    Ok(is_known && table.table_properties().enable_deletion_vectors == Some(true))
+    let properties = table.table_properties();
+    let is_asked = properties.enable_deletion_vectors == Some(true);
+    Ok(is_known && is_asked && properties.checkpoint_write_stats_as_json != Some(false))
 }
 
 /// Whether the table keeps what changes for readers of changes.

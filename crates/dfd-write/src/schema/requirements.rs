@@ -17,7 +17,7 @@ use delta_kernel::schema::StructType;
 use delta_kernel::table_configuration::TableConfiguration;
 use delta_kernel::table_features::ColumnMappingMode;
 use deltalake_core::kernel::{Protocol, new_metadata};
-use dfd_delta::{DefinitionChange, TableSnapshot, Work};
+use dfd_delta::{DefinitionChange, TableDescription, TableSnapshot, Work};
 use serde_json::json;
 use url::Url;
 
@@ -385,13 +385,14 @@ fn file_schema(
     Ok(Schema::new(strip_metadata(&in_files, keep)))
 }
 
-/// Makes the definition of a table of this schema, as the log's JSON has it, without properties.
+/// Makes the definition of a new table of this schema, as the log's JSON has it.
 ///
 /// # Errors
 /// It isn't a schema, or a partition column isn't in it.
 pub fn table_definition(
     schema: &str,
     partition_columns: &[String],
+    description: &TableDescription,
 ) -> Result<DefinitionChange, Error> {
     let delta_schema: StructType = serde_json::from_str(schema).map_err(Error::metadata)?;
     let arrow_schema: Schema = (&delta_schema).try_into_arrow()?;
@@ -402,10 +403,9 @@ pub fn table_definition(
         return Err(RuleViolation::NoSuchPartitionColumn(name.clone()).into());
     }
     let metadata = new_metadata(&delta_schema, partition_columns, [("", ""); 0]);
-    Ok(DefinitionChange {
-        protocol: Some(protocol_for(&arrow_schema)?),
-        metadata: Some(metadata.map_err(Error::metadata)?),
-    })
+    let metadata = metadata.map_err(Error::metadata)?;
+    let protocol = protocol_for(&arrow_schema)?;
+    DefinitionChange::of_new_table(protocol, &metadata, description).map_err(Error::metadata)
 }
 
 /// The lowest protocol in which a table can have this schema.

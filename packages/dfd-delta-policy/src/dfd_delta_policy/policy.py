@@ -12,6 +12,7 @@ from dfd_delta_policy.conflict import Conflict
 from dfd_delta_policy.errors import InvalidPolicy
 
 OperationName = Literal[
+    "create",
     "append",
     "overwrite",
     "delete",

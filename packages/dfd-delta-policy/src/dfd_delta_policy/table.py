@@ -12,7 +12,7 @@ from dfd_base import renamed_keywords
 from dfd_storage import StorageProfile, StorageResolver
 
 from dfd_delta_policy.commit.attempts import CommitTarget
-from dfd_delta_policy.commit.committer import NativeCommitter
+from dfd_delta_policy.commit.committer import NativeCommitter, TableDescription
 from dfd_delta_policy.commit.lock import CommitLock
 from dfd_delta_policy.commit.loop import Clock, CommitLoop
 from dfd_delta_policy.commit.operation import Attempt, Done
@@ -22,6 +22,7 @@ from dfd_delta_policy.hooks import CommitHook, RequireCommitSafety
 from dfd_delta_policy.location import refuse_odd_folder
 from dfd_delta_policy.log.audit import Audit, audit
 from dfd_delta_policy.operations import alter
+from dfd_delta_policy.operations.creation import Creation, comments, without_rows
 from dfd_delta_policy.operations.deltalake_handle import existing
 from dfd_delta_policy.operations.merging import MergeBuilder
 from dfd_delta_policy.operations.optimize import Optimize
@@ -127,6 +128,48 @@ class GuardedTable(OperationRunner):
         after = -1 if limit is None else max(newest - limit, -1)
         commits = self._committer().commits_since(after, newest)
         return [{**commit.info, "version": commit.version} for commit in reversed(commits)]
+
+    def create(
+        self,
+        schema: Any,
+        *,
+        partition_by: list[str] | None = None,
+        properties: Mapping[str, str] | None = None,
+        name: str | None = None,
+        description: str | None = None,
+        exist_ok: bool = False,
+    ) -> Outcome:
+        """Make a table without rows, by its version 0. Needs dfd-native.
+
+        - `schema`: of Arrow (pyarrow's, or anything's with `__arrow_c_schema__`) or of deltalake. Columns get the
+          types that an append of such data would give them, stay NOT NULL where they are, and keep their `comment`.
+        - `properties`: as for `set_properties`. The protocol is the lowest that has them.
+        - `name`, `description`: for people, in the table's metadata.
+        - `exist_ok`: a table that is there is left as it is, whatever its schema (`nothing_to_do`).
+
+        Raises:
+            InvalidOperation: there is a table, `schema` is none, a property is refused, or dfd-native isn't there.
+            ConflictError: it was not committed.
+            dfd_native.StageError: Delta has no such type, or a partition column isn't in the schema.
+        """
+        committer = self._committer()
+        if not isinstance(committer, NativeCommitter):
+            raise InvalidOperation("`create` needs dfd-native: pip install dfd-native.")
+        checked = checked_properties(properties) if properties else {}
+        rows = without_rows(schema)
+        write = StagedWrite(
+            committer,
+            "append",
+            rows,
+            predicate=None,
+            commit_metadata=None,
+            partition_by=partition_by,
+            schema_mode=None,
+            sort_by=None,
+            description=TableDescription(name, description, checked, comments(rows.schema)),
+        )
+        creation = Creation(write, self.uri, exist_ok=exist_ok)
+        return self._run_staged("create", creation, removes_rows=False, creates=True)
 
     def append(
         self,

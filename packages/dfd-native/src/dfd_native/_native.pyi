@@ -288,6 +288,9 @@ def create_table(
     options: dict[str, str],
     schema: str,
     partition_by: list[str],
+    name: str | None,
+    description: str | None,
+    properties: list[tuple[str, str]],
     info: object,
     adds: list[Stage],
 ) -> int: ...

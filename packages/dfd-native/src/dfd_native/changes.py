@@ -56,8 +56,8 @@ def change_properties(
 ) -> DefinitionChange:
     """The change by which `version` of a table gets properties, with the protocol that they ask for.
 
-    Those are `delta.appendOnly` and `delta.enableChangeDataFeed`, where they are `true`: a protocol that lists
-    features gets theirs, an older one the lowest writer version that knows them. Names and values are the
+    Those are `delta.appendOnly`, `delta.enableChangeDataFeed` and `delta.enableDeletionVectors`, where they are
+    `true`: a protocol that lists features gets theirs, an older one the lowest version that knows them. Names and values are the
     caller's to check.
 
     - `uri`, `options`: as for `active_files`.

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 from dfd_native import _native
@@ -108,12 +109,16 @@ def create_table(
     *,
     schema_json: str,
     partition_by: Sequence[str] = (),
+    name: str | None = None,
+    description: str | None = None,
+    properties: Mapping[str, str] = MappingProxyType({}),
     info: OperationInfo,
     adds: Sequence[StagedFiles] = (),
 ) -> int:
     """Make a table by its version 0, with staged files: all of it, or nothing where there is a table.
 
-    Its protocol is the lowest that has the types of the schema, and it has no properties.
+    Its protocol is the lowest that has the types of the schema and what its properties ask for, as
+    `change_properties` has it. Their names and values are the caller's to check.
 
     - `uri`, `options`: as for `active_files`.
     - `schema_json`: in the JSON of Delta's log, as `StagedFiles.schema_json` has it.
@@ -133,6 +138,9 @@ def create_table(
         dict(options or {}),
         schema_json,
         list(partition_by),
+        name,
+        description,
+        list(properties.items()),
         info,
         [staged._native for staged in adds],
     )

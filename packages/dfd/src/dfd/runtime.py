@@ -316,6 +316,31 @@ class Runtime:
             observe=self._observe,
         )
 
+    def create_table(
+        self,
+        uri: str | Path,
+        schema: Any,
+        *,
+        partition_by: list[str] | None = None,
+        properties: Mapping[str, str] | None = None,
+        name: str | None = None,
+        description: str | None = None,
+        exist_ok: bool = False,
+        commit_metadata: Mapping[str, str] | None = None,
+    ) -> Outcome:
+        """Make a Delta table without rows, of an Arrow schema, with properties and a description.
+
+        `GuardedTable.create` says more. A table that is there is refused, or with `exist_ok` left as it is.
+        """
+        return self.table(uri, commit_metadata=commit_metadata).create(
+            schema,
+            partition_by=partition_by,
+            properties=properties,
+            name=name,
+            description=description,
+            exist_ok=exist_ok,
+        )
+
     def write(
         self,
         uri: str | Path,

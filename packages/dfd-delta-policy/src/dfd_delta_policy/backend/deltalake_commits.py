@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 
@@ -80,6 +81,9 @@ class DeltalakeCommits:
         *,
         schema_json: str,
         partition_by: Sequence[str] = (),
+        name: str | None = None,
+        description: str | None = None,
+        properties: Mapping[str, str] = MappingProxyType({}),
         info: OperationInfo,
         adds: Sequence[StagedFiles] = (),
     ) -> int:
@@ -94,6 +98,9 @@ class DeltalakeCommits:
             _adds(adds, data_change=True),
             mode="error",
             partition_by=list(partition_by),
+            name=name,
+            description=description,
+            configuration=dict(properties),
             storage_options=dict(options or {}),
             commit_properties=_properties(info, {}),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 FileAction = Mapping[str, Any]
@@ -193,6 +194,9 @@ class Backend(Protocol):
         *,
         schema_json: str,
         partition_by: Sequence[str] = (),
+        name: str | None = None,
+        description: str | None = None,
+        properties: Mapping[str, str] = MappingProxyType({}),
         info: OperationInfo,
         adds: Sequence[StagedFiles] = (),
     ) -> int: ...

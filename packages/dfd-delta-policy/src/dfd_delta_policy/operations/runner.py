@@ -17,6 +17,7 @@ from dfd_delta_policy.commit.handles import Handles
 from dfd_delta_policy.commit.loop import CommitLoop
 from dfd_delta_policy.commit.operation import Attempt, Done, Operation
 from dfd_delta_policy.errors import DeltaPolicyError
+from dfd_delta_policy.operations.creation import Creation
 from dfd_delta_policy.operations.deltalake_handle import writing_files
 from dfd_delta_policy.operations.optimize import Optimize
 from dfd_delta_policy.operations.staged_changes import StagedChange
@@ -53,7 +54,10 @@ class OperationRunner:
         return NativeCommitter(self._native, self.uri, self._profile, self._handles.open)
 
     def _run_staged(
-        self, name: OperationName, work: StagedWrite | StagedChange | Optimize, **more: Any
+        self,
+        name: OperationName,
+        work: StagedWrite | Creation | StagedChange | Optimize,
+        **more: Any,
     ) -> Outcome:
         """Run an operation whose files are written once, and leave none that isn't in the log."""
         return self._run(

@@ -17,7 +17,13 @@ from typing import Any, Literal, TypeAlias
 from deltalake import CommitProperties, DeltaTable, Schema
 
 from dfd_delta_policy.backend.protocol import ActiveFiles, StagedFiles
-from dfd_delta_policy.commit.committer import Commit, Committer, NativeCommitter
+from dfd_delta_policy.commit.committer import (
+    PLAIN,
+    Commit,
+    Committer,
+    NativeCommitter,
+    TableDescription,
+)
 from dfd_delta_policy.commit.knowledge import Knowledge
 from dfd_delta_policy.commit.metadata import TableMetadata
 from dfd_delta_policy.commit.operation import Attempt, Done
@@ -46,6 +52,7 @@ class StagedWrite:
         schema_mode: SchemaMode | None,
         sort_by: list[str] | None,
         by_partition: bool = False,
+        description: TableDescription = PLAIN,
     ) -> None:
         self._committer = committer
         self._uncommitted = UncommittedFiles(committer.uri)
@@ -61,6 +68,8 @@ class StagedWrite:
         self._sort_by = sort_by
         # Whether an overwrite replaces the partitions alone that it has rows of.
         self._by_partition = by_partition
+        # Of the table, where it makes one.
+        self._description = description
         self._staged: StagedFiles | None = None
         self._table_metadata: TableMetadata | None = None
         self._metadata: dict[str, str] = {}
@@ -126,7 +135,7 @@ class StagedWrite:
         if table is None:
             made = self._what(staged, None, staged.partition_by)
             schema, partition_by = staged.schema_json, list(staged.partition_by)
-            version = self._committer.create(schema, partition_by, made, commit)
+            version = self._committer.create(schema, partition_by, self._description, made, commit)
         else:
             version = self._put(table, staged, commit)
         return Done(version, self.metrics)
