@@ -156,8 +156,13 @@ fn files_of_which_checkpoints_say_nothing_get_no_deletion_vector() {
         ],
     );
     let change = changed(directory.path(), 2, delete("a = 400")).unwrap();
-    let names = ["deleted_rows", "removed_files", "deletion_vectors_added"];
-    assert_eq!(metrics(&change, names), [1, 1, 0]);
+    let names = [
+        "deleted_rows",
+        "removed_files",
+        "copied_rows",
+        "deletion_vectors_added",
+    ];
+    assert_eq!(metrics(&change, names), [1, 1, 199, 0]);
 }
 
 #[test]
