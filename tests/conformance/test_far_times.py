@@ -64,7 +64,9 @@ BEYOND: dict[str, Condition] = {
     "coalesce(until, timestamp '2024-01-01') > timestamp '2024-01-01'": (
         lambda since, until, day: until > IN_2024
     ),
-    "greatest(until, timestamp '2024-01-01') = until": lambda since, until, day: until > IN_2024,
+    "greatest(until, timestamp '2024-01-01') > timestamp '2024-01-01'": (
+        lambda since, until, day: until > IN_2024
+    ),
     "nullif(until, timestamp '2024-01-01') is not null": lambda since, until, day: True,
     "since > timestamp '0001-01-01'": lambda since, until, day: since > FIRST,
     "id in (select id from t where until = timestamp '9999-12-31')": (
