@@ -22,7 +22,7 @@ import pytest
 from deltalake import DeltaTable
 from dfd_delta_policy import Clock, DeltaRetryPolicy, GuardedTable
 from dfd_storage import S3Profile, Secret, StaticCredentials
-from faulted_operations import GAINED, MUTATIONS, lay_out, stream_of
+from faulted_operations import GAINED, MUTATIONS, NO_TABLE, lay_out, stream_of
 from faulty_proxy import Fault, FaultyProxy, faulty_proxy
 from servers import Server, versitygw
 
@@ -101,6 +101,8 @@ def going_on() -> Iterator[None]:
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_a_mutation_leaves_the_lock_to_others(place: Place, mutation: str) -> None:
+    if MUTATIONS[mutation].table == NO_TABLE:
+        shutil.rmtree(place.root)
     with going_on():
         outcome = MUTATIONS[mutation].run(place.table())
     assert outcome.attempts == 1
