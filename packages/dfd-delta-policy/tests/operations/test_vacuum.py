@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import threading
 import time
@@ -15,7 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
-from dfd_delta_policy import GuardedTable, InvalidOperation, OperationRefused, UnsupportedTable
+from dfd_delta_policy import (
+    ConflictError,
+    GuardedTable,
+    InvalidOperation,
+    OperationRefused,
+    UnsupportedTable,
+)
 from dfd_delta_policy.backend.protocol import LiveStage
 from dfd_delta_policy.backend.pyarrow import PlainTables
 from dfd_delta_policy.commit.operation import Attempt, Done
@@ -379,8 +386,11 @@ SPARK = Path(__file__).parents[4] / "tests/conformance/spark"
 
 
 def aged(name: str, tmp_path: Path) -> Path:
-    """A table of Spark's, all of whose files are older than any retention."""
+    """A table of Spark's, whose files and removals are older than any retention."""
     shutil.copytree(SPARK / name / "delta", tmp_path / "t")
+    for commit in (tmp_path / "t/_delta_log").glob("*.json"):
+        actions = commit.read_text()
+        commit.write_text(re.sub(r'"deletionTimestamp":\d+', '"deletionTimestamp":1', actions))
     for path in (tmp_path / "t").rglob("*"):
         os.utime(path, (0, 0))
     return tmp_path / "t"
@@ -401,6 +411,9 @@ def test_every_row_that_spark_wrote_outlives_it(tmp_path: Path, name: str, full:
         for dry_run in (True, False):
             with pytest.raises(UnsupportedTable, match="deletion vectors"):
                 table.vacuum(dry_run=dry_run, full=True)
+    elif name == "writers":
+        with pytest.raises(ConflictError, match="features deltalake can't write"):
+            table.vacuum(dry_run=False)
     else:
         table.vacuum(dry_run=False, full=full)
     assert pa.table(DeltaTable(root).scan()).num_rows == before
