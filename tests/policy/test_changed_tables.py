@@ -39,13 +39,6 @@ RULED = ("rules_", "check_constraints")
 Row = dict[str, Any]
 
 
-class Reference(NamedTuple):
-    """A table that Spark wrote, and what it read."""
-
-    path: Path
-    rows: pa.Table
-
-
 def references() -> Iterator[Any]:
     for path in sorted(SUITE.glob("*/delta")):
         yield pytest.param(path, id=f"suite-{path.parent.name}")
