@@ -105,7 +105,21 @@ def _zig() -> dict[str, str]:
         found[f"{variable}_{TRIPLE.replace('-', '_')}"] = str(script)
         if mode == "cc":
             found[f"CARGO_TARGET_{TRIPLE.replace('-', '_').upper()}_LINKER"] = str(script)
-    return found
+    return {**found, "PYO3_CONFIG_FILE": str(_pyo3_config(tools))}
+
+
+def _pyo3_config(tools: Path) -> Path:
+    """What pyo3 is compiled for; maturin names a file of its own otherwise, and cargo compiles pyo3 again."""
+    config = tools / "dfd-pyo3.txt"
+    settings = (
+        "implementation=CPython", "version=3.10", "target_abi=CPython-abi3-3.10", "shared=true",
+        "build_flags=", "suppress_build_script_link_lines=false",
+    )  # fmt: skip
+    wanted = "\n".join(settings)
+    # Cargo goes by the time of the file.
+    if not config.exists() or config.read_text() != wanted:
+        config.write_text(wanted)
+    return config
 
 
 def _unwinder(tools: Path) -> str:

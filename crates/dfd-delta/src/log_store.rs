@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use deltalake_core::logstore::{
-    LogStore, LogStoreFactory, LogStoreRef, ObjectStoreRef, StorageConfig, default_logstore,
-    logstore_factories,
+    LogStore, LogStoreFactory, ObjectStoreRef, StorageConfig, default_logstore, logstore_factories,
 };
 use deltalake_core::{DeltaResult, DeltaTableBuilder};
 use dfd_runtime::Location;
@@ -12,11 +11,6 @@ use object_store::ObjectStore;
 use url::Url;
 
 use crate::url_names::kernel_store;
-
-/// What reads the log of the table at a location.
-pub(crate) fn log_store(location: &Location) -> DeltaResult<LogStoreRef> {
-    builder(location)?.build_storage()
-}
 
 /// What opens the table at a location.
 pub(crate) fn builder(location: &Location) -> DeltaResult<DeltaTableBuilder> {

@@ -14,6 +14,7 @@ use dfd_runtime::Location;
 
 use crate::ambiguous_function::{ambiguous_function, without_aliases};
 use crate::config::EngineConfig;
+use crate::date_trunc::date_trunc;
 use crate::foreign_plan_codec::ForeignPlanCodec;
 use crate::memory_limit::within;
 use crate::planned_query::PlannedQuery;
@@ -40,7 +41,7 @@ impl Engine {
             .with_default_features()
             .with_physical_optimizer_rules(physical_rules(may_spill))
             .build();
-        for function in dfd_udf::functions() {
+        for function in dfd_udf::functions().into_iter().chain([date_trunc()]) {
             base.register_udf(function)?;
         }
         for function in min_and_max() {

@@ -13,6 +13,7 @@
 
 mod ambiguous_function;
 mod config;
+mod date_trunc;
 mod engine;
 mod explain;
 mod foreign_plan_codec;

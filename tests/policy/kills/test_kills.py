@@ -34,7 +34,7 @@ import dfd_native  # noqa: E402
 from dfd_delta_policy import GuardedTable  # noqa: E402
 from killed_job import ALONE, BESIDE_OTHERS, Rows, Step, plan  # noqa: E402
 
-KILLS = 1_000 if os.environ.get("DFD_LONG") else 40
+KILLS = 1_000 if os.environ.get("DFD_LONG") else 20
 SEED = os.environ.get("DFD_SEED", "kills")
 STEPS = 25
 # A life ends within one of its first steps, after so long at the most.

@@ -1,14 +1,13 @@
 //! The files whose rows a version changed, as a scan reads them.
 
-use std::sync::Arc;
+use std::iter;
 
 use datafusion::common::ScalarValue;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
-use delta_kernel::StorageHandler;
-use deltalake_core::kernel::DeletionVectorDescriptor;
 use dfd_runtime::{Location, parquet_metadata_cache};
 use object_store::ObjectStoreExt;
 use percent_encoding::percent_decode_str;
+use roaring::RoaringTreemap;
 use serde_json::Value;
 
 use crate::change_feed::changes::{ChangeKind, ChangedRows, FileChange};
@@ -16,32 +15,26 @@ use crate::change_feed_error::ChangeFeedError;
 use crate::error::Error;
 use crate::files::changed_in::ChangedIn;
 use crate::files::data_file::{self, DataFile};
-use crate::files::deletion_vector::{difference, selection};
+use crate::files::deletion_vector::{Read, selection_of};
 use crate::files::log_file::LogFile;
 use crate::files::parquet_metadata::Readers;
 use crate::files::scan_columns::ScanColumns;
-use crate::log_store::log_store;
+use crate::files::vector_reader::read_vectors;
 
 /// Makes files of the changes of one table.
 pub(super) struct DataFiles<'a> {
     location: &'a Location,
-    storage: Arc<dyn StorageHandler>,
     footers: Readers,
 }
 
 impl<'a> DataFiles<'a> {
-    pub(super) fn new(location: &'a Location, columns: &ScanColumns) -> Result<Self, Error> {
-        let log = log_store(location).map_err(|source| Error::table(location.url(), source))?;
-        Ok(Self {
+    pub(super) fn new(location: &'a Location, columns: &ScanColumns) -> Self {
+        let metrics = ExecutionPlanMetricsSet::new();
+        let footers = parquet_metadata_cache();
+        Self {
             location,
-            storage: log.engine(None).storage_handler(),
-            footers: Readers::new(
-                location,
-                columns.names(),
-                parquet_metadata_cache(),
-                &ExecutionPlanMetricsSet::new(),
-            ),
-        })
+            footers: Readers::new(location, columns.names(), footers, &metrics),
+        }
     }
 
     /// The file under `columns`, with its rows that `version` changed at `time`, in milliseconds since 1970; None where
@@ -59,15 +52,23 @@ impl<'a> DataFiles<'a> {
         if file.modification_time == 0 {
             file.modification_time = time;
         }
-        let mask = self.mask(change, version, &file, columns).await?;
-        if let Some(mask) = &mask {
-            let left_out = mask.iter().filter(|is_changed| !**is_changed).count();
-            if left_out == mask.len() {
+        let mut rows = None;
+        if let Some((read, named)) = self.named_rows(change, version).await? {
+            let stored = self.num_rows(&file, columns).await?;
+            if named.max().is_some_and(|row| row >= stored) {
+                let reason = format!("it has rows beyond the {stored} of the file");
+                return Err(self.bad_vector(change, version, reason));
+            }
+            let left_out = match read {
+                Read::AllBut => named.len(),
+                Read::Only => stored - named.len(),
+            };
+            if left_out == stored {
                 return Ok(None);
             }
-            file.deleted_rows = Some(left_out as u64);
+            file.deleted_rows = Some(left_out);
+            rows = Some(selection_of(read, &named, stored));
         }
-        let rows = mask.map(|mask| selection(&mask, mask.len()));
         let mut opened = DataFile::try_new(&file, root, columns, rows)?;
         opened.scanned = opened.scanned.with_extension(ChangedIn { version });
         Ok(Some(opened))
@@ -120,60 +121,46 @@ impl<'a> DataFiles<'a> {
     }
 
     /// Which rows of the file are meant; None where all are.
-    async fn mask(
+    async fn named_rows(
         &self,
         change: &FileChange,
         version: u64,
-        file: &LogFile,
-        columns: &ScanColumns,
-    ) -> Result<Option<Vec<bool>>, Error> {
-        let refused = |reason: String| {
-            let path = change.action.path.clone();
-            self.error(ChangeFeedError::DeletionVector {
-                path,
-                version,
-                reason,
-            })
-        };
-        let read = async |vector: &DeletionVectorDescriptor| {
-            let found = self.deleted_rows(vector.clone()).await;
-            found.map_err(&refused)
-        };
-        let (of, but) = match &change.rows {
+    ) -> Result<Option<(Read, RoaringTreemap)>, Error> {
+        let (read, vectors) = match &change.rows {
             ChangedRows::All => return Ok(None),
-            ChangedRows::Without(vector) => (None, read(vector).await?),
-            ChangedRows::Of(of, None) => (Some(read(of).await?), Vec::new()),
-            ChangedRows::Of(of, Some(but)) => (Some(read(of).await?), read(but).await?),
+            ChangedRows::Without(vector) => (Read::AllBut, vec![vector.clone()]),
+            ChangedRows::Of(of, but) => {
+                let of = iter::once(of.clone());
+                (Read::Only, of.chain(but.clone()).collect())
+            }
         };
-        let num_rows = self.num_rows(file, columns).await?;
-        let of = of.unwrap_or_else(|| (0..num_rows as u64).collect());
-        let mask = difference(&of, &but, num_rows);
-        let outside = || refused(format!("it has rows beyond the {num_rows} of the file"));
-        mask.ok_or_else(outside).map(Some)
-    }
-
-    async fn deleted_rows(&self, vector: DeletionVectorDescriptor) -> Result<Vec<u64>, String> {
-        let vector =
-            delta_kernel::actions::deletion_vector::DeletionVectorDescriptor::try_from(vector);
-        let vector = vector.map_err(|error| error.to_string())?;
-        let (storage, root) = (Arc::clone(&self.storage), self.location.url().clone());
-        // It waits for the store.
-        let read = tokio::task::spawn_blocking(move || vector.row_indexes(storage, &root)).await;
-        let read = read.map_err(|error| error.to_string())?;
-        read.map_err(|error| error.to_string())
+        let read_rows = read_vectors(self.location, vectors).await.into_iter();
+        let named = read_rows.reduce(|of, but| Ok(of? - but?));
+        let named = named.unwrap_or_else(|| Ok(RoaringTreemap::new()));
+        let named = named.map_err(|reason| self.bad_vector(change, version, reason))?;
+        Ok(Some((read, named)))
     }
 
     /// The stored rows, which the log needn't say of a removed file.
-    async fn num_rows(&self, file: &LogFile, columns: &ScanColumns) -> Result<usize, Error> {
+    async fn num_rows(&self, file: &LogFile, columns: &ScanColumns) -> Result<u64, Error> {
         let stats = file.stats.as_deref().map(serde_json::from_str::<Value>);
         let said = stats.and_then(|stats| stats.ok()?["numRecords"].as_u64());
-        if let Some(rows) = said.and_then(|rows| usize::try_from(rows).ok()) {
+        if let Some(rows) = said {
             return Ok(rows);
         }
         let file = DataFile::try_new(file, self.location.url(), columns, None)?;
         let footer = self.footers.footer(file.scanned).await?;
         let rows = footer.file_metadata().num_rows();
-        Ok(usize::try_from(rows).unwrap_or_default())
+        Ok(u64::try_from(rows).unwrap_or_default())
+    }
+
+    fn bad_vector(&self, change: &FileChange, version: u64, reason: String) -> Error {
+        let path = change.action.path.clone();
+        self.error(ChangeFeedError::DeletionVector {
+            path,
+            version,
+            reason,
+        })
     }
 
     fn error(&self, reason: ChangeFeedError) -> Error {

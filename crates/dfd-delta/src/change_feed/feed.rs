@@ -95,7 +95,7 @@ impl ChangeFeed {
             changes.extend(of_commit.map(|change| (change, version, time)));
         }
         drop(commits);
-        let data_files = &DataFiles::new(&location, &versions.columns)?;
+        let data_files = &DataFiles::new(&location, &versions.columns);
         let columns = &columns;
         let opened = futures::stream::iter(changes).map(|(change, version, time)| async move {
             let kind = change.kind;

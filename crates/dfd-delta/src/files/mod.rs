@@ -12,3 +12,4 @@ pub(crate) mod log_values;
 pub(crate) mod parquet_metadata;
 pub(crate) mod scan_columns;
 pub(crate) mod statistics;
+pub(crate) mod vector_reader;

@@ -29,8 +29,10 @@ pub fn exact_comparisons(expr: Expr, schema: &DFSchema) -> Result<Transformed<Ex
             Expr::BinaryExpr(comparison) => binary(comparison, schema),
             Expr::Between(between) => range(between, schema),
             Expr::InList(list) => in_list(list, schema),
-            Expr::IsNull(value) => without_nanos(value, schema).map(Expr::IsNull),
-            Expr::IsNotNull(value) => without_nanos(value, schema).map(Expr::IsNotNull),
+            Expr::IsNull(value) => exact(value, schema).map(|value| Expr::IsNull(value.into())),
+            Expr::IsNotNull(value) => {
+                exact(value, schema).map(|value| Expr::IsNotNull(value.into()))
+            }
             _ => None,
         };
         Ok(match exact {
@@ -53,9 +55,9 @@ fn binary(comparison: &BinaryExpr, schema: &DFSchema) -> Option<Expr> {
     is_comparison(op).then(|| Expr::BinaryExpr(BinaryExpr::new(left.into(), op, right.into())))
 }
 
-/// A value of which only this is asked: whether it is null.
-fn without_nanos(value: &Expr, schema: &DFSchema) -> Option<Box<Expr>> {
-    micros(value, schema)?.exact().map(Box::new)
+/// A value that is one of microseconds without loss.
+fn exact(value: &Expr, schema: &DFSchema) -> Option<Expr> {
+    micros(value, schema)?.exact()
 }
 
 fn is_comparison(op: Operator) -> bool {
@@ -103,9 +105,9 @@ fn in_list(list: &InList, schema: &DFSchema) -> Option<Expr> {
 }
 
 fn in_micros(list: &InList, schema: &DFSchema) -> Option<(Expr, Vec<Expr>)> {
-    let exact = |expr: &Expr| micros(expr, schema)?.exact();
-    let expr = exact(&list.expr)?;
-    let items = list.list.iter().map(exact).collect::<Option<_>>()?;
+    let expr = exact(&list.expr, schema)?;
+    let items = list.list.iter().map(|item| exact(item, schema));
+    let items = items.collect::<Option<_>>()?;
     Some((expr, items))
 }
 
@@ -160,8 +162,8 @@ fn micros(expr: &Expr, schema: &DFSchema) -> Option<Micros> {
         Expr::Cast(cast) => of_cast(cast, schema),
         Expr::Case(case) => of_case(case, schema),
         Expr::ScalarFunction(call) if gives_an_argument(call) => {
-            let exact = |argument: &Expr| micros(argument, schema)?.exact();
-            let arguments = call.args.iter().map(exact).collect::<Option<_>>()?;
+            let arguments = call.args.iter().map(|argument| exact(argument, schema));
+            let arguments = arguments.collect::<Option<_>>()?;
             let call = ScalarFunction::new_udf(Arc::clone(&call.func), arguments);
             Some(Micros::Exact(Expr::ScalarFunction(call)))
         }
@@ -221,14 +223,13 @@ fn of_text(text: &str, to: &DataType, nanos: &DataType) -> Option<Micros> {
 }
 
 fn of_case(case: &Case, schema: &DFSchema) -> Option<Micros> {
-    let exact = |value: &Expr| micros(value, schema)?.exact().map(Box::new);
     let branches = case
         .when_then_expr
         .iter()
-        .map(|(when, then)| Some((when.clone(), exact(then)?)));
+        .map(|(when, then)| Some((when.clone(), exact(then, schema)?.into())));
     let branches = branches.collect::<Option<_>>()?;
     let otherwise = match &case.else_expr {
-        Some(value) => Some(exact(value)?),
+        Some(value) => Some(exact(value, schema)?.into()),
         None => None,
     };
     let case = Case::new(case.expr.clone(), branches, otherwise);

@@ -206,7 +206,8 @@ impl TableSnapshot {
         Ok(cut.map(|(input, cut)| reading(input, cut)).collect())
     }
 
-    async fn rows_of_footer(&self, file: &DataFile) -> Result<u64, Error> {
+    /// The rows that a file stores, as its footer says.
+    pub(crate) async fn rows_of_footer(&self, file: &DataFile) -> Result<u64, Error> {
         let metrics = ExecutionPlanMetricsSet::new();
         let names = self.columns().names();
         let readers = Readers::new(self.location(), names, parquet_metadata_cache(), &metrics);

@@ -1,29 +1,29 @@
 //! One version of a table, ready to be scanned many times.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 use datafusion::common::heap_size::{DFHeapSize, DFHeapSizeCtx};
-use datafusion::prelude::SessionConfig;
 use delta_kernel::engine::arrow_conversion::TryIntoArrow;
 use delta_kernel::table_configuration::TableConfiguration;
 use deltalake_core::DeltaTable;
 use deltalake_core::kernel::{EagerSnapshot, LogicalFileView, Protocol};
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
-use url::Url;
+use roaring::RoaringTreemap;
 
 use crate::error::Error;
 use crate::files::data_file::{self, DataFile};
-use crate::files::deletion_vector::selection;
+use crate::files::deletion_vector::{Read, selection_of};
 use crate::files::file_set::FileSet;
 use crate::files::log_file::LogFile;
 use crate::files::log_values::Bound;
 use crate::files::scan_columns::{ScanColumns, nullable};
+use crate::files::vector_reader::read_vectors;
 use crate::log::commit_file::commit_path;
 use crate::snapshot::in_use::InUse;
 use crate::table_features::{Work, unsupported};
@@ -40,6 +40,9 @@ pub struct TableSnapshot {
     stamp: Option<Stamp>,
     instance: u64,
 }
+
+/// Footers that are read at once, of files of which the log doesn't tell how many rows they have.
+const FOOTERS_AT_ONCE: usize = 16;
 
 static IN_USE: InUse<TableSnapshot> = InUse::new();
 
@@ -153,52 +156,48 @@ impl TableSnapshot {
 
     async fn read_files(&self) -> Result<Vec<DataFile>, Error> {
         let found = self.log_files()?;
-        let is_cut = |file: &LogicalFileView| file.deletion_vector_descriptor().is_some();
-        let mut masks = if found.iter().any(is_cut) {
-            self.deletion_vectors().await?
-        } else {
-            HashMap::new()
-        };
-        let root = self.location().url();
-        let with_rows = |file: &LogicalFileView| {
-            let refused = |reason: &str| Error::file(root, file.path(), reason);
-            let mut selected = None;
-            if is_cut(file) {
-                let path =
-                    data_file::location(&file.path(), root).map_err(|error| refused(&error))?;
-                let keep = masks
-                    .remove(&path)
-                    .ok_or_else(|| refused("its deletion vector was not read"))?;
-                let rows = file
-                    .num_records()
-                    .ok_or_else(|| refused("a deletion vector needs numRecords"))?;
-                selected = Some(selection(&keep, rows));
-            }
-            DataFile::try_new(&LogFile::from(file), root, self.columns(), selected)
-        };
-        found.iter().map(with_rows).collect()
+        let vectors = found
+            .iter()
+            .filter_map(LogicalFileView::deletion_vector_descriptor);
+        let gone = read_vectors(self.location(), vectors.collect()).await;
+        let mut gone = gone.into_iter();
+        let files = found.into_iter().map(|file| {
+            let is_cut = file.deletion_vector_descriptor().is_some();
+            let gone = if is_cut { gone.next() } else { None };
+            self.read_file(file, gone)
+        });
+        stream::iter(files)
+            .buffered(FOOTERS_AT_ONCE)
+            .try_collect()
+            .await
     }
 
-    async fn deletion_vectors(&self) -> Result<HashMap<Path, Vec<bool>>, Error> {
-        let failed = |source| Error::table(self.location().url(), source);
-        let scan = self.table.table_provider().build().await.map_err(failed)?;
-        let session = dfd_runtime::session(SessionConfig::new()).state();
-        let vectors = scan.deletion_vectors(&session).await.map_err(failed)?;
-        vectors
-            .into_iter()
-            .map(|vector| {
-                let url = Url::parse(&vector.filepath);
-                let found = url.map(|url| Path::from_url_path(url.path()));
-                match found {
-                    Ok(Ok(path)) => Ok((path, vector.keep_mask)),
-                    _ => Err(Error::file(
-                        self.location().url(),
-                        vector.filepath,
-                        "no path of an object store",
-                    )),
-                }
-            })
-            .collect()
+    async fn read_file(
+        &self,
+        file: LogicalFileView,
+        gone: Option<Result<RoaringTreemap, String>>,
+    ) -> Result<DataFile, Error> {
+        let root = self.location().url();
+        let mut logged = LogFile::from(&file);
+        let Some(gone) = gone else {
+            return DataFile::try_new(&logged, root, self.columns(), None);
+        };
+        let refused = |reason: String| Error::file(root, file.path(), reason);
+        let gone = gone.map_err(refused)?;
+        let stored = match file.num_records() {
+            Some(rows) => rows as u64,
+            None => {
+                let whole = DataFile::try_new(&logged, root, self.columns(), None)?;
+                self.rows_of_footer(&whole).await?
+            }
+        };
+        if let Some(row) = gone.max().filter(|row| *row >= stored) {
+            let reason = format!("its deletion vector names row {row} of {stored}");
+            return Err(refused(reason));
+        }
+        logged.deleted_rows = Some(gone.len());
+        let rows = selection_of(Read::AllBut, &gone, stored);
+        DataFile::try_new(&logged, root, self.columns(), Some(rows))
     }
 
     /// Whether the log no longer has the commit of this version.
