@@ -428,6 +428,22 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session(python=CURRENT)
+def whole(session: nox.Session) -> None:
+    """Every table of the references, and long streams, of which the tests take some."""
+    _install(session, "dfd", *_test_group("dfd"), *DUCKDB)
+    servers = ("versitygw", "azurite", "s3rver", "moto")
+    session.run("python", "tools/servers.py", "install", *servers)
+    policy = ("test_changed_tables", "test_restoring", "test_rewriting")
+    _pytest(
+        session,
+        *(f"tests/policy/{name}.py" for name in policy),
+        *("tests/conformance/test_spark.py", "tests/stage/test_bounded.py"),
+        *("tests/remote/test_commit_safety.py", "tests/routes/test_memory.py"),
+        DFD_LONG="1",
+    )
+
+
+@nox.session(python=CURRENT)
 def bench(session: nox.Session) -> None:
     """Benchmarks: candidates in turn, in one go. Not part of the tests."""
     _install(session, "dfd[demo]", "polars", "duckdb")

@@ -1,7 +1,8 @@
 """The suite that Spark wrote (`tools/write_spark_tables.py`) reads exactly, at every version.
 
 What can't be read is refused by the name of its feature: `docs/limits.md` says what that is, and nothing else is.
-Each condition is asked with one of three lists of columns, in turn; with all of them with DFD_LONG in the environment.
+Every other condition is asked with one of three lists of columns, in turn; all with each of them with DFD_LONG in the
+environment.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import dfd
@@ -155,7 +157,8 @@ def test_filters_find_what_they_find_in_memory(find: Find, table: str) -> None:
     with dfd.connect() as runtime:
         runtime.register("t", uri)
         all_conditions = (each for name in names for each in conditions(memory, name, names[0]))
-        for number, condition in enumerate(all_conditions):
+        some = islice(all_conditions, 0, None, 1 if LONG else 2)
+        for number, condition in enumerate(some):
             lists = (", ".join(names), names[0], "count(*) as n")
             for wanted in lists if LONG else [lists[number % 3]]:
                 sql = f"select {wanted} from t where {condition}"

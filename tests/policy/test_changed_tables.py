@@ -211,3 +211,37 @@ def test_what_is_not_written_is_refused_by_name(tmp_path: Path, name: str) -> No
     with pytest.raises(UnsupportedTable):
         table.delete("id = 1")
     assert table.version() == before
+
+
+@pytest.mark.parametrize("as_structs", ["true", "false"])
+def test_a_checkpoint_that_drops_the_counts_of_cut_files(tmp_path: Path, as_structs: str) -> None:
+    """Files with deletion vectors say how many rows they have; their footers do where the checkpoint has no statistics."""
+    root = tmp_path / "t"
+    table = GuardedTable(root)
+    dropped = {"delta.checkpoint.writeStatsAsStruct": as_structs}
+    table.create(pa.schema([("id", pa.int64())]), properties={**VECTORS, **dropped})
+    for start in (0, 1000):
+        table.append(pa.table({"id": range(start, start + 1000)}))
+    table.delete("id % 5 = 3")
+    assert len(list(root.glob("deletion_vector_*.bin"))) == 1
+    table.set_properties({"delta.checkpoint.writeStatsAsJson": "false"})
+    table.create_checkpoint()
+    for commit in (root / "_delta_log").glob("*.json"):
+        if int(commit.stem) < table.version():
+            commit.unlink()
+    left = [n for n in range(2000) if n % 5 != 3]
+
+    def check() -> None:
+        for read in ("dfd", "datafusion"):
+            assert sorted(READERS[read](root)["id"].to_pylist()) == sorted(left), read
+
+    check()
+    table = GuardedTable(root)
+    table.delete("id % 10 = 4")
+    left = [n for n in left if n % 10 != 4]
+    check()
+    table.update({"id": "-id"}, "id = 1005")
+    left = [-n if n == 1005 else n for n in left]
+    check()
+    table.optimize()
+    check()

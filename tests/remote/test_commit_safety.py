@@ -25,7 +25,7 @@ from lake import Lake, s3_files
 from pyarrow.fs import FileType
 from servers import Server, s3rver
 
-PROCESSES, APPENDS, PROBES = (8, 20, 100) if os.environ.get("DFD_LONG") else (4, 10, 25)
+PROCESSES, APPENDS, PROBES = (8, 20, 100) if os.environ.get("DFD_LONG") else (4, 6, 15)
 APPEND = """
 import sys
 import pyarrow as pa
