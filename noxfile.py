@@ -35,8 +35,10 @@ PACKAGES = ("base", "storage", "delta-policy", "cache", "obs", "native")
 SOURCES = sorted(ROOT.glob("packages/*/src"))
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
-# Two tests at a time, in two processes; `-- -n 0` for one after the other in nox's own.
+# Tests at a time, each in a process; `-- -n 0` for one after the other in nox's own.
 PARALLEL = ("-n", "2", "--dist", "loadgroup")
+# Where many of them wait for servers and processes.
+WAITING = ("-n", "3", "--dist", "loadgroup")
 
 
 def _is_installed(python: str) -> bool:
@@ -224,6 +226,7 @@ class Integration(NamedTuple):
     paths: tuple[str, ...]
     requirements: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
+    at_once: tuple[str, ...] = PARALLEL
 
 
 INTEGRATION = {
@@ -250,14 +253,21 @@ INTEGRATION = {
         ("tests/policy", "packages/dfd-delta-policy/tests"),
         DUCKDB,
         ("versitygw",),
+        WAITING,
     ),
     "remote": Integration(
         "Object stores and web servers on loopback.",
         ("tests/remote",),
         DUCKDB,
         ("versitygw", "fake-gcs", "azurite", "s3rver", "moto"),
+        WAITING,
     ),
-    "examples": Integration("The demonstration and the examples.", ("tests/integration",), DUCKDB),
+    "examples": Integration(
+        "The demonstration and the examples.",
+        ("tests/integration",),
+        DUCKDB,
+        at_once=WAITING,
+    ),
     "wheels-compat": Integration(
         "The wheels in empty environments, and beside other releases of their dependencies.",
         ("tests/compat",),
@@ -274,7 +284,7 @@ def _integration_session(name: str, part: Integration) -> None:
             session.run("python", "tools/servers.py", "install", *part.servers)
         if "tests/sqllogictest" in part.paths:
             session.run("python", "tests/sqllogictest/upstream.py")
-        _pytest(session, *part.paths)
+        _pytest(session, *part.paths, at_once=part.at_once)
 
     tests.__doc__ = part.proves
     nox.session(tests, name=name, python=CURRENT, tags=["integration"])

@@ -1,7 +1,7 @@
 """DELETE, UPDATE, MERGE and overwrites by predicate on every table that Spark wrote, by copies and by vectors.
 
 Judge: the same statements done in Python to the rows that Spark read; and the libraries that could read the table
-before read it afterwards too. A tenth of the tables; all of them with DFD_LONG in the environment.
+before read it afterwards too. A tenth of the tables, by turns as they are and with vectors; all of them both ways with DFD_LONG in the environment.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from datetime import date, datetime, timezone
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "stage")]
 from made import SUITE, rows_of  # noqa: E402
 from readers import READERS, comparable, reads  # noqa: E402
 
-EVERY_NTH = 1 if os.environ.get("DFD_LONG") else 10
+LONG = bool(os.environ.get("DFD_LONG"))
 DAT = Path(__file__).parents[3] / "shared/conformance/dat"
 VECTORS = {"delta.enableDeletionVectors": "true"}
 # Features that ask more of a commit than is done: typeWidening, rowTracking, identityColumns, icebergCompatV1; and a
@@ -189,8 +190,17 @@ def merge_away(changed: Changed, by: Chosen) -> None:
 STATEMENTS = (delete_and_insert_again, overwrite_by_itself, update_to_null, merge_away)
 
 
-@pytest.mark.parametrize("properties", [{}, VECTORS], ids=["as it is", "vectors"])
-@pytest.mark.parametrize("source", ALL[::EVERY_NTH])
+BOTH = [({}, "as it is"), (VECTORS, "vectors")]
+SOME = list(product(ALL, BOTH))[:: 1 if LONG else 17]
+
+
+@pytest.mark.parametrize(
+    ("source", "properties"),
+    [
+        pytest.param(*source.values, properties, id=f"{source.id}-{how}")
+        for source, (properties, how) in SOME
+    ],
+)
 def test_statements_leave_the_rows_that_they_should(
     tmp_path: Path, source: Path, properties: Row
 ) -> None:

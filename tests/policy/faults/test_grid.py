@@ -61,7 +61,7 @@ def chosen(mutation: str, requests: list[Exchange]) -> list[Case]:
     if LONG:
         return everything
     chance = random.Random(f"{SEED} {mutation}")
-    faults = [chance.choice(UNHEARD), chance.choice(UNTIMELY)]
+    faults = [*chance.sample(UNHEARD, 2), chance.choice(UNTIMELY)]
     commits = [Case(mutation, None, fault) for fault in faults if MUTATIONS[mutation].commits]
     return [*commits, chance.choice(everything)]
 
