@@ -1,7 +1,7 @@
 """The suite that Spark wrote (`tools/write_spark_tables.py`) reads exactly, at every version.
 
 What can't be read is refused by the name of its feature: `docs/limits.md` says what that is, and nothing else is.
-Thirty conditions of each table, by chance, are asked with one of three lists of columns, in turn; with DFD_LONG in the
+Fifteen conditions of each table, by chance, are asked with one of three lists of columns, in turn; with DFD_LONG in the
 environment all of them with each.
 """
 
@@ -157,7 +157,7 @@ def test_filters_find_what_they_find_in_memory(find: Find, table: str) -> None:
     with dfd.connect() as runtime:
         runtime.register("t", uri)
         every = [each for name in names for each in conditions(memory, name, names[0])]
-        some = every if LONG else random.Random(table).sample(every, min(30, len(every)))
+        some = every if LONG else random.Random(table).sample(every, min(15, len(every)))
         for number, condition in enumerate(some):
             lists = (", ".join(names), names[0], "count(*) as n")
             for wanted in lists if LONG else [lists[number % 3]]:
