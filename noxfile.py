@@ -247,6 +247,7 @@ INTEGRATION = {
         "Arrow streams of every library in and out, and staged files.",
         ("tests/streams", "tests/stage"),
         ("nanoarrow", "arro3-core", *DUCKDB),
+        at_once=WAITING,
     ),
     "policy": Integration(
         "Races, faults and kills; and the policy's own tests again, now that writes are staged.",
