@@ -16,6 +16,7 @@ from dfd_delta_policy import GuardedTable
 ROWS_PER_FILE = 3_000
 VECTORS = {"delta.enableDeletionVectors": "true"}
 CHANGES = {"delta.enableChangeDataFeed": "true"}
+MAPPED = {"delta.columnMapping.mode": "name", "delta.columnMapping.maxColumnId": "3"}
 
 
 def numbered(start: int, rows: int) -> pa.Table:
@@ -38,16 +39,31 @@ def give(table: GuardedTable, properties: dict[str, str]) -> None:
     log = root(table) / "_delta_log"
     found = actions(table, "metaData")[-1]
     found["configuration"] = {**found["configuration"], **properties}
-    has_vectors = properties.keys() & VECTORS.keys()
-    protocol = {
-        "minReaderVersion": 3 if has_vectors else 1,
+    is_mapped = MAPPED.items() <= properties.items()
+    if is_mapped:
+        found["schemaString"] = json.dumps(mapped(json.loads(found["schemaString"])))
+    both = ["deletionVectors"] * (VECTORS.items() <= properties.items())
+    both += ["columnMapping"] * is_mapped
+    protocol: dict[str, Any] = {
+        "minReaderVersion": 3 if both else 1,
         "minWriterVersion": 7,
-        "writerFeatures": ["deletionVectors"] * bool(has_vectors) + ["changeDataFeed"],
-        **({"readerFeatures": ["deletionVectors"]} if has_vectors else {}),
+        "writerFeatures": [*both, "changeDataFeed"],
     }
+    if both:
+        protocol["readerFeatures"] = both
     lines = [json.dumps(action) for action in ({"protocol": protocol}, {"metaData": found})]
     version = table.version() + 1
     (log / f"{version:020}.json").write_text("\n".join(lines) + "\n")
+
+
+def mapped(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of flat columns with ids, and with names in files that say nothing."""
+    for number, field in enumerate(schema["fields"], 1):
+        field["metadata"] = {
+            "delta.columnMapping.id": number,
+            "delta.columnMapping.physicalName": f"col-{number}",
+        }
+    return schema
 
 
 def actions(table: GuardedTable, kind: str, version: int | None = None) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from row_tables import (
     CHANGES,
+    MAPPED,
     ROWS_PER_FILE,
     VECTORS,
     actions,
@@ -35,6 +36,7 @@ Change = Callable[[GuardedTable], object]
 COPIES_AND_VECTORS = pytest.mark.parametrize("properties", [{}, VECTORS], ids=["copies", "vectors"])
 RACES = 200 if os.environ.get("DFD_LONG") else 20
 WAYS = [{}, VECTORS, CHANGES, VECTORS | CHANGES]
+MAPPED_WAYS = [MAPPED, MAPPED | VECTORS, MAPPED | VECTORS | CHANGES]
 
 
 @pytest.fixture
@@ -171,7 +173,11 @@ def test_a_file_that_both_empty_goes(make_rows: Make, watched: Any) -> None:
     assert not left_over(table)
 
 
-@pytest.mark.parametrize("properties", WAYS, ids=["copies", "vectors", "feed", "both"])
+@pytest.mark.parametrize(
+    "properties",
+    WAYS + MAPPED_WAYS,
+    ids=["copies", "vectors", "feed", "both", "mapped", "mapped vectors", "mapped with all"],
+)
 @pytest.mark.parametrize(
     ("meanwhile", "by_vectors"),
     [
@@ -289,7 +295,7 @@ def in_the_judge(judge: Any, statement: Statement) -> None:
 @given(
     change=STATEMENTS,
     others=st.lists(STATEMENTS, min_size=1, max_size=3),
-    properties=st.sampled_from(WAYS),
+    properties=st.sampled_from(WAYS + MAPPED_WAYS),
     partition_by=st.sampled_from([None, ["p"]]),
 )
 def test_any_race_ends_as_the_statements_one_after_the_other(
