@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from dfd_delta_policy import GuardedTable, InvalidOperation, Status
-from row_tables import VECTORS, actions, left_over, numbered, rows_of
+from row_tables import CHANGES, MAPPED, VECTORS, actions, left_over, numbered, rows_of
 
 pytest.importorskip("dfd_native")
 
@@ -30,7 +30,11 @@ def rows(*found: tuple[int, int | None]) -> pa.Table:
     )
 
 
-@pytest.mark.parametrize("properties", [{}, VECTORS], ids=["plain", "vectors"])
+@pytest.mark.parametrize(
+    "properties",
+    [{}, VECTORS, CHANGES, MAPPED, MAPPED | VECTORS | CHANGES],
+    ids=["plain", "vectors", "feed", "mapped", "all"],
+)
 def test_other_partitions_stay(make_rows: Make, properties: dict[str, str]) -> None:
     table = make_rows(properties, files=2, rows=9, partition_by=["p"])
     table.append(rows((100, None)))
@@ -43,10 +47,11 @@ def test_other_partitions_stay(make_rows: Make, properties: dict[str, str]) -> N
     assert {*rows_of(table)} == before | {(50, 1, "new"), (51, None, "new"), (52, 7, "new")}
     (info,) = actions(table, "commitInfo", table.version())
     assert info["operationParameters"]["isDynamicPartitionOverwrite"] is True
-    removed = {
-        remove["partitionValues"]["p"] for remove in actions(table, "remove", table.version())
-    }
-    assert removed == {"1", None}
+    key = "col-2" if "delta.columnMapping.mode" in properties else "p"
+    gone = actions(table, "remove", table.version())
+    assert {remove["partitionValues"][key] for remove in gone} == {"1", None}
+    # Whole files go and come: readers of changes see that without files of changes.
+    assert not actions(table, "cdc", table.version())
     assert not left_over(table)
 
 
