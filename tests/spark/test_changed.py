@@ -123,3 +123,85 @@ def changes(spark: SparkSession, uri: Path) -> Counter[str]:
     options = {"readChangeFeed": "true", "startingVersion": newest, "endingVersion": newest}
     found = spark.read.format("delta").options(**options).load(str(uri))
     return Counter(map(repr, found.select("_change_type", *SCHEMA.names).toArrow().to_pylist()))
+
+
+# Two columns more, the second of several fields, and a field more inside of one that is there.
+WIDER = pa.schema([
+    *(field for field in SCHEMA if field.name != "r"),
+    ("x", pa.float64()),
+    ("r", pa.struct({"a": pa.int32(), "b": pa.list_(pa.string()), "c": pa.string()})),
+    ("w", pa.struct({"k": pa.int64(), "l": pa.list_(pa.int64())})),
+])  # fmt: skip
+
+
+def wider(first: int, after: int) -> pa.Table:
+    given = rows(first, after).to_pylist()
+    more = [
+        {
+            **one,
+            "g": "new",
+            "r": None if one["r"] is None else {**one["r"], "c": f"c {one['id']}"},
+            "x": one["id"] / 8,
+            "w": None if one["id"] % 4 == 0 else {"k": one["id"], "l": [one["id"], None]},
+        }
+        for one in given
+    ]
+    return pa.Table.from_pylist(more, WIDER)
+
+
+@pytest.mark.parametrize("partition_by", [None, ["g"]], ids=["whole", "by g"])
+@pytest.mark.parametrize(
+    "properties",
+    ["", f"{VECTORS}, {FEED}", f"{MAPPING}, {VECTORS}"],
+    ids=["plain", "vectors and feed", "mapping and vectors"],
+)
+def test_added_columns_are_those_of_spark(
+    spark: SparkSession,
+    with_spark: Read,
+    tmp_path: Path,
+    properties: str,
+    partition_by: list[str] | None,
+) -> None:
+    """An append and a MERGE that bring columns along, by dfd and by Spark, and statements of both afterwards."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    written = in_spark(spark, rows(0, 40)).repartition(2).write.format("delta")
+    written = written.option("delta.enableDeletionVectors", "false")
+    (written.partitionBy(*partition_by) if partition_by else written).save(str(ours))
+    if properties:
+        spark.sql(f"alter table delta.`{ours}` set tblproperties ({properties})")
+    shutil.copytree(ours, theirs)
+
+    def same(what: str) -> None:
+        wanted = with_spark(theirs)
+        kinds = {field.name: field.type for field in wanted.schema}
+        assert {field.name: field.type for field in with_spark(ours).schema} == kinds, what
+        for read in (with_spark, READERS["dfd"]):
+            assert comparable(read(ours), [*kinds]) == comparable(wanted, [*kinds]), what
+
+    appended = in_spark(spark, wider(40, 50)).write.format("delta").mode("append")
+    appended.option("mergeSchema", "true").save(str(theirs))
+    GuardedTable(ours).append(wider(40, 50), schema_mode="merge")
+    same("append")
+    for uri in (ours, theirs):
+        spark.sql(f"update delta.`{uri}` set x = x + 1, w.k = -w.k, r.c = 'u' where id > 45")
+    same("update by Spark")
+
+    merged = wider(30, 60).append_column("y", pa.array([f"y {n}" for n in range(30, 60)]))
+    in_spark(spark, merged).createOrReplaceTempView("more")
+    spark.sql(
+        f"merge with schema evolution into delta.`{theirs}` t using more s on {MATCHES} "
+        "when matched and s.id % 3 = 0 then delete when matched then update set * "
+        "when not matched then insert *"
+    )
+    merging = GuardedTable(ours).merge(merged, MATCHES, "s", "t", merge_schema=True)
+    merging = merging.when_matched_delete("s.id % 3 = 0").when_matched_update_all()
+    merging.when_not_matched_insert_all().execute()
+    same("merge")
+    if FEED in properties:
+        assert changes(spark, ours) == changes(spark, theirs)
+
+    for statement in ("update {} set y = 'z' where x is null", "delete from {} where w is null"):
+        spark.sql(statement.format(f"delta.`{theirs}`"))
+    GuardedTable(ours).update({"y": "'z'"}, "x is null")
+    GuardedTable(ours).delete("w is null")
+    same("update and delete")
