@@ -250,8 +250,14 @@ INTEGRATION = {
         at_once=WAITING,
     ),
     "policy": Integration(
-        "Races, faults and kills; and the policy's own tests again, now that writes are staged.",
-        ("tests/policy", "packages/dfd-delta-policy/tests"),
+        "Races, faults and kills; and the policy's own tests that write again, now that writes are staged.",
+        (
+            "tests/policy",
+            *(
+                f"packages/dfd-delta-policy/tests/{name}"
+                for name in ("commit", "operations", "test_table.py")
+            ),
+        ),
         DUCKDB,
         ("versitygw",),
         WAITING,
