@@ -407,7 +407,8 @@ def lowest(session: nox.Session) -> None:
 def spark(session: nox.Session) -> None:
     """Spark reads what dfd writes, and the other way round. Needs Java 17, and Maven Central once; minutes long."""
     _install(session, "dfd", *_test_group("dfd"), "pyspark>=4,<4.1", "delta-spark>=4,<4.1")
-    _pytest(session, "tests/spark")
+    # Two Sparks would fetch the same jars at once.
+    _pytest(session, "tests/spark", at_once=())
 
 
 @nox.session(name="spark-tables", python=CURRENT)
