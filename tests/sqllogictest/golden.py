@@ -46,6 +46,7 @@ _STABLE: tuple[tuple[str, str], ...] = (
     (r"outer_ref\([^)]*\)", "outer_ref(...)"),
     (r"\S+ (IN \(<subquery>\))", r"... \1"),
     (r"(Assertion failed: [^:]+::\w+).*", r"\1"),
+    (r"(Cannot execute pipeline breaking queries), operator: (\w+).*", r"\1: \2"),
 )
 
 
