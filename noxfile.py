@@ -499,7 +499,7 @@ def bench_changes(session: nox.Session) -> None:
 @nox.session(name="bench-memory", python=CURRENT)
 def bench_memory(session: nox.Session) -> None:
     """Queries within a memory limit: dfd's engine beside duckdb. Not part of the tests."""
-    _install(session, "dfd", "polars", *DUCKDB)
+    _install(session, "dfd", "numpy", "polars", *DUCKDB)
     session.run("python", "-m", "benchmarks.memory", *session.posargs)
 
 
