@@ -134,10 +134,10 @@ mod tests {
     }
 
     fn refused(table: &TestTable, vector: &DeletionVectorDescriptor) -> String {
-        table.commit(1, &[cut(table, "f", vector)]);
+        table.commit(1, &[cut(table, "cut.parquet", vector)]);
         let error = table.try_open(crate::snapshot::At::Newest).unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("f"), "{text}");
+        assert!(text.contains("cut.parquet"), "{text}");
         text
     }
 

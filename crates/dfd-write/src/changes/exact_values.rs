@@ -11,6 +11,7 @@ use dfd_arrow::{castable, exact_cast};
 use crate::error::{Error, RuleViolation};
 use crate::schema::local_times::refuse_mixed_times;
 use crate::schema::scope::Scope;
+use crate::schema::type_pairs::each_pair;
 
 /// A value in a column of a type; computing it is an error where it isn't one of that type.
 ///
@@ -45,6 +46,35 @@ pub(crate) fn exact_value(
         signature: Signature::any(1, Volatility::Immutable),
     };
     Ok(ScalarUDF::new_from_impl(cast).call(vec![value]))
+}
+
+/// Refuses a value that has only some fields of the column's struct: those that the row has would be lost.
+///
+/// # Errors
+/// Which field is missing, at any depth; or the value has no type.
+pub(crate) fn refuse_lost_fields(
+    value: &Expr,
+    scope: &Scope<'_>,
+    column: &str,
+    to: &DataType,
+) -> Result<(), Error> {
+    let checked = each_pair(&scope.type_of(value)?, to, &|from, to| {
+        let (DataType::Struct(from), DataType::Struct(to)) = (from, to) else {
+            return Ok(());
+        };
+        match to.iter().find(|field| from.find(field.name()).is_none()) {
+            None => Ok(()),
+            Some(lost) => Err(format!(
+                " has no field `{0}`, and that of the row would be lost; give it one, be it null: \
+                 named_struct('{0}', ...)",
+                lost.name()
+            )),
+        }
+    });
+    checked.map_err(|reason| {
+        let column = column.to_owned();
+        RuleViolation::Type { column, reason }.into()
+    })
 }
 
 /// A constant local time as the moment that [`exact_value`] makes of it, or the other way round; any other value as it is.

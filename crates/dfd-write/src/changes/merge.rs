@@ -18,7 +18,7 @@ use datafusion::logical_expr::expr::Case;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 use dfd_delta::{DeltaTableProvider, FILE_COLUMN, LocatedRows, ROW_COLUMN};
 
-use crate::changes::exact_values::exact_value;
+use crate::changes::exact_values::{exact_value, refuse_lost_fields};
 use crate::changes::found_rows::{ChangeQuery, Effect};
 use crate::changes::source::MergeSource;
 use crate::error::{Error, RuleViolation};
@@ -254,7 +254,11 @@ impl Merge {
                 let value = match (value_of(values, name), clause.rows) {
                     (Some(text), rows) => {
                         let what = format!("The value of {name} in {}", clause.told(number));
-                        sides.scope(rows).value(text, &what)?
+                        let value = sides.scope(rows).value(text, &what)?;
+                        if rows != ClauseRows::NotMatched {
+                            refuse_lost_fields(&value, sides.scope(rows), name, &to)?;
+                        }
+                        value
                     }
                     (None, ClauseRows::NotMatched) => absent(place, field, &to, requirements)?,
                     (None, _) => sides.of_target(name),

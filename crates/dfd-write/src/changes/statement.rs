@@ -9,7 +9,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 use dfd_delta::{DeltaTableProvider, FILE_COLUMN, LocatedRows, ROW_COLUMN};
 
-use crate::changes::exact_values::exact_time;
+use crate::changes::exact_values::{exact_time, refuse_lost_fields};
 use crate::changes::found_rows::{ChangeQuery, Effect};
 use crate::changes::merge::Merge;
 use crate::error::Error;
@@ -128,6 +128,7 @@ fn new_columns(
             Some((_, text)) => {
                 let value = scope.value(text, &format!("The value of column {name}"))?;
                 let to = strip_type_metadata(field.data_type(), Keep::Nothing);
+                refuse_lost_fields(&value, scope, name, &to)?;
                 exact_time(value, scope, name, &to)?.alias(name)
             }
             None if requirements.is_generated(place) => continue,

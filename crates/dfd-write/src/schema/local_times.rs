@@ -2,63 +2,33 @@
 //!
 //! Without a time zone nobody knows the moment of a local time, and a moment is another local time in each zone.
 
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::datatypes::DataType;
+
+use crate::schema::type_pairs::each_pair;
 
 /// Fails where values of one type are local times, and those of the other moments, or the other way round; the
 /// reason begins with the path of the field.
 pub(crate) fn refuse_mixed_times(from: &DataType, to: &DataType) -> Result<(), String> {
-    use DataType as T;
-    match (from, to) {
-        (T::Timestamp(_, None), T::Timestamp(_, Some(_))) => Err(
+    use DataType::Timestamp;
+    each_pair(from, to, &|from, to| {
+        match (from, to) {
+        (Timestamp(_, None), Timestamp(_, Some(_))) => Err(
             " is a local time, and the table's is a moment; give it its time zone first".to_owned(),
         ),
-        (T::Timestamp(_, Some(_)), T::Timestamp(_, None)) => Err(
+        (Timestamp(_, Some(_)), Timestamp(_, None)) => Err(
             " is a moment, and the table's is a local time; take it to the time zone that is meant first"
                 .to_owned(),
         ),
-        (T::Dictionary(_, from), to) => refuse_mixed_times(from, to),
-        (T::RunEndEncoded(_, from), to) => refuse_mixed_times(from.data_type(), to),
-        (T::Struct(from), T::Struct(to)) => {
-            let pairs = to.iter().filter_map(|to| Some((from.find(to.name())?.1, to)));
-            pairs.into_iter().try_for_each(|(from, to)| inside(from, to, &format!(".{}", to.name())))
-        }
-        (T::Map(from, _), T::Map(to, _)) => match (from.data_type(), to.data_type()) {
-            (T::Struct(from), T::Struct(to)) => {
-                let steps = [".key", ".value"];
-                let mut pairs = from.iter().zip(to).zip(steps);
-                pairs.try_for_each(|((from, to), step)| inside(from, to, step))
-            }
-            _ => Ok(()),
-        },
-        (from, to) => match (item(from), item(to)) {
-            (Some(from), Some(to)) => inside(from, to, "[]"),
-            _ => Ok(()),
-        },
+        _ => Ok(()),
     }
-}
-
-fn inside(from: &Field, to: &Field, step: &str) -> Result<(), String> {
-    let refused = refuse_mixed_times(from.data_type(), to.data_type());
-    refused.map_err(|reason| format!("{step}{reason}"))
-}
-
-fn item(of: &DataType) -> Option<&FieldRef> {
-    use DataType as T;
-    match of {
-        T::List(item)
-        | T::LargeList(item)
-        | T::FixedSizeList(item, _)
-        | T::ListView(item)
-        | T::LargeListView(item) => Some(item),
-        _ => None,
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use arrow::datatypes::{Fields, TimeUnit};
+    use arrow::datatypes::{Field, Fields, TimeUnit};
 
     use super::*;
 

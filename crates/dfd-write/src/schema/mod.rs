@@ -14,3 +14,4 @@ pub(crate) mod requirements;
 pub(crate) mod scope;
 pub(crate) mod stats_paths;
 pub(crate) mod transform;
+pub(crate) mod type_pairs;

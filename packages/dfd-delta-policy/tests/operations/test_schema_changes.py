@@ -453,6 +453,83 @@ def test_a_merge_adds_fields_inside(tmp_path: Path) -> None:
     ]
 
 
+def test_fields_that_the_source_lacks_stay(tmp_path: Path) -> None:
+    """As columns do; Delta-Spark under schema evolution has it so for `update *`."""
+    table = GuardedTable(tmp_path / "t")
+    inside = [{"x": 1, "it's": "k"}, {"x": 2, "it's": "l"}, {"x": 3, "it's": "m"}]
+    structs = [{"a": n, "b": f"b{n}", "in": one} for n, one in enumerate(inside, 1)]
+    table.append(pa.table({"id": [1, 2, 3, 4], "r": [*structs, None]}))
+    given = pa.table(
+        {
+            "id": [2, 3, 4, 5],
+            "r": [
+                {"in": {"x": 20}, "new": 7.5, "a": None},
+                None,
+                {"in": {"x": 40}, "new": 8.5, "a": 4},
+                {"in": None, "new": 9.5, "a": 5},
+            ],
+        }
+    )
+    (
+        table.merge(given, "s.id = t.id", "s", "t", merge_schema=True)
+        .when_matched_update_all()
+        .when_not_matched_insert_all()
+        .execute()
+    )
+    found = dict(judged(table, "select id, r from t").fetchall())
+    assert found == {
+        1: {"a": 1, "b": "b1", "in": {"x": 1, "it's": "k"}, "new": None},
+        2: {"a": None, "b": "b2", "in": {"x": 20, "it's": "l"}, "new": 7.5},
+        3: None,
+        4: {"a": 4, "b": None, "in": {"x": 40, "it's": None}, "new": 8.5},
+        5: {"a": 5, "b": None, "in": None, "new": 9.5},
+    }
+
+
+@pytest.mark.parametrize(
+    ("known", "given", "lost"),
+    [
+        ({"a": 1, "b": 2}, {"a": 5}, "`r` has no field `b`"),
+        ({"a": {"x": 1, "y": 2}}, {"a": {"y": 5}}, "`r`.a has no field `x`"),
+        ([{"a": 1, "b": 2}], [{"b": 5}], r"`r`\[\] has no field `a`"),
+        ([("k", {"a": 1, "b": 2})], [("k", {"b": 5})], r"`r`.value has no field `a`"),
+    ],
+    ids=["struct", "inner struct", "list", "map"],
+)
+def test_no_field_is_lost_without_a_word(tmp_path: Path, known: Any, given: Any, lost: str) -> None:
+    def rows(value: Any, *ids: int) -> pa.Table:
+        found = pa.array([value])
+        if isinstance(value, list) and isinstance(value[0], tuple):
+            fields = pa.struct([(name, pa.int64()) for name in value[0][1]])
+            found = pa.array([value], pa.map_(pa.string(), fields))
+        return pa.table({"id": list(ids), "r": pa.concat_arrays([found] * len(ids))})
+
+    table = GuardedTable(tmp_path / "t")
+    table.append(rows(known, 1, 2))
+
+    def merge(**more: Any) -> Any:
+        return table.merge(rows(given, 2, 3), "s.id = t.id", "s", "t", **more)
+
+    changes = [
+        merge().when_matched_update_all(),
+        merge(merge_schema=True).when_matched_update({"r": "s.r"}),
+    ]
+    if not isinstance(known, dict):
+        changes.append(merge(merge_schema=True).when_matched_update_all())
+    for change in changes:
+        with pytest.raises(InvalidOperation, match=lost):
+            change.execute()
+    if lost.startswith("`r` has"):
+        with pytest.raises(InvalidOperation, match=lost):
+            table.update({"r": "named_struct('a', r.a)"}, "id = 1")
+    assert not left_over(table)
+    # A new row has no fields to lose: it is as an append's.
+    merge().when_not_matched_insert_all().execute()
+    assert table.version() == 1
+    found = judged(table, "select count(*), count(r) from t").fetchall()
+    assert found == [(3, 3)]
+
+
 def test_a_merge_without_dfd_native_adds_nothing(make_rows: Make) -> None:
     table = make_rows()
     table._native = None

@@ -16,6 +16,7 @@ from dfd_delta_policy.backend.protocol import MergeClause
 from dfd_delta_policy.errors import InvalidOperation
 from dfd_delta_policy.operations.columns import Columns, quoted
 from dfd_delta_policy.operations.expressions import Expressions, Relation
+from dfd_delta_policy.operations.nesting import kept_fields
 from dfd_delta_policy.operations.row_changes import named_updates
 
 _GENERATED = "delta.generationExpression"
@@ -124,7 +125,10 @@ class Clauses:
 
     def _updates(self, clause: Clause) -> dict[str, str] | None:
         if clause.sets_all:
-            return self._all_but(clause.except_cols)
+            found = self._all_but(clause.except_cols)
+            if self._merge_schema and clause.verb == "when_matched_update":
+                return self._with_kept_fields(found)
+            return found
         if clause.updates is None:
             return None
         return named_updates(clause.updates, self._columns, self._table.alias)
@@ -156,6 +160,17 @@ class Clauses:
                 "in `except_cols`, or set columns one by one."
             )
         return found
+
+    def _with_kept_fields(self, updates: dict[str, str]) -> dict[str, str]:
+        """Columns of the source, with the fields that only the table's structs have, as they are in the row."""
+        given = {
+            quoted(field.name, self._source.alias): field.type for field in self._source.fields
+        }
+        known = {field.name: field.type for field in self._table.fields}
+        return {
+            name: kept_fields(value, given[value], quoted(name, self._table.alias), known[name])
+            for name, value in updates.items()
+        }
 
     def _left_out(self, name: str) -> str | None:
         """The column of the table that `except_cols` names; None where only the source has it.

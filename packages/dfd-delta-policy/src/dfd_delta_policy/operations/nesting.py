@@ -67,3 +67,34 @@ def _from_arrow(field: pa.Field) -> Field:
         return Schema.from_arrow(pa.schema([field])).fields[0]
     except Exception:  # noqa: BLE001  deltalake raises nothing more precise
         return Field(field.name, PrimitiveType("string"), nullable=field.nullable)
+
+
+def kept_fields(new: str, given: DataType, old: str, known: DataType) -> str:
+    """SQL for the struct `new`, with those fields of the struct `old` that it lacks; null where `new` is null.
+
+    Any other type, and a struct that lacks none, is `new` alone. In lists and maps no value says which one it takes
+    the place of.
+    """
+    if not isinstance(given, StructType) or not isinstance(known, StructType):
+        return new
+    types = {field.name: field.type for field in given.fields}
+    values: dict[str, str] = {}
+    for field in known.fields:
+        name, own = field.name, _field_of(old, field.name)
+        if name in types:
+            own = kept_fields(_field_of(new, name), types[name], own, field.type)
+        values[name] = own
+    for name in types:
+        values.setdefault(name, _field_of(new, name))
+    if all(value == _field_of(new, name) for name, value in values.items()):
+        return new
+    named = ", ".join(f"{_literal(name)}, {value}" for name, value in values.items())
+    return f"case when {new} is null then null else named_struct({named}) end"
+
+
+def _field_of(struct: str, name: str) -> str:
+    return f"get_field({struct}, {_literal(name)})"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
