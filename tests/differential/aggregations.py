@@ -8,6 +8,7 @@ from predicates import orders, predicates, some, wheres
 from query import Query
 
 _BOUNDED = [name for name in FLAT if name not in ("o", "y")]
+_OF_FLOATS = ("min(f)", "max(f)", "min(e)", "max(e)")
 # Numbers whose sum fits, and comes out the same in any order; averages are exact in a double.
 _SUMMED, _AVERAGED = ("n", "h", "b", "m"), ("n", "h", "b")
 _GROUPINGS = ("{0}", "{0}", "rollup ({0})", "cube ({0})", "grouping sets (({0}), ({1}), ())")
@@ -53,11 +54,14 @@ def aggregates(draw: st.DrawFn) -> Query:
     where = draw(wheres())
     if not groups:
         return Query(f"select {', '.join(found)} from t {where}")
+    # In groups DataFusion's own MIN and MAX keep a NaN that comes first, and the engine has others.
+    only = "engine" if any(call.startswith(_OF_FLOATS) for call in found) else None
     by = draw(st.sampled_from(_GROUPINGS)).format(", ".join(groups), groups[-1])
     if by.startswith(("rollup", "cube", "grouping")):
         found.append(f"grouping({groups[0]}) as level")
     head = ", ".join([*groups, *found])
-    return Query(f"select {head} from t {where} group by {by} {draw(st.sampled_from(_HAVING))}")
+    having = draw(st.sampled_from(_HAVING))
+    return Query(f"select {head} from t {where} group by {by} {having}", only=only)
 
 
 _FUNCTIONS = (

@@ -43,7 +43,7 @@ pub use files::deletion_vector::{VectorFile, inline_vector};
 pub use files::parquet_metadata::{CREATED_BY, without_bounds};
 pub use log::{
     ActiveFile, ActiveFiles, Add, Commit, CommitInfo, DefinitionChange, ExistingFile, Fields,
-    LoggedCommit, TableDescription, commit, commits_since, put_commit,
+    LoggedCommit, TableDescription, check_name, commit, commits_since, put_commit,
 };
 pub use metadata_tables::{cache_stats, caches, files, history};
 pub use plan_codec::codec::{DeltaCodec, Resolve};

@@ -10,10 +10,10 @@ use pyo3::types::PyMapping;
 use serde_json::Value;
 
 use crate::delta_log::ActiveFiles;
-use crate::row_change::MarkedFiles;
-use crate::stage::Stage;
+use crate::row_change::{MarkedFiles, state};
+use crate::stage::{Stage, run};
 use crate::support::location::location;
-use crate::support::{errors, polling};
+use crate::support::{abi_check, errors, polling};
 
 /// What a commit says of its operation: anything with these attributes.
 #[derive(FromPyObject)]
@@ -76,23 +76,21 @@ impl DefinitionChange {
     }
 }
 
-/// The change by which a version of a table gets properties.
+/// The change by which a version of a table gets properties; those without a value go.
 #[pyfunction]
 pub(crate) fn change_properties(
     py: Python<'_>,
     uri: &str,
     options: HashMap<String, String>,
     version: u64,
-    properties: Vec<(String, String)>,
+    properties: Vec<(String, Option<String>)>,
 ) -> PyResult<DefinitionChange> {
-    let location = location(py, uri, &options)?;
-    let changed: Result<_, Error> = polling::detached(py, || {
-        let snapshot = TableSnapshot::open(location, At::Version(version));
-        dfd_runtime::block_on(snapshot)??.with_properties(&properties)
-    });
-    changed
-        .map(DefinitionChange)
-        .map_err(|error| errors::table(py, &error))
+    abi_check::check(py)?;
+    let (location, state) = (location(py, uri, &options)?, state()?);
+    let work = |cancellation| {
+        dfd_write::change_properties(location, version, properties, state, cancellation)
+    };
+    run(py, work, None).map(DefinitionChange)
 }
 
 /// What takes a table back to an older version.

@@ -227,7 +227,7 @@ fn changed(
 }
 
 /// The engine in which rows are found that change.
-fn state() -> PyResult<SessionState> {
+pub(crate) fn state() -> PyResult<SessionState> {
     static ENGINE: LazyLock<Result<dfd_engine::Engine, String>> = LazyLock::new(|| {
         let engine = dfd_engine::Engine::try_new(EngineConfig::default());
         engine.map_err(|error| error.to_string())

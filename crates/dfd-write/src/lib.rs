@@ -55,6 +55,7 @@ mod schema;
 mod snapshot;
 mod stage;
 mod staged;
+mod table_properties;
 #[cfg(test)]
 mod testing;
 
@@ -72,3 +73,4 @@ pub use schema::evolution::SchemaMode;
 pub use schema::requirements::{WriteRequirements, table_definition};
 pub use stage::{Settings, stage};
 pub use staged::StagedFiles;
+pub use table_properties::change_properties;

@@ -35,7 +35,11 @@ impl DefinitionChange {
             protocol: &protocol,
             metadata: &metadata,
         };
-        let asked = plain.with_properties(&description.properties)?;
+        let properties = description.properties.iter().cloned();
+        let given: Vec<_> = properties
+            .map(|(name, value)| (name, Some(value)))
+            .collect();
+        let asked = plain.with_properties(&given)?;
         Ok(Self {
             protocol: asked.protocol.or(Some(protocol)),
             metadata: asked.metadata.or(Some(metadata)),
@@ -90,29 +94,59 @@ const WRITERS: Side = Side {
     ],
 };
 
-/// A feature that a property asks for while it is `true`.
+/// A feature that a property asks for.
 struct Asked {
-    property: &'static str,
+    property: Property,
     feature: &'static str,
     /// The version of each side that is the first to know it (protocol, section "Valid Feature Names").
     since: &'static [(&'static Side, u64)],
 }
 
-const ASKED: [Asked; 3] = [
+/// A kind of property.
+enum Property {
+    /// The one of this name, while it is `true`.
+    Switch(&'static str),
+    /// Each whose name begins so.
+    Beginning(&'static str),
+}
+
+impl Property {
+    fn is_asked_by(&self, name: &str, value: &str) -> bool {
+        match self {
+            Self::Switch(switch) => name == *switch && value.eq_ignore_ascii_case("true"),
+            Self::Beginning(beginning) => name.starts_with(beginning),
+        }
+    }
+}
+
+/// With what the properties begin that are CHECK constraints (protocol, section "CHECK Constraints").
+const CHECKS: &str = "delta.constraints.";
+
+/// The name of the CHECK constraint that a property is.
+pub fn check_name(property: &str) -> Option<&str> {
+    property.strip_prefix(CHECKS)
+}
+
+const ASKED: [Asked; 4] = [
     Asked {
-        property: "delta.appendOnly",
+        property: Property::Switch("delta.appendOnly"),
         feature: "appendOnly",
         since: &[(&WRITERS, 2)],
     },
     Asked {
-        property: "delta.enableChangeDataFeed",
+        property: Property::Switch("delta.enableChangeDataFeed"),
         feature: "changeDataFeed",
         since: &[(&WRITERS, 4)],
     },
     Asked {
-        property: "delta.enableDeletionVectors",
+        property: Property::Switch("delta.enableDeletionVectors"),
         feature: "deletionVectors",
         since: &[(&READERS, 3), (&WRITERS, 7)],
+    },
+    Asked {
+        property: Property::Beginning(CHECKS),
+        feature: "checkConstraints",
+        since: &[(&WRITERS, 3)],
     },
 ];
 
@@ -133,18 +167,26 @@ pub(crate) struct Definition<'a> {
 }
 
 impl Definition<'_> {
-    /// The change by which the table gets properties, and the protocol that they ask for.
-    pub(crate) fn with_properties(&self, changes: &[(String, String)]) -> Result<DefinitionChange> {
+    /// The change by which the table gets properties, and the protocol that they ask for; those without a value go.
+    pub(crate) fn with_properties(
+        &self,
+        changes: &[(String, Option<String>)],
+    ) -> Result<DefinitionChange> {
         let metadata = edited(self.metadata, |fields| {
             edit_properties(fields, |properties| {
-                let changes = changes.iter();
-                properties.extend(changes.map(|(name, value)| (name.clone(), json!(value))));
+                for (name, value) in changes {
+                    match value {
+                        Some(value) => properties.insert(name.clone(), json!(value)),
+                        None => properties.remove(name),
+                    };
+                }
             });
         })?;
         let protocol = edited(self.protocol, |fields| {
             for asked in &ASKED {
-                let is_on = |(set, value): &(String, String)| {
-                    set == asked.property && value.eq_ignore_ascii_case("true")
+                let is_on = |(name, value): &(String, Option<String>)| {
+                    let value = value.as_deref();
+                    value.is_some_and(|value| asked.property.is_asked_by(name, value))
                 };
                 if changes.iter().any(is_on) {
                     for (side, version) in asked.since {
@@ -350,7 +392,7 @@ mod tests {
         let metadata = metadata("a", json!({"owner": "me", "delta.appendOnly": "false"}));
         let changes = changes.iter();
         let changes: Vec<_> = changes
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned())))
             .collect();
         let now = Definition {
             protocol: now,
@@ -400,6 +442,21 @@ mod tests {
         let wanted = json!({"owner": "me", "delta.appendOnly": "true", "x": "1"});
         assert_eq!(found.metadata.unwrap(), metadata("a", wanted));
         assert!(set(&now, &[("owner", "me")]).metadata.is_none());
+    }
+
+    #[test]
+    fn properties_go() {
+        let (now, with) = (protocol(1, 2, None), json!({"a": "1", "b": "2"}));
+        let metadata_with = metadata("a", with);
+        let definition = Definition {
+            protocol: &now,
+            metadata: &metadata_with,
+        };
+        let gone = ["a", "c"].map(|name| (name.to_owned(), None));
+        let found = definition.with_properties(&gone).unwrap();
+        assert_eq!(found.metadata.unwrap(), metadata("a", json!({"b": "2"})));
+        let none = [("delta.constraints.c".to_owned(), None)];
+        assert!(definition.with_properties(&none).unwrap().is_empty());
     }
 
     #[test]
@@ -469,6 +526,9 @@ mod tests {
         ];
         assert_eq!(marked, protocol(3, 7, Some((&readers, &writers))));
         assert_eq!(set(&marked, &vectors).protocol, None);
+        let check = [("delta.constraints.positive", "a > 0")];
+        let now = protocol(1, 2, None);
+        assert_eq!(set(&now, &check).protocol, Some(protocol(1, 3, None)));
         let first = protocol(1, 1, None);
         let append_only = set(&first, &[("delta.appendOnly", "true")]);
         assert_eq!(append_only.protocol, Some(protocol(1, 2, None)));

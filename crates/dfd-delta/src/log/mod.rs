@@ -14,5 +14,5 @@ pub use self::active_files::{ActiveFile, ActiveFiles};
 pub use self::commit::{Commit, commit};
 pub use self::commit_file::put_commit;
 pub use self::commits_since::{LoggedCommit, commits_since};
-pub use self::definition::{DefinitionChange, TableDescription};
+pub use self::definition::{DefinitionChange, TableDescription, check_name};
 pub use self::fields::Fields;

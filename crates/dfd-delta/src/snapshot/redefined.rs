@@ -12,11 +12,14 @@ use crate::log::definition::Definition;
 use crate::snapshot::table_snapshot::TableSnapshot;
 
 impl TableSnapshot {
-    /// The change by which the table gets properties.
+    /// The change by which the table gets properties; those without a value go.
     ///
     /// # Errors
     /// The log wasn't read.
-    pub fn with_properties(&self, changes: &[(String, String)]) -> Result<DefinitionChange, Error> {
+    pub fn with_properties(
+        &self,
+        changes: &[(String, Option<String>)],
+    ) -> Result<DefinitionChange, Error> {
         let changed = self.definition()?.with_properties(changes);
         changed.map_err(|error| Error::log(self.location(), self.version(), error))
     }

@@ -73,7 +73,7 @@ pub(crate) fn refuse_lost_fields(
     });
     checked.map_err(|reason| {
         let column = column.to_owned();
-        RuleViolation::Type { column, reason }.into()
+        RuleViolation::LostField { column, reason }.into()
     })
 }
 

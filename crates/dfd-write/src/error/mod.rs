@@ -20,6 +20,15 @@ pub enum Error {
     /// The data or the table asks for what a rule forbids.
     #[error("{0}")]
     Rule(#[from] RuleViolation),
+    /// A row that the table has breaks a rule that it doesn't have yet.
+    #[error("{violation}; it is in the file {path}")]
+    Stored {
+        /// The file's path, as the log names it.
+        path: String,
+        /// The rule, and the number of the row in the file.
+        #[source]
+        violation: RuleViolation,
+    },
     /// The table can't be opened or read.
     #[error("{0}")]
     Table(#[from] dfd_delta::Error),
@@ -108,7 +117,9 @@ impl Error {
     /// Whether the data or the table is the cause, and not what carries them.
     pub fn is_rule_violation(&self) -> bool {
         match self {
-            Self::Rule(_) | Self::Table(dfd_delta::Error::NoSuchFile { .. }) => true,
+            Self::Rule(_)
+            | Self::Stored { .. }
+            | Self::Table(dfd_delta::Error::NoSuchFile { .. }) => true,
             Self::Cleanup { error, .. } => error.is_rule_violation(),
             _ => false,
         }
@@ -121,6 +132,7 @@ impl Error {
                 error,
                 RuleViolation::Statement { .. }
                     | RuleViolation::NoSuchColumn(_)
+                    | RuleViolation::LostField { .. }
                     | RuleViolation::SometimesGenerated(_)
                     | RuleViolation::SameAlias(_)
                     | RuleViolation::Unreached(_)
@@ -186,7 +198,9 @@ impl Error {
     /// What a program can read of it, beside what those have that it comes from.
     pub fn fields(&self) -> ErrorFields {
         let path = match self {
-            Self::Store { path, .. } | Self::Disk { path, .. } => Some(path.clone()),
+            Self::Stored { path, .. } | Self::Store { path, .. } | Self::Disk { path, .. } => {
+                Some(path.clone())
+            }
             _ => None,
         };
         ErrorFields {

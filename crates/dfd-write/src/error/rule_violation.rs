@@ -234,6 +234,14 @@ pub enum RuleViolation {
         /// What is wrong with the value.
         reason: String,
     },
+    /// A new value of a struct has not all of its fields.
+    #[error("a new value of the column `{column}`{reason}")]
+    LostField {
+        /// The column.
+        column: String,
+        /// The path of the struct in it, if it is nested, and which field is missing.
+        reason: String,
+    },
     /// The table asks for something else that can't be done.
     #[error("the table needs {0} of its writers, which can't be done here")]
     Feature(String),
@@ -292,6 +300,7 @@ impl RuleViolation {
             | Self::RepeatedPartitionColumn(column)
             | Self::SometimesGenerated(column)
             | Self::NewValue { column, .. }
+            | Self::LostField { column, .. }
             | Self::Type { column, .. }
             | Self::NoType { column, .. }
             | Self::PartitionType { column, .. } => of_column(column, None),

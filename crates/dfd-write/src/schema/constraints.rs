@@ -163,7 +163,11 @@ impl GeneratedColumn {
     }
 }
 
-fn check_condition(
+/// Fails where a row of the batch breaks a condition.
+///
+/// # Errors
+/// The first row that breaks it, and the values in it.
+pub(crate) fn check_condition(
     condition: &TableExpression,
     batch: &RecordBatch,
     first_row: u64,
@@ -200,7 +204,11 @@ fn condition_texts(
     Ok(found)
 }
 
-fn compile_condition(
+/// Compiles a translation that is a condition.
+///
+/// # Errors
+/// It is none, or can't be compiled.
+pub(crate) fn compile_condition(
     typed: &TypedExpr,
     columns: &Schema,
 ) -> Result<Arc<dyn PhysicalExpr>, TranslateError> {

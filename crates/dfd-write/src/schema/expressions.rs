@@ -85,13 +85,20 @@ impl TableExpression {
         }
     }
 
+    /// The places of the columns in the expression.
+    pub(crate) fn columns(&self) -> Vec<usize> {
+        let columns = collect_columns(&self.compiled);
+        let mut places: Vec<_> = columns.iter().map(Column::index).collect();
+        places.sort_unstable();
+        places
+    }
+
     /// The columns in the expression, and their values in a row.
     pub(crate) fn row_values(&self, batch: &RecordBatch, row: usize) -> Vec<(String, String)> {
-        let mut columns: Vec<_> = collect_columns(&self.compiled).into_iter().collect();
-        columns.sort_by_key(Column::index);
-        let values = columns.iter().map(|column| {
-            let value = describe_value(batch.column(column.index()), row);
-            (column.name().to_owned(), value)
+        let schema = batch.schema_ref();
+        let values = self.columns().into_iter().map(|place| {
+            let value = describe_value(batch.column(place), row);
+            (schema.field(place).name().clone(), value)
         });
         values.collect()
     }

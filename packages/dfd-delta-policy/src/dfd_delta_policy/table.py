@@ -31,7 +31,7 @@ from dfd_delta_policy.operations.row_changes import delete, update
 from dfd_delta_policy.operations.runner import Observe, OperationRunner
 from dfd_delta_policy.operations.staged_changes import Delete, StagedChange, Update
 from dfd_delta_policy.operations.staged_writes import StagedWrite
-from dfd_delta_policy.operations.table_properties import new_fields
+from dfd_delta_policy.operations.new_columns import new_fields
 from dfd_delta_policy.operations.vacuum import Vacuum
 from dfd_delta_policy.operations.writing import Write
 from dfd_delta_policy.outcome import AttemptEvent, Outcome
@@ -487,22 +487,26 @@ class GuardedTable(OperationRunner):
     def add_constraint(self, constraints: Mapping[str, str]) -> Outcome:
         """Add CHECK constraints, name to SQL expression; every row that is there must hold to them.
 
+        Their expressions are Spark's, and those of which dfd knows that they mean the same here. Names are written in
+        lower case. A constraint that the table has already is left as it is.
+
         Raises:
-            InvalidOperation: one isn't one boolean expression over the table's columns.
-            UnsupportedTable: one is over timestamps that deltalake reads wrong.
-            deltalake.exceptions.DeltaError: a row violates one, or its name has another expression.
+            InvalidOperation: one isn't such a condition over the table's columns, or its name has another expression.
+            dfd_native.RuleViolation: a row breaks one: the `row` of the file at `path`, with its `values`.
+            UnsupportedTable, deltalake.exceptions.DeltaError: without dfd-native: one is over timestamps that
+                deltalake reads wrong, or a row breaks one.
         """
         attempt = alter.add_constraint(self._committer(), constraints)
         return self._run("add_constraint", attempt, removes_rows=False)
 
     def drop_constraint(self, name: str) -> Outcome:
-        """Drop a CHECK constraint.
+        """Drop a CHECK constraint; its name is found without regard to case.
 
         Raises:
-            deltalake.exceptions.DeltaError: there is none of this name.
+            InvalidOperation: there is none of this name.
         """
-
-        return self._run("drop_constraint", alter.drop_constraint(name), removes_rows=False)
+        attempt = alter.drop_constraint(self._committer(), name)
+        return self._run("drop_constraint", attempt, removes_rows=False)
 
     def set_properties(self, properties: Mapping[str, str]) -> Outcome:
         """Set table properties: those of Delta that dfd keeps, and the user's own.

@@ -52,19 +52,22 @@ def change_properties(
     options: Mapping[str, str] | None = None,
     *,
     version: int,
-    properties: Mapping[str, str],
+    properties: Mapping[str, str | None],
 ) -> DefinitionChange:
-    """The change by which `version` of a table gets properties, with the protocol that they ask for.
+    """The change by which `version` of a table gets properties, or loses them, with the protocol that they ask for.
 
-    Those are `delta.appendOnly`, `delta.enableChangeDataFeed` and `delta.enableDeletionVectors`, where they are
-    `true`: a protocol that lists features gets theirs, an older one the lowest version that knows them. Names and values are the
-    caller's to check.
+    Those with None go. `delta.appendOnly`, `delta.enableChangeDataFeed` and `delta.enableDeletionVectors` ask for
+    a protocol where they are `true`, CHECK constraints (`delta.constraints.<name>`) always: one that lists features
+    gets theirs, an older one the lowest version that knows them. Every row of the version is checked by a new
+    constraint. Other names and values are the caller's to check.
 
     - `uri`, `options`: as for `active_files`.
 
     Raises:
         IncompatibleInstallation: the installed libraries don't fit together.
-        TableError: there is no such table or version, or it can't be read.
+        RuleViolation: a constraint isn't a condition that means the same here as to Spark, or a row breaks it: the
+            `row` of the file at `path`, with its `values`.
+        StageError: there is no such table or version, or it can't be read.
     """
     ensure_compatible()
     changes = list(properties.items())

@@ -111,7 +111,7 @@ class SourceError(StageError):
 
 
 class RuleViolation(StageError, ValueError):
-    """The data doesn't follow a rule of the table, which has its `column` or `rule`, and the `row` of the stream."""
+    """The data doesn't follow a rule of the table, which has its `column` or `rule`, and the `row` of the stream, or of the file at `path`."""
 
     code = "rule_violation"
 

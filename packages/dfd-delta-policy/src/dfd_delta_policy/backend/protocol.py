@@ -261,7 +261,7 @@ class Native(Backend, Protocol):
         options: Mapping[str, str] | None = None,
         *,
         version: int,
-        properties: Mapping[str, str],
+        properties: Mapping[str, str | None],
     ) -> DefinitionChange: ...
 
     def version_at(

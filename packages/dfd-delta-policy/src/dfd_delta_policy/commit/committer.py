@@ -248,11 +248,14 @@ class NativeCommitter(Committer):
 
     native: Native
 
-    def change_properties(self, version: int, properties: Mapping[str, str]) -> DefinitionChange:
-        """The change by which a version gets properties.
+    def change_properties(
+        self, version: int, properties: Mapping[str, str | None]
+    ) -> DefinitionChange:
+        """The change by which a version gets properties, or loses them.
 
         Raises:
-            OSError: the log can't be read.
+            dfd_native.RuleViolation: a constraint among them can't be followed, or a row breaks it.
+            OSError: the log or a file can't be read.
         """
         with _reading():
             return self.native.change_properties(
@@ -312,10 +315,13 @@ class PlainCommitter(Committer):
 
 @contextmanager
 def _reading() -> Iterator[None]:
-    """Every error is one of the store, which may work the next time: the table was opened right before."""
+    """Every error is one of the store, which may work the next time: the table was opened right before.
+
+    But for those of what was asked for.
+    """
     try:
         yield
-    except DeltaPolicyError:
+    except (DeltaPolicyError, ValueError):
         raise
     except Exception as error:
         raise OSError(str(error)) from error

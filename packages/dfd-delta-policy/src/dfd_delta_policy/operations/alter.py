@@ -14,8 +14,15 @@ from deltalake import DeltaTable, Field
 from dfd_delta_policy.commit.committer import Commit, Committer, NativeCommitter
 from dfd_delta_policy.commit.operation import Attempt, Done
 from dfd_delta_policy.errors import InvalidOperation, UnsupportedTable
+from dfd_delta_policy.operations.check_constraints import (
+    CHECKS,
+    check_constraints,
+    checked_constraints,
+    constraint_named,
+    missing_constraints,
+)
 from dfd_delta_policy.operations.deltalake_handle import existing, on_handle
-from dfd_delta_policy.operations.table_properties import check_constraints, missing_fields
+from dfd_delta_policy.operations.new_columns import missing_fields
 
 
 def add_columns(fields: Iterable[Field]) -> Callable[[Attempt], Done]:
@@ -37,19 +44,23 @@ def add_constraint(
     committer: Committer, constraints: Mapping[str, str]
 ) -> Callable[[Attempt], Done]:
     """Add the constraints that the table lacks."""
-    if not constraints:
-        raise InvalidOperation("`constraints` names no constraint.")
+    given = checked_constraints(constraints)
 
     def attempt(attempt: Attempt) -> Done:
-        there = existing(attempt).metadata().configuration
-        missing = {
-            name: check
-            for name, check in constraints.items()
-            if there.get(f"delta.constraints.{name}") != check
-        }
+        table = existing(attempt)
+        missing = missing_constraints(table, given)
         if not missing:
             return Done(None, {})
-        check_constraints(committer, existing(attempt), missing)
+        if isinstance(committer, NativeCommitter):
+            (name, check), *more = missing.items()
+            parameters = {"name": name, "expr": check}
+            if more:
+                both = [{"name": name, "expr": check} for name, check in missing.items()]
+                parameters = {"constraints": json.dumps(both)}
+            changes = {f"{CHECKS}{name}": check for name, check in missing.items()}
+            commit = Commit("ADD CONSTRAINT", parameters, {}, keeps_rows=True)
+            return _put_properties(committer, attempt, commit, changes)
+        check_constraints(committer, table, missing)
         return on_handle(
             attempt,
             lambda table: table.alter.add_constraint(missing, commit_properties=attempt.commit),
@@ -58,16 +69,43 @@ def add_constraint(
     return attempt
 
 
-def drop_constraint(name: str) -> Callable[[Attempt], Done]:
+def drop_constraint(committer: Committer, name: str) -> Callable[[Attempt], Done]:
     """Drop a constraint."""
 
     def attempt(attempt: Attempt) -> Done:
+        spelt = constraint_named(existing(attempt), name)
+        if isinstance(committer, NativeCommitter):
+            commit = Commit("DROP CONSTRAINT", {"name": spelt}, {}, keeps_rows=True)
+            return _put_properties(committer, attempt, commit, {f"{CHECKS}{spelt}": None})
         return on_handle(
             attempt,
-            lambda table: table.alter.drop_constraint(name, commit_properties=attempt.commit),
+            lambda table: table.alter.drop_constraint(spelt, commit_properties=attempt.commit),
         )
 
     return attempt
+
+
+def _put_properties(
+    committer: NativeCommitter,
+    attempt: Attempt,
+    commit: Commit,
+    changes: Mapping[str, str | None],
+) -> Done:
+    """Commit properties by themselves; those with None go.
+
+    Raises:
+        InvalidOperation: a constraint among them can't be followed.
+        dfd_native.RuleViolation: a row breaks one.
+    """
+    table = existing(attempt)
+    committer.refuse_features(table, "commit")
+    try:
+        definition = committer.change_properties(table.version(), changes)
+    except ValueError as violation:
+        if getattr(violation, "row", None) is not None:
+            raise
+        raise InvalidOperation(f"{violation}. Nothing was changed.") from violation
+    return Done(committer.put(table, commit, attempt.commit, definition=definition), {})
 
 
 _VECTORS = "delta.enableDeletionVectors"
@@ -82,11 +120,9 @@ def set_properties(committer: Committer, changes: Mapping[str, str]) -> Callable
         if all(there.get(key) == value for key, value in changes.items()):
             return Done(None, {})
         if isinstance(committer, NativeCommitter):
-            committer.refuse_features(table, "commit")
-            definition = committer.change_properties(table.version(), changes)
             parameters = {"properties": json.dumps(dict(changes))}
             commit = Commit("SET TBLPROPERTIES", parameters, {}, keeps_rows=True)
-            return Done(committer.put(table, commit, attempt.commit, definition=definition), {})
+            return _put_properties(committer, attempt, commit, changes)
         if changes.get(_VECTORS) == "true":
             raise InvalidOperation(f"{_VECTORS} needs dfd-native: pip install dfd-native.")
         return on_handle(

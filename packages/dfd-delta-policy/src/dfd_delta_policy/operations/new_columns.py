@@ -1,21 +1,19 @@
-"""Checks of new columns and constraints, before deltalake changes a table by them.
+"""Checks of new columns, before deltalake changes a table by them.
 
 deltalake takes a column without nulls over rows that lack it, which breaks the table for those who read
-it next. `dfd_delta_policy.properties` checks properties.
+it next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, Field, Schema
 
-from dfd_delta_policy.commit.committer import Committer
 from dfd_delta_policy.errors import InvalidOperation, UnsupportedTable
-from dfd_delta_policy.operations.expressions import Relation, over
-from dfd_delta_policy.operations.faults import refuse_misread, refuse_void
+from dfd_delta_policy.operations.faults import refuse_void
 
 
 def new_fields(fields: Any) -> list[Field]:
@@ -75,29 +73,3 @@ def missing_fields(table: DeltaTable, fields: Iterable[Field]) -> list[Field]:
         elif found.name != field.name or found.type != field.type:
             raise InvalidOperation(f"The table has column {found.name} of type {found.type}.")
     return missing
-
-
-def check_constraints(
-    committer: Committer, table: DeltaTable, constraints: Mapping[str, str]
-) -> None:
-    """Refuse constraints that deltalake would read, or check, otherwise than they are.
-
-    Raises:
-        InvalidOperation: one isn't one boolean expression over the table's columns.
-        UnsupportedTable: one is over a column that deltalake reads wrong.
-    """
-    fields = table.schema().fields
-    with over(Relation("table", fields)) as expressions:
-        for name, check in constraints.items():
-            expressions.check_predicate(check, f"The constraint {name}")
-    wrong = {path.partition(".")[0].lower() for path in committer.misread_columns(table.version())}
-    right = [field for field in fields if field.name.lower() not in wrong]
-    if wrong and not _can_plan(constraints.values(), right):
-        refuse_misread(committer, table)
-
-
-def _can_plan(texts: Iterable[str], fields: Sequence[Field]) -> bool:
-    if not fields:
-        return False
-    with over(Relation("table", fields)) as expressions:
-        return all(map(expressions.can_plan, texts))
