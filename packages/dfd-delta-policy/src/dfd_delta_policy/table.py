@@ -25,13 +25,13 @@ from dfd_delta_policy.operations import alter
 from dfd_delta_policy.operations.creation import Creation, comments, without_rows
 from dfd_delta_policy.operations.deltalake_handle import existing
 from dfd_delta_policy.operations.merging import MergeBuilder
+from dfd_delta_policy.operations.new_columns import new_fields
 from dfd_delta_policy.operations.optimize import Optimize
 from dfd_delta_policy.operations.partitions import PartitionFilters
 from dfd_delta_policy.operations.row_changes import delete, update
 from dfd_delta_policy.operations.runner import Observe, OperationRunner
 from dfd_delta_policy.operations.staged_changes import Delete, StagedChange, Update
 from dfd_delta_policy.operations.staged_writes import StagedWrite
-from dfd_delta_policy.operations.new_columns import new_fields
 from dfd_delta_policy.operations.vacuum import Vacuum
 from dfd_delta_policy.operations.writing import Write
 from dfd_delta_policy.outcome import AttemptEvent, Outcome

@@ -202,7 +202,7 @@ def test_no_way_takes_half_a_text(
     before = by_hand(table)
     data = pa.table({"id": [1], "s": ["b"]})
     for text in ("id >= 0 limit 1", "id >= 0 s = 'a'", "id >= 0) and (s = 'a'", "nope = 1"):
-        with pytest.raises(InvalidOperation, match="isn't one expression"):
+        with pytest.raises(InvalidOperation, match=r"isn't one expression|can't be followed"):
             WAYS[way](table, text, data)
     assert (by_hand(table), table.version(), clock.slept) == (before, 0, [])
     assert not DeltaTable.is_deltatable(table.uri + "-new")
