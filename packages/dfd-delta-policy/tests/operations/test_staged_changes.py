@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+from datafusion import SessionContext
 from deltalake import DeltaTable
 from dfd_delta_policy import (
     ConflictError,
@@ -32,6 +34,7 @@ from row_tables import (
     changed_rows,
     left_over,
     numbered,
+    root,
     rows_of,
 )
 
@@ -58,6 +61,28 @@ def test_rows_go_by_vectors_where_the_table_has_them_on(make_rows: Make) -> None
         stats = json.loads(add["stats"])
         assert (stats["numRecords"], stats["tightBounds"]) == (ROWS_PER_FILE, False)
     assert not left_over(table)
+
+
+def test_a_file_of_vectors_is_read_once(make_rows: Make, tmp_path: Path) -> None:
+    """However many files it has vectors of: a table of a dozen is opened by as many reads as one of two."""
+
+    def reads(files: int) -> int:
+        table = make_rows(VECTORS, files=files)
+        table.delete("id % 2 = 1")
+        vectors = [add["deletionVector"] for add in actions(table, "add", table.version())]
+        assert [one["storageType"] for one in vectors] == ["u"] * files
+        assert len({one["pathOrInlineDv"] for one in vectors}) == 1
+        table.create_checkpoint()
+        copy = shutil.copytree(root(table), tmp_path / f"{files} files")
+        before = dfd_native.request_counts()["get"]
+        opened = dfd_native.delta_table(copy)
+        made = dfd_native.request_counts()["get"] - before
+        rows = SessionContext()
+        rows.register_table("t", opened)
+        assert rows.table("t").count() == files * ROWS_PER_FILE / 2
+        return made
+
+    assert reads(2) == reads(12)
 
 
 def test_vectors_of_a_file_are_merged_until_it_goes(make_rows: Make) -> None:
