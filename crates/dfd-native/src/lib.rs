@@ -14,6 +14,7 @@ mod observed_run;
 mod plan_node;
 mod row_change;
 mod session_catalog;
+mod sql;
 mod stage;
 mod support;
 mod table;
@@ -43,6 +44,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(row_change::delete_rows, module)?)?;
     module.add_function(wrap_pyfunction!(row_change::merge_rows, module)?)?;
     module.add_function(wrap_pyfunction!(row_change::update_rows, module)?)?;
+    module.add_function(wrap_pyfunction!(sql::sql_mentions, module)?)?;
+    module.add_function(wrap_pyfunction!(sql::sql_script, module)?)?;
+    module.add_function(wrap_pyfunction!(sql::sql_subqueries, module)?)?;
+    module.add_function(wrap_pyfunction!(sql::sql_with_values, module)?)?;
     module.add_function(wrap_pyfunction!(stage::abandoned_stages, module)?)?;
     module.add_function(wrap_pyfunction!(stage::live_stages, module)?)?;
     module.add_function(wrap_pyfunction!(stage::rewrite, module)?)?;

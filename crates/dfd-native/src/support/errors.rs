@@ -72,6 +72,11 @@ pub(crate) fn stage(py: Python<'_>, error: &dfd_write::Error) -> PyErr {
     converted(py, class, error)
 }
 
+/// `SqlSyntaxError` of a text that is no statement.
+pub(crate) fn sql_syntax(py: Python<'_>, error: &dfd_sql::SyntaxError) -> PyErr {
+    raised(py, "SqlSyntaxError", &error.to_string())
+}
+
 /// `NativeError` of work that panicked.
 pub(crate) fn panicked(py: Python<'_>, error: &dfd_runtime::Error) -> PyErr {
     converted(py, "NativeError", error)

@@ -120,3 +120,9 @@ class StatementError(RuleViolation):
     """A text of a statement isn't one expression over the table's columns, or a name is that of none."""
 
     code = "statement"
+
+
+class SqlSyntaxError(NativeError, ValueError):
+    """A text is no statement of SQL; the message says the line and the column."""
+
+    code = "sql_syntax"

@@ -1,0 +1,236 @@
+//! Tables in a query that the session doesn't know by their names alone: `t VERSION AS OF 3`, delta.`uri`.
+
+use datafusion::sql::sqlparser::keywords::RESERVED_FOR_TABLE_ALIAS;
+use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::{Token, Word};
+use serde::Serialize;
+
+use crate::error::SyntaxError;
+use crate::statement::Name;
+use crate::text::{DIALECT, Tokens, replaced};
+
+/// A table that a query names otherwise than by a name of the session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mention {
+    /// What stands for it in the query now.
+    pub stand_in: String,
+    /// The table.
+    pub table: Name,
+    /// Which version: a number, or a placeholder.
+    pub version: Option<String>,
+    /// At which time: an expression.
+    pub timestamp: Option<String>,
+}
+
+/// A query, with names of the session in place of its mentions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mentions {
+    /// The query.
+    pub text: String,
+    /// What the names stand for.
+    pub mentions: Vec<Mention>,
+}
+
+/// Puts names that begin with `prefix` in place of the tables that a query names by a version, a time or a URI.
+///
+/// # Errors
+/// The text has no tokens of SQL, or what follows AS OF is none.
+pub fn mentions(text: &str, prefix: &str) -> Result<Mentions, SyntaxError> {
+    let tokens = Tokens::of(text)?;
+    let mut found = Vec::new();
+    let mut edits = Vec::new();
+    let mut place = 0;
+    while place < tokens.tokens.len() {
+        let Some((name, after)) = name_at(&tokens, place) else {
+            place += 1;
+            continue;
+        };
+        let at = as_of(&tokens, after)?;
+        let end = at.as_ref().map_or(after, |at| at.end);
+        if at.is_none() && name.uri.is_none() {
+            place = after;
+            continue;
+        }
+        let stand_in = format!("{prefix}{}", found.len());
+        let alias = match &at {
+            Some(_) if !has_alias(&tokens, end) => {
+                format!(" AS \"{}\"", name.last.replace('"', "\"\""))
+            }
+            _ => String::new(),
+        };
+        edits.push((tokens.range(place..end), format!("\"{stand_in}\"{alias}")));
+        let (version, timestamp) = at.map_or((None, None), |at| (at.version, at.timestamp));
+        found.push(Mention {
+            stand_in,
+            table: name,
+            version,
+            timestamp,
+        });
+        place = end;
+    }
+    Ok(Mentions {
+        text: replaced(text, &edits),
+        mentions: found,
+    })
+}
+
+/// The whole name that begins here, and the token after it.
+fn name_at(tokens: &Tokens<'_>, start: usize) -> Option<(Name, usize)> {
+    let mut parts: Vec<Word> = Vec::new();
+    let mut place = start;
+    while let Some(Token::Word(word)) = tokens.token(place) {
+        parts.push(word.clone());
+        place += 1;
+        match tokens.token(place) {
+            Some(Token::Period) => place += 1,
+            _ => {
+                let text = tokens.text[tokens.range(start..place)].to_owned();
+                return Some((Name::of(text, &parts), place));
+            }
+        }
+    }
+    None
+}
+
+/// What follows AS OF.
+struct AsOf {
+    version: Option<String>,
+    timestamp: Option<String>,
+    /// The token after it.
+    end: usize,
+}
+
+fn as_of(tokens: &Tokens<'_>, start: usize) -> Result<Option<AsOf>, SyntaxError> {
+    let place = start + usize::from(tokens.has(start, "FOR"));
+    if ["VERSION AS OF", "SYSTEM_VERSION AS OF"]
+        .iter()
+        .any(|words| tokens.has(place, words))
+    {
+        let value = place + 3;
+        let version = match tokens.token(value) {
+            Some(
+                Token::Number(text, _) | Token::SingleQuotedString(text) | Token::Placeholder(text),
+            ) => text.clone(),
+            _ => return Ok(None),
+        };
+        return Ok(Some(AsOf {
+            version: Some(version),
+            timestamp: None,
+            end: value + 1,
+        }));
+    }
+    if !["TIMESTAMP AS OF", "SYSTEM_TIME AS OF"]
+        .iter()
+        .any(|words| tokens.has(place, words))
+    {
+        return Ok(None);
+    }
+    let value = place + 3;
+    let rest = tokens.tokens[value..].to_vec();
+    let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(rest);
+    let parsed = parser.parse_expr();
+    parsed.map_err(|error| {
+        let before = &tokens.tokens[value - 1];
+        SyntaxError::of_parser(&error, before.span.end)
+    })?;
+    let end = value + parser.index();
+    Ok(Some(AsOf {
+        version: None,
+        timestamp: Some(tokens.text[tokens.range(value..end)].to_owned()),
+        end,
+    }))
+}
+
+/// Whether an alias begins here, as the parser sees it.
+fn has_alias(tokens: &Tokens<'_>, place: usize) -> bool {
+    match tokens.token(place) {
+        Some(Token::Word(word)) => {
+            word.quote_style.is_some()
+                || tokens.has(place, "AS")
+                || !RESERVED_FOR_TABLE_ALIAS.contains(&word.keyword)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> (String, Vec<String>) {
+        let Mentions { text, mentions } = mentions(text, "m").unwrap();
+        let told = mentions.iter().map(|one| {
+            let at = [&one.version, &one.timestamp].into_iter().flatten();
+            let at: Vec<_> = at.cloned().collect();
+            let table = one.table.uri.as_ref().unwrap_or(&one.table.text);
+            format!("{} {table} {}", one.stand_in, at.join(""))
+        });
+        (text, told.map(|text| text.trim().to_owned()).collect())
+    }
+
+    #[test]
+    fn a_table_of_a_version_gets_a_name_of_its_own() {
+        for (text, wanted, told) in [
+            (
+                "select * from a.T version as of 3",
+                "select * from \"m0\" AS \"T\"",
+                "m0 a.T 3",
+            ),
+            (
+                "select x.b from t FOR VERSION AS OF '3' x where b > 1",
+                "select x.b from \"m0\" x where b > 1",
+                "m0 t 3",
+            ),
+            (
+                "select * from \"t 1\" TIMESTAMP AS OF '2024-01-01' as x",
+                "select * from \"m0\" as x",
+                "m0 \"t 1\" '2024-01-01'",
+            ),
+            (
+                "select * from t timestamp as of now() - interval '1 day' join u on true",
+                "select * from \"m0\" AS \"t\" join u on true",
+                "m0 t now() - interval '1 day'",
+            ),
+            (
+                "select * from (select * from t version as of $v) q",
+                "select * from (select * from \"m0\" AS \"t\") q",
+                "m0 t $v",
+            ),
+            (
+                "select count(*) from DELTA.`/a b/c` where x = 'delta.`d`'",
+                "select count(*) from \"m0\" where x = 'delta.`d`'",
+                "m0 /a b/c",
+            ),
+            (
+                "select * from delta.\"/a\" version as of 2, t",
+                "select * from \"m0\" AS \"/a\", t",
+                "m0 /a 2",
+            ),
+        ] {
+            assert_eq!(found(text), (wanted.to_owned(), vec![told.to_owned()]));
+        }
+    }
+
+    #[test]
+    fn several_are_told_apart_and_all_else_stays() {
+        let (text, told) =
+            found("select * from t version as of 1 a join t version as of 2 b using (id)");
+        assert_eq!(text, "select * from \"m0\" a join \"m1\" b using (id)");
+        assert_eq!(told, ["m0 t 1", "m1 t 2"]);
+        for text in [
+            "select version as of from t",
+            "select delta.x, a.delta.`y` from delta -- version as of 1",
+            "select 't version as of 1', timestamp '2024-01-01' as of_x from t",
+            "copy t to 'x' stored as parquet",
+        ] {
+            assert_eq!(found(text), (text.to_owned(), Vec::new()));
+        }
+    }
+
+    #[test]
+    fn a_time_is_an_expression() {
+        let error = mentions("select * from t timestamp as of", "m").unwrap_err();
+        assert_eq!(error.line, 1);
+        assert!(mentions("select 'x", "m").is_err());
+    }
+}
