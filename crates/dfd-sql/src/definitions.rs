@@ -14,17 +14,8 @@ pub(crate) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let if_not_exists = cursor.takes("IF NOT EXISTS");
     let table = cursor.name()?;
     let mut new = NewTable::default();
-    if cursor.takes("(") {
-        loop {
-            match constraint(cursor)? {
-                Some(found) => new.constraints.push(found),
-                None => new.columns.push(column(cursor)?),
-            }
-            if !cursor.takes(",") {
-                break;
-            }
-        }
-        cursor.expect(")")?;
+    if cursor.sees("(") {
+        new.columns = cursor.brackets(column)?;
     }
     while clause(cursor, &mut new)? {}
     if cursor.takes("AS") {
@@ -40,18 +31,6 @@ pub(crate) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
         });
     }
     Err(cursor.refused("a new table has columns, or those of a query (AS SELECT ...)"))
-}
-
-fn constraint(cursor: &mut Cursor<'_>) -> Result<Option<(String, String)>> {
-    if !cursor.takes("CONSTRAINT") {
-        return Ok(None);
-    }
-    let name = cursor.identifier()?;
-    cursor.expect("CHECK")?;
-    cursor.expect("(")?;
-    let condition = cursor.expression()?;
-    cursor.expect(")")?;
-    Ok(Some((name, condition)))
 }
 
 /// Reads one of the clauses after the columns, which come in any order.

@@ -24,6 +24,8 @@ pub struct Parsed {
     pub explain: bool,
     /// Why it can't be read.
     pub error: Option<String>,
+    /// Everything in it that has dots between words, which may be the name of a table in a schema.
+    pub dotted: Vec<String>,
     /// What it does.
     pub statement: Statement,
 }
@@ -76,14 +78,15 @@ pub fn script(text: &str, literals: &HashMap<String, String>) -> Result<Vec<Pars
 }
 
 fn statement(text: &str, literals: &HashMap<String, String>) -> Result<Parsed, SyntaxError> {
+    let tokens = Tokens::of(text)?;
     let parsed = |explain, statement, error: Option<String>| Parsed {
         text: text.to_owned(),
         line: 1,
         explain,
         error,
+        dotted: tokens.dotted(),
         statement,
     };
-    let tokens = Tokens::of(text)?;
     let explain = tokens.has(0, "EXPLAIN");
     let first = usize::from(explain);
     let Some((words, read)) = reader(&tokens, first) else {
@@ -285,14 +288,13 @@ mod tests {
     fn tables_are_made_and_altered() {
         let column = |name: &str, kind: &str, nullable: bool| json!({"name": name, "type": kind, "nullable": nullable, "metadata": {}});
         let found = told(
-            "create or replace table if not exists t (id bigint not null, p string,
-             constraint c check (id > 0)) using delta location 's3://x/y' partitioned by (p)
+            "create or replace table if not exists t (id bigint not null, p string) using delta location 's3://x/y' partitioned by (p)
              tblproperties ('delta.appendOnly' = 'true', owner = me, n 3) comment 'it''s'",
         );
         let wanted = json!({
             "kind": "create_table", "table": "t", "if_not_exists": true, "or_replace": true, "new": {
                 "columns": [column("id", "long", false), column("p", "string", true)],
-                "constraints": [["c", "id > 0"]], "location": "s3://x/y", "partition_by": ["p"],
+                "location": "s3://x/y", "partition_by": ["p"],
                 "comment": "it's", "query": null,
                 "properties": [["delta.appendOnly", "true"], ["owner", "me"], ["n", "3"]],
             },
@@ -381,6 +383,11 @@ mod tests {
             ("alter table t rename column a to b", 1, "ADD COLUMNS"),
             ("alter table t add constraint c check (a >", 1, ""),
             ("create table t using delta", 1, "AS SELECT"),
+            (
+                "create table t (a int, constraint c check (a > 0)) using delta",
+                1,
+                "afterwards",
+            ),
             ("vacuum t 'x'; 'open", 1, ""),
         ] {
             let error = script(text, &HashMap::new()).unwrap_err();
@@ -414,6 +421,13 @@ mod tests {
             assert_eq!(told["kind"], "unread");
             assert_eq!(told["table"]["text"].as_str(), table);
         }
+    }
+
+    #[test]
+    fn names_with_dots_are_told() {
+        let text = "select a.b, 'c.d' from lake.\"O r\" x join m.lake.t on x.c = 1";
+        let found = script(text, &HashMap::new()).unwrap();
+        assert_eq!(found[0].dotted, ["a.b", "lake.\"O r\"", "m.lake.t", "x.c"]);
     }
 
     #[test]

@@ -93,8 +93,6 @@ pub struct Clause {
 pub struct NewTable {
     /// Fields of Delta's schema, as its JSON has them; none where a query says the columns.
     pub columns: Vec<Value>,
-    /// CHECK constraints: name and condition.
-    pub constraints: Vec<(String, String)>,
     /// Where it is to be.
     pub location: Option<String>,
     /// Columns by which it is partitioned.

@@ -53,6 +53,24 @@ impl<'a> Tokens<'a> {
         }
     }
 
+    /// All words with dots between them, as they are written.
+    pub(crate) fn dotted(&self) -> Vec<String> {
+        let is_word = |place| matches!(self.token(place), Some(Token::Word(_)));
+        let mut found = Vec::new();
+        let mut start = 0;
+        while start < self.tokens.len() {
+            let mut end = start + 1;
+            while is_word(start) && self.token(end) == Some(&Token::Period) && is_word(end + 1) {
+                end += 2;
+            }
+            if end > start + 1 {
+                found.push(self.text[self.range(start..end)].to_owned());
+            }
+            start = end;
+        }
+        found
+    }
+
     pub(crate) fn token(&self, place: usize) -> Option<&Token> {
         self.tokens.get(place).map(|token| &token.token)
     }

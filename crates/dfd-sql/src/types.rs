@@ -39,6 +39,11 @@ const TYPES: [(&str, &str); 26] = [
 
 /// A column: its name, its type, NOT NULL and COMMENT.
 pub(crate) fn column(cursor: &mut Cursor<'_>) -> Result<Value> {
+    if cursor.sees("CONSTRAINT") {
+        return Err(
+            cursor.refused("a constraint is added afterwards: ALTER TABLE ... ADD CONSTRAINT")
+        );
+    }
     let name = cursor.identifier()?;
     let data_type = data_type(cursor)?;
     field(cursor, name, data_type)
