@@ -54,7 +54,7 @@ class StageHook(Protocol):
     def after_stage(self, plan: CommitPlan, staged: Mapping[str, Any]) -> None:
         """Called once the files are written; what it raises stops the operation and deletes them.
 
-        `staged` has `rows`, `bytes` and `files`.
+        `staged` has `rows`, `bytes` and `files`, and of a change of rows the counts of its outcome.
         """
 
 

@@ -10,7 +10,7 @@ read as Delta-Spark reads them (`DeltaConfig`, `CalendarInterval`), and written 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
@@ -195,6 +195,21 @@ def _checked(key: str, value: str) -> str:
         return _PROPERTIES[key].spell(value)
     except _UNREADABLE:
         raise InvalidOperation(f"{key} is {_PROPERTIES[key].meant}, not {value!r}.") from None
+
+
+def refuse_kept(names: Sequence[str]) -> None:
+    """Refuse to take away properties that Delta needs: of those that begin with `delta.` the ones that dfd sets may go.
+
+    Raises:
+        InvalidOperation: one may not go, or none is given.
+    """
+    if not names:
+        raise InvalidOperation("`names` names no property.")
+    for name in names:
+        if not isinstance(name, str):
+            raise InvalidOperation(f"The name of a property is text, not {type(name).__name__}.")
+        if name.lower().startswith("delta.") and name not in _PROPERTIES:
+            raise InvalidOperation(f"{name} can't be taken away. Nothing was changed.")
 
 
 class TableProperties:

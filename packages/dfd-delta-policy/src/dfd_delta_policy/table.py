@@ -133,16 +133,18 @@ class GuardedTable(OperationRunner):
         self,
         schema: Any,
         *,
+        data: Any = None,
         partition_by: list[str] | None = None,
         properties: Mapping[str, str] | None = None,
         name: str | None = None,
         description: str | None = None,
         exist_ok: bool = False,
     ) -> Outcome:
-        """Make a table without rows, by its version 0. Needs dfd-native.
+        """Make a table by its version 0, without rows or with those of `data`. Needs dfd-native.
 
         - `schema`: of Arrow (pyarrow's, or anything's with `__arrow_c_schema__`) or of deltalake. Columns get the
           types that an append of such data would give them, stay NOT NULL where they are, and keep their `comment`.
+        - `data`: its first rows, as `append` takes them; the columns are theirs then. It isn't read where there is a table.
         - `properties`: as for `set_properties`. The protocol is the lowest that has them.
         - `name`, `description`: for people, in the table's metadata.
         - `exist_ok`: a table that is there is left as it is, whatever its schema (`nothing_to_do`).
@@ -160,7 +162,7 @@ class GuardedTable(OperationRunner):
         write = StagedWrite(
             committer,
             "append",
-            rows,
+            rows if data is None else data,
             predicate=None,
             commit_metadata=None,
             partition_by=partition_by,
@@ -499,13 +501,13 @@ class GuardedTable(OperationRunner):
         attempt = alter.add_constraint(self._committer(), constraints)
         return self._run("add_constraint", attempt, removes_rows=False)
 
-    def drop_constraint(self, name: str) -> Outcome:
+    def drop_constraint(self, name: str, *, missing_ok: bool = False) -> Outcome:
         """Drop a CHECK constraint; its name is found without regard to case.
 
         Raises:
-            InvalidOperation: there is none of this name.
+            InvalidOperation: there is none of this name, and it isn't `missing_ok`.
         """
-        attempt = alter.drop_constraint(self._committer(), name)
+        attempt = alter.drop_constraint(self._committer(), name, missing_ok=missing_ok)
         return self._run("drop_constraint", attempt, removes_rows=False)
 
     def set_properties(self, properties: Mapping[str, str]) -> Outcome:
@@ -522,6 +524,18 @@ class GuardedTable(OperationRunner):
         changes = checked_properties(properties)
         attempt = alter.set_properties(self._committer(), changes)
         return self._run("set_properties", attempt, removes_rows=False, changes=changes)
+
+    def unset_properties(self, names: Iterable[str], *, missing_ok: bool = False) -> Outcome:
+        """Take properties away: the user's own, and those that `set_properties` sets. Needs dfd-native.
+
+        The protocol stays as it is.
+
+        Raises:
+            InvalidOperation: the table lacks one, and it isn't `missing_ok`; it isn't one that can be taken away; or
+                dfd-native isn't there.
+        """
+        attempt = alter.unset_properties(self._committer(), list(names), missing_ok=missing_ok)
+        return self._run("unset_properties", attempt, removes_rows=False)
 
     def create_checkpoint(self) -> Outcome:
         """Write a checkpoint of the newest version: readers open the table without the commits before it."""

@@ -19,6 +19,7 @@ from dfd_native.errors import (
     NativeError,
     RuleViolation,
     SourceError,
+    SqlSyntaxError,
     StageError,
     StatementError,
     StreamError,
@@ -43,6 +44,7 @@ from dfd_native.row_changes import (
     update_rows,
 )
 from dfd_native.session_catalog import CatalogTable, QueryVersions, SessionCatalog
+from dfd_native.sql import sql_mentions, sql_script, sql_subqueries, sql_with_values
 from dfd_native.stage import (
     AbandonedStage,
     LiveStage,
@@ -87,6 +89,7 @@ __all__ = [
     "RuleViolation",
     "SessionCatalog",
     "SourceError",
+    "SqlSyntaxError",
     "StageError",
     "StagedFiles",
     "StatementError",
@@ -118,6 +121,10 @@ __all__ = [
     "register_table_functions",
     "request_counts",
     "rewrite",
+    "sql_mentions",
+    "sql_script",
+    "sql_subqueries",
+    "sql_with_values",
     "stage",
     "table_features",
     "unsupported_features",

@@ -7,7 +7,7 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dfd.errors import ConfigurationError, DfdError, QueryError
+from dfd.errors import ConfigurationError, DfdError, QueryError, ScriptError
 
 if TYPE_CHECKING:
     from dfd import profile as profile
@@ -26,6 +26,7 @@ __all__ = [
     "DfdError",
     "Query",
     "QueryError",
+    "ScriptError",
     "RegisteredTable",
     "Runtime",
     "connect",

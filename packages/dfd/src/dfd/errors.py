@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from dfd_base import DfdError
 
-__all__ = ["ConfigurationError", "DemoError", "DfdError", "QueryError"]
+if TYPE_CHECKING:
+    from dfd_delta_policy import Outcome
+
+__all__ = ["ConfigurationError", "DemoError", "DfdError", "QueryError", "ScriptError"]
 
 
 class ConfigurationError(DfdError, ValueError):
@@ -25,6 +31,26 @@ class QueryError(DfdError):
     def __init__(self, message: str, query_id: str | None = None) -> None:
         super().__init__(message)
         self.query_id = query_id
+
+
+class ScriptError(QueryError):
+    """One of several statements of a text failed; `__cause__` says why, and those before it stand.
+
+    - `statement`: its number, from 1.
+    - `outcomes`: of those before it that changed a table.
+    """
+
+    code = "script"
+
+    def __init__(
+        self, statement: int, of: int, line: int, error: Exception, outcomes: Sequence[Outcome]
+    ) -> None:
+        done = (
+            f"The {statement - 1} before it stand" if statement > 1 else "None was done before it"
+        )
+        super().__init__(f"Statement {statement} of {of}, in line {line}, failed: {error} {done}.")
+        self.statement = statement
+        self.outcomes = tuple(outcomes)
 
 
 class DemoError(DfdError):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     from datafusion.plan import LogicalPlan
+    from dfd_delta_policy import Outcome
     from dfd_obs.observer import QueryScope
     from dfd_obs.plan import ExecutedPlan
 
@@ -51,6 +52,8 @@ class Query:
         versions: TableVersions | None = None,
     ) -> None:
         self.dataframe = dataframe
+        #: What a statement that changed a table has done; None of a query.
+        self.outcome: Outcome | None = None
         self._versions = versions or TableVersions(lambda error: QueryError(str(error)))
         self._is_sql = is_sql
         self._observer = observer

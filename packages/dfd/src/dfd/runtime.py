@@ -31,6 +31,8 @@ from dfd.profile import (
 )
 from dfd.query import Query
 from dfd.session_tables import RegisteredTable, SessionTables, TableVersions
+from dfd.sql.folders import Folders
+from dfd.table_reference import TableReference
 
 _logger = logging.getLogger("dfd")
 
@@ -93,6 +95,7 @@ class Runtime:
         dfd_native.register_table_functions(self.session, self._locate)
         self._tables = SessionTables(self.session)
         self._guarded_tables = GuardedTables(self._guarded_table)
+        self.folders = Folders(self)
         self._generations: dict[str, int] = {}
         self._renewing = threading.RLock()
         for storage in runtime_profile.storage:
@@ -238,13 +241,31 @@ class Runtime:
         return made
 
     def sql(self, sql: str, params: Mapping[str, Any] | None = None) -> Query:
-        """Plan a query over the registered tables; `$name` takes its value from `params`.
+        """Plan a query, or run a statement that changes or keeps Delta tables; `$name` takes its value from `params`.
+
+        Statements are run at once, under this runtime's policy, and their result has the figures of the `outcome`:
+        INSERT, DELETE, UPDATE, MERGE, CREATE TABLE ... USING DELTA, ALTER TABLE, OPTIMIZE, VACUUM, RESTORE; DESCRIBE
+        HISTORY and DETAIL give rows. Tables are names of the session or delta.`uri`, in queries also `t VERSION AS OF 3`
+        and `t TIMESTAMP AS OF '2026-01-31'`. Of several statements, which semicolons part, the last gives the result.
+
+        Raises:
+            ConfigurationError: the text switches on a setting with which results are wrong.
+            QueryError: the text doesn't parse, or names what isn't there.
+            ScriptError: one of several statements failed; those before it stand.
+            dfd_delta_policy.DeltaPolicyError, dfd_native.StageError: a table can't be changed so.
+        """
+        from dfd.sql.script import run_script
+
+        self._renew()
+        return run_script(self, sql, params)
+
+    def plan_sql(self, sql: str, params: Mapping[str, Any] | None = None) -> Query:
+        """Plan one statement as DataFusion has it, over the registered tables.
 
         Raises:
             ConfigurationError: the text switches on a setting with which results are wrong.
             QueryError: the text doesn't parse, or names what isn't there.
         """
-        self._renew()
         values = dict(params) if params else None
         versions = TableVersions(self._out_of_date)
         try:
@@ -258,6 +279,50 @@ class Runtime:
         if not dataframe.schema().names:
             self._keep_filters_off(sql)
         return self._query(dataframe, sql, versions, is_sql=True)
+
+    def value_of(self, expression: str, params: Mapping[str, Any] | None = None) -> Any:
+        """The value of an SQL expression without columns.
+
+        Raises:
+            QueryError: it is none.
+        """
+        query = self.plan_sql(f"SELECT {expression} AS value", params)
+        return query.to_arrow_table().column(0)[0].as_py()
+
+    def registered(self, name: str) -> RegisteredTable | None:
+        """The Delta table that the session means by a name in SQL; None where it means none."""
+        return self._tables.named(name)
+
+    def table_reference(self, name: str) -> TableReference:
+        """A name in SQL as the session resolves it.
+
+        Raises:
+            ConfigurationError: it is no name of a table, or of a schema that isn't there.
+        """
+        return self._tables.reference(name)
+
+    def register_schema(self, name: str, uri: str | Path) -> None:
+        """Make the Delta tables right beneath a folder tables of a schema: `lake.orders` is the one at `uri/orders`.
+
+        A table is looked for when SQL names it first, and is then registered like any other. CREATE TABLE makes
+        tables there.
+
+        Raises:
+            ConfigurationError: it is no name of a schema.
+            dfd_storage.StorageError: the URI or its profile is refused.
+        """
+        location, _, _ = self._locate(str(uri))
+        reference = self._tables.new_schema(name)
+        self.folders.put(reference.catalog, reference.schema, location)
+
+    def opened(self, uri: str) -> dfd_native.DeltaTable:
+        """The newest version of a table."""
+        location, options, profile_name = self._locate(uri)
+        return dfd_native.delta_table(location, options, profile_name=profile_name)
+
+    def storage_options(self, uri: str) -> dict[str, str]:
+        """The options of a table's store, as deltalake takes them."""
+        return self._resolver.resolve(uri).to_deltalake_options()
 
     def _query(
         self, dataframe: DataFrame, text: str, versions: TableVersions, is_sql: bool

@@ -10,6 +10,7 @@ import dfd_native
 import msgspec
 from datafusion import SessionContext
 
+from dfd.errors import ConfigurationError
 from dfd.table_reference import TableReference, refused
 
 _NAMING = re.compile(
@@ -58,6 +59,29 @@ class SessionTables:
             where = f"{reference.catalog}.{reference.schema}"
             raise refused(name, f"there is no schema {where!r}")
         return reference
+
+    def new_schema(self, name: str) -> TableReference:
+        """A schema of this name, made if the session has none; the reference of a table in it.
+
+        Raises:
+            ConfigurationError: it is no name of a schema, or of a catalog that isn't there.
+        """
+        try:
+            self._session_context.sql(f"CREATE SCHEMA IF NOT EXISTS {name}")
+        except Exception as error:
+            raise ConfigurationError(f"No schema can be named {name!r}: {error}") from error
+        return self.reference(f"{name}.t")
+
+    def named(self, name: str) -> RegisteredTable | None:
+        """The Delta table that the session means by a name in SQL; None where it means none."""
+        try:
+            parts = self.reference(name).parts
+        except ConfigurationError:
+            return None
+        for table in self._catalog.tables():
+            if table.name == parts:
+                return RegisteredTable(table.label, table.uri, table.table.version, table.pinned)
+        return None
 
     def _has_schema(self, reference: TableReference) -> bool:
         if reference.catalog not in self._session_context.catalog_names():

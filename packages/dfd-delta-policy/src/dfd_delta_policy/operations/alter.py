@@ -20,9 +20,11 @@ from dfd_delta_policy.operations.check_constraints import (
     checked_constraints,
     constraint_named,
     missing_constraints,
+    no_constraint,
 )
 from dfd_delta_policy.operations.deltalake_handle import existing, on_handle
 from dfd_delta_policy.operations.new_columns import missing_fields
+from dfd_delta_policy.properties import refuse_kept
 
 
 def add_columns(fields: Iterable[Field]) -> Callable[[Attempt], Done]:
@@ -69,11 +71,17 @@ def add_constraint(
     return attempt
 
 
-def drop_constraint(committer: Committer, name: str) -> Callable[[Attempt], Done]:
+def drop_constraint(
+    committer: Committer, name: str, *, missing_ok: bool
+) -> Callable[[Attempt], Done]:
     """Drop a constraint."""
 
     def attempt(attempt: Attempt) -> Done:
         spelt = constraint_named(existing(attempt), name)
+        if spelt is None:
+            if missing_ok:
+                return Done(None, {})
+            raise no_constraint(existing(attempt), name)
         if isinstance(committer, NativeCommitter):
             commit = Commit("DROP CONSTRAINT", {"name": spelt}, {}, keeps_rows=True)
             return _put_properties(committer, attempt, commit, {f"{CHECKS}{spelt}": None})
@@ -131,6 +139,32 @@ def set_properties(committer: Committer, changes: Mapping[str, str]) -> Callable
                 dict(changes), raise_if_not_exists=False, commit_properties=attempt.commit
             ),
         )
+
+    return attempt
+
+
+def unset_properties(
+    committer: Committer, names: list[str], *, missing_ok: bool
+) -> Callable[[Attempt], Done]:
+    """Take properties away that the table has."""
+    refuse_kept(names)
+
+    def attempt(attempt: Attempt) -> Done:
+        if not isinstance(committer, NativeCommitter):
+            raise InvalidOperation("`unset_properties` needs dfd-native: pip install dfd-native.")
+        there = existing(attempt).metadata().configuration
+        missing = [name for name in names if name not in there]
+        if missing and not missing_ok:
+            raise InvalidOperation(
+                f"The table has no property {missing[0]}. Nothing was changed. "
+                f"Its properties are: {', '.join(there) or 'none'}."
+            )
+        changes: dict[str, str | None] = {name: None for name in names if name in there}
+        if not changes:
+            return Done(None, {})
+        parameters = {"properties": json.dumps(list(changes)), "ifExists": missing_ok}
+        commit = Commit("UNSET TBLPROPERTIES", parameters, {}, keeps_rows=True)
+        return _put_properties(committer, attempt, commit, changes)
 
     return attempt
 

@@ -51,18 +51,18 @@ def missing_constraints(table: DeltaTable, constraints: Mapping[str, str]) -> di
     return {name: check for name, check in constraints.items() if name not in there}
 
 
-def constraint_named(table: DeltaTable, name: str) -> str:
-    """A constraint of the table, as it is spelt there.
-
-    Raises:
-        InvalidOperation: there is none.
-    """
+def constraint_named(table: DeltaTable, name: str) -> str | None:
+    """A constraint of the table, as it is spelt there; None where there is none."""
     there = _constraints(table)
     found = [one for one in there if one.lower() == name.lower()]
-    if not found:
-        known = f"Its constraints are: {', '.join(there)}" if there else "It has none"
-        raise InvalidOperation(f"The table has no constraint {name}. Nothing was changed. {known}.")
-    return name if name in found else found[0]
+    return name if name in found else next(iter(found), None)
+
+
+def no_constraint(table: DeltaTable, name: str) -> InvalidOperation:
+    """The error that there is none of this name."""
+    there = _constraints(table)
+    known = f"Its constraints are: {', '.join(there)}" if there else "It has none"
+    return InvalidOperation(f"The table has no constraint {name}. Nothing was changed. {known}.")
 
 
 def _constraints(table: DeltaTable) -> dict[str, str]:

@@ -239,8 +239,9 @@ class StagedChange:
         """Find the rows, and write new files; what can't be committed is refused before anything is read."""
         staged = self._worked_out.on(_there(table)).staged
         if staged is None:
-            return {"rows": 0, "bytes": 0, "files": 0}
-        return {"rows": staged.rows, "bytes": staged.bytes, "files": len(staged.file_bytes)}
+            return {"rows": 0, "bytes": 0, "files": 0, **self.metrics}
+        counted = {"rows": staged.rows, "bytes": staged.bytes, "files": len(staged.file_bytes)}
+        return {**counted, **self.metrics}
 
     def commit(self, attempt: Attempt) -> Done:
         """Commit at exactly the next version; nothing where no row changes, unless a transaction is to be told."""
@@ -271,7 +272,7 @@ def statements() -> Iterator[None]:
     except ValueError as error:
         if getattr(error, "code", None) != _STATEMENT:
             raise
-        said = str(error).rstrip(".")
+        said = " ".join(str(error).splitlines()).rstrip(".")
         raise InvalidOperation(f"{said}. Nothing was changed.") from error
 
 
