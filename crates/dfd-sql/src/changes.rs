@@ -3,7 +3,7 @@
 use crate::cursor::Cursor;
 use crate::error::SyntaxError;
 use crate::statement::{Clause, ClauseAction, ClauseRows, Name, PartitionValue, Statement};
-use crate::text::unqualified;
+use crate::text::{replaced, unqualified};
 
 type Result<T> = std::result::Result<T, SyntaxError>;
 
@@ -33,11 +33,12 @@ pub(crate) fn insert(cursor: &mut Cursor<'_>) -> Result<Statement> {
         true => Some(unqualified(&cursor.expression()?, &table.last)?),
         false => None,
     };
+    let query = match cursor.takes("TABLE") {
+        true => format!("SELECT * FROM {}", cursor.rest()?),
+        false => cursor.rest()?,
+    };
     Ok(Statement::Insert {
-        query: match cursor.takes("TABLE") {
-            true => format!("SELECT * FROM {}", cursor.rest()?),
-            false => cursor.rest()?,
-        },
+        query: if by_name { query } else { named_items(&query)? },
         table,
         columns,
         by_name,
@@ -45,6 +46,31 @@ pub(crate) fn insert(cursor: &mut Cursor<'_>) -> Result<Statement> {
         partition,
         replace_where,
     })
+}
+
+/// A query whose computed columns have names of their own: DataFusion refuses two that are alike, `SELECT NULL, NULL`.
+fn named_items(query: &str) -> Result<String> {
+    let mut cursor = Cursor::at_start(query)?;
+    let mut edits = Vec::new();
+    if cursor.reaches_select() {
+        cursor.expect("SELECT")?;
+        let _distinct = cursor.takes("DISTINCT") || cursor.takes("ALL");
+        loop {
+            // What isn't read here, DataFusion refuses, and says why.
+            match cursor.select_item() {
+                Ok(true) => {
+                    let end = cursor.read_until();
+                    edits.push((end..end, format!(" AS dfd_item_{}", edits.len())));
+                }
+                Ok(false) => {}
+                Err(_) => return Ok(query.to_owned()),
+            }
+            if !cursor.takes(",") {
+                break;
+            }
+        }
+    }
+    Ok(replaced(query, &edits))
 }
 
 fn partition_value(cursor: &mut Cursor<'_>) -> Result<PartitionValue> {

@@ -1,6 +1,6 @@
 //! A place in a statement, from which its parts are read.
 
-use datafusion::sql::sqlparser::ast::Expr;
+use datafusion::sql::sqlparser::ast::{Expr, SelectItem};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, Word};
 
@@ -258,5 +258,37 @@ impl<'a> Cursor<'a> {
     /// An expression.
     pub(crate) fn condition(&mut self) -> Result<Expr> {
         self.parsed(|parser| parser.parse_expr())
+    }
+
+    /// The item of a SELECT that comes next, and whether it has a name that others may have too.
+    pub(crate) fn select_item(&mut self) -> Result<bool> {
+        let item = self.parsed(|parser| parser.parse_select_item())?;
+        Ok(match item {
+            SelectItem::UnnamedExpr(expr) => {
+                !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+            }
+            _ => false,
+        })
+    }
+
+    /// Passes everything up to a SELECT that stands in no brackets; false where there is none.
+    pub(crate) fn reaches_select(&mut self) -> bool {
+        let mut depth = 0;
+        loop {
+            match self.next() {
+                None => return false,
+                Some(Token::LParen) => depth += 1,
+                Some(Token::RParen) => depth -= 1,
+                _ if depth == 0 && self.sees("SELECT") => return true,
+                _ => {}
+            }
+            self.parser.advance_token();
+        }
+    }
+
+    /// Where what was read ends, in the text.
+    pub(crate) fn read_until(&self) -> usize {
+        let place = self.place();
+        self.tokens.range(place.saturating_sub(1)..place).end
     }
 }

@@ -212,11 +212,12 @@ mod tests {
             (
                 "insert overwrite t partition (p = 'x', q) (a, \"B c\") select 1, 2",
                 json!({"overwrite": true, "partition": [["p", "'x'"], ["q", null]],
-                    "columns": ["a", "B c"], "query": "select 1, 2"}),
+                    "columns": ["a", "B c"], "query": "select 1 AS dfd_item_0, 2 AS dfd_item_1"}),
             ),
             (
-                "insert into t (select 1) union all select 2",
-                json!({"query": "(select 1) union all select 2"}),
+                "insert into t (select 1) union all select null, a, b as c, t.d, null from t",
+                json!({"query": "(select 1) union all select null AS dfd_item_0, a, b as c, \
+                    t.d, null AS dfd_item_1 from t"}),
             ),
             (
                 "insert into t by name select 1 as a",
@@ -229,6 +230,10 @@ mod tests {
             (
                 "insert into delta.`/x y` with a as (select 1) select * from a",
                 json!({"table": "/x y", "query": "with a as (select 1) select * from a"}),
+            ),
+            (
+                "insert into t with a as (select 1) select distinct 1 + 1 from a",
+                json!({"query": "with a as (select 1) select distinct 1 + 1 AS dfd_item_0 from a"}),
             ),
         ] {
             assert_eq!(told(text), with(changes), "{text}");
