@@ -238,6 +238,12 @@ INTEGRATION = {
         ("tests/routes", "tests/sqllogictest"),
         DUCKDB,
     ),
+    "sql": Integration(
+        "Statements that change and keep tables: rows, races, any words in any order.",
+        ("tests/sql",),
+        DUCKDB,
+        at_once=WAITING,
+    ),
     "differential": Integration(
         "Random queries over random tables, with duckdb as the judge.",
         ("tests/differential",),

@@ -13,7 +13,7 @@ import pytest
 from deltalake import DeltaTable
 from dfd_delta_policy import DeltaRetryPolicy
 
-RETRY = DeltaRetryPolicy(attempts=60, timeout_s=300)
+RETRY = DeltaRetryPolicy(attempts=100, timeout_s=300, base_s=0.01, cap_s=0.3)
 WORKERS, TURNS = 3, 4
 STATEMENTS = """
 update counters set n = n + 1 where id = 1;
@@ -24,7 +24,7 @@ update counters set n = (select max(n) from counters where id < 4) + 1 where id 
 PROCESS = """
 import sys, dfd
 from dfd_delta_policy import DeltaRetryPolicy
-with dfd.connect(retry=DeltaRetryPolicy(attempts=60, timeout_s=300)) as runtime:
+with dfd.connect(retry=DeltaRetryPolicy(attempts=100, timeout_s=300, base_s=0.01, cap_s=0.3)) as runtime:
     runtime.register("counters", sys.argv[1])
     for _ in range(int(sys.argv[2])):
         runtime.sql(sys.argv[3])

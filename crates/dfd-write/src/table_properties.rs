@@ -112,7 +112,7 @@ fn check_stored(
     match check_condition(condition, &batch.slice(row, 1), number.unsigned_abs()) {
         Err(Error::Rule(violation)) => Err(Error::Stored {
             path: file.map(|file| file.path.clone()).unwrap_or_default(),
-            violation,
+            violation: Box::new(violation),
         }),
         checked => checked,
     }

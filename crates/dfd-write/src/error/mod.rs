@@ -26,8 +26,7 @@ pub enum Error {
         /// The file's path, as the log names it.
         path: String,
         /// The rule, and the number of the row in the file.
-        #[source]
-        violation: RuleViolation,
+        violation: Box<RuleViolation>,
     },
     /// The table can't be opened or read.
     #[error("{0}")]
@@ -197,15 +196,14 @@ impl Error {
 
     /// What a program can read of it, beside what those have that it comes from.
     pub fn fields(&self) -> ErrorFields {
-        let path = match self {
-            Self::Stored { path, .. } | Self::Store { path, .. } | Self::Disk { path, .. } => {
-                Some(path.clone())
-            }
-            _ => None,
+        let (path, others) = match self {
+            Self::Store { path, .. } | Self::Disk { path, .. } => (path, ErrorFields::default()),
+            Self::Stored { path, violation } => (path, violation.fields()),
+            _ => return ErrorFields::default(),
         };
         ErrorFields {
-            path,
-            ..ErrorFields::default()
+            path: Some(path.clone()),
+            ..others
         }
     }
 }

@@ -21,6 +21,10 @@ def use(data: pa.Table) -> None:
         merged: Outcome = (
             runtime.merge("/data/t", data, "s.a = t.a").when_matched_delete().execute()
         )
+        deleted = runtime.sql("delete from t where a = $a; select 1", {"a": 1})
+        done: Outcome | None = deleted.outcome
+        runtime.register_schema("lake", "/data/lake")
+        assert done is None or done.version
         plan: str = again.explain(analyze=True)
         query_id: str | None = query.id
         print(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +18,6 @@ from dfd.sql.subqueries import has_query, with_values
 
 if TYPE_CHECKING:
     from dfd.query import Query
-
-# How often a statement that reads the table which it changes is begun again, where others commit meanwhile.
-_BEGINNINGS = 10
 
 
 class _Moved(Exception):
@@ -178,17 +177,24 @@ def _write(
     queries: Sequence[str],
     work: Callable[[GuardedTable], Outcome],
 ) -> Outcome:
-    """Do some work on a table; where a query reads the table too, the commit stands on what it has read."""
+    """Do some work on a table; where a query reads the table too, the commit stands on what it has read.
+
+    If others commit meanwhile it begins again, within the bounds of the policy.
+    """
     table = context.table(name)
     named = {name.last.lower(), table.uri.lower(), (name.uri or name.last).lower()}
     if not any(word in query.lower() for word in named for query in queries):
         return work(table)
-    for _ in range(_BEGINNINGS):
+    policy, began, waited = context.runtime.profile.retry, time.monotonic(), None
+    for _ in range(policy.attempts):
         try:
             return work(table.with_hooks(_StandsOn(table.version())))
         except _Moved:
-            continue
+            waited = policy.next_wait_s(waited, random.uniform)
+            if time.monotonic() + waited > began + policy.timeout_s:
+                break
+            time.sleep(waited)
     raise QueryError(
-        f"{name.text} was changed by others whenever this statement had read it, {_BEGINNINGS} times. "
-        "Nothing was changed."
+        f"{name.text} was changed by others whenever this statement had read it. Nothing was changed. "
+        "Run it again, or give the policy more `attempts`."
     )
