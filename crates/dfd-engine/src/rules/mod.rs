@@ -12,6 +12,7 @@ mod reapply_filters;
 mod row_filters;
 mod single_writers;
 mod string_views;
+mod top_groups;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub(crate) fn physical_rules(may_spill: bool) -> Vec<Arc<dyn PhysicalOptimizerRu
     ];
     rules.extend(PhysicalOptimizer::new().rules);
     rules.push(Arc::new(row_filters::RowFilters));
+    rules.push(Arc::new(top_groups::TOP_GROUPS));
     rules.push(Arc::new(compact_views::COMPACT_VIEWS));
     rules.push(Arc::new(cooperative_joins::COOPERATIVE_JOINS));
     if may_spill {

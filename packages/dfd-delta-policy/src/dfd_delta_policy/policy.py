@@ -26,6 +26,7 @@ OperationName = Literal[
     "add_constraint",
     "drop_constraint",
     "set_properties",
+    "unset_properties",
     "create_checkpoint",
 ]
 _ALWAYS_FATAL = frozenset({Conflict.APPEND_ONLY})

@@ -15,14 +15,14 @@ from dfd.sql.tables import SqlTables
 
 if TYPE_CHECKING:
     from dfd.query import Query
-    from dfd.runtime import Runtime
+    from dfd.sql.session import SqlSession
 
 
 class StatementContext:
     """One statement's runtime, tables, text and values of placeholders."""
 
     def __init__(
-        self, runtime: Runtime, tables: SqlTables, text: str, params: Mapping[str, Any] | None
+        self, runtime: SqlSession, tables: SqlTables, text: str, params: Mapping[str, Any] | None
     ) -> None:
         self.runtime = runtime
         self.tables = tables

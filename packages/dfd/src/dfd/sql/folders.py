@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from dfd.errors import ConfigurationError, QueryError
 
 if TYPE_CHECKING:
-    from dfd.runtime import Runtime
+    from dfd.sql.session import SqlSession
 
 
 class Folders:
     """Folders of Delta tables, each a schema of the session; a table is looked for when it is first named."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: SqlSession) -> None:
         # The runtime holds this.
         self._runtime = weakref.proxy(runtime)
         self._roots: dict[tuple[str, str], str] = {}

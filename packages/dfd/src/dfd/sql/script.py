@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from dfd_delta_policy import Outcome
 
     from dfd.query import Query
-    from dfd.runtime import Runtime
+    from dfd.sql.session import SqlSession
 
 
-def run_script(runtime: Runtime, text: str, params: Mapping[str, Any] | None) -> Query:
+def run_script(runtime: SqlSession, text: str, params: Mapping[str, Any] | None) -> Query:
     """The result of the last statement; those before it are done then.
 
     Raises:
@@ -49,7 +49,7 @@ def run_script(runtime: Runtime, text: str, params: Mapping[str, Any] | None) ->
     return result
 
 
-def run_statement(runtime: Runtime, parsed: Parsed, params: Mapping[str, Any] | None) -> Query:
+def run_statement(runtime: SqlSession, parsed: Parsed, params: Mapping[str, Any] | None) -> Query:
     """The result of one statement."""
     tables = SqlTables(runtime, params)
     tables.find(parsed.dotted)

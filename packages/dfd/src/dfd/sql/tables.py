@@ -13,7 +13,7 @@ from dfd.sql.literals import quoted_text
 from dfd.sql.statements import Name
 
 if TYPE_CHECKING:
-    from dfd.runtime import Runtime
+    from dfd.sql.session import SqlSession
 
 _STAND_IN = "dfd_mentioned_table_"
 
@@ -21,7 +21,7 @@ _STAND_IN = "dfd_mentioned_table_"
 class SqlTables:
     """The tables of one statement."""
 
-    def __init__(self, runtime: Runtime, params: Mapping[str, Any] | None) -> None:
+    def __init__(self, runtime: SqlSession, params: Mapping[str, Any] | None) -> None:
         self._runtime = runtime
         self._params = params
 
