@@ -136,7 +136,9 @@ def answer(table: Table, sql: str, kind: str, how: Settings) -> Rows | None:
 def _has_none(table: Table, sql: str, how: Settings) -> bool:
     try:
         by_memory(how)(table, sql)
-    except Exception as error:  # noqa: BLE001
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  a panic is none of Python's exceptions
         unanswered.append(f"{error}"[:200])
         return True
     return False
