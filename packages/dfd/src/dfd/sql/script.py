@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from dfd.errors import QueryError, ScriptError
 from dfd.sql.context import StatementContext
 from dfd.sql.execution import execute, explain
@@ -34,10 +36,11 @@ def run_script(runtime: SqlSession, text: str, params: Mapping[str, Any] | None)
             return runtime.plan_sql(text, params)
         except QueryError:
             raise unread from unread.__cause__
-    if len(parsed) < 2:
-        return (
-            run_statement(runtime, parsed[0], params) if parsed else runtime.plan_sql(text, params)
-        )
+    if not parsed:
+        return runtime.plan_sql(text, params)
+    if len(parsed) == 1:
+        # Observed as it was given, with its comments.
+        return run_statement(runtime, msgspec.structs.replace(parsed[0], text=text), params)
     outcomes: list[Outcome] = []
     for number, statement in enumerate(parsed, 1):
         try:
