@@ -57,7 +57,9 @@ def lay_out(table: GuardedTable, name: str) -> None:
     for ids in ((0, 1, 2, 3), (4, 5, 6, 7)):
         rows = [(id_, 0, "ab"[id_ % 2]) for id_ in ids]
         assert table.append(table_of(rows), partition_by=["p"]).version == ids[0] // 4
-    table.set_properties({"delta.deletedFileRetentionDuration": "interval 0 seconds"})
+    table.set_properties(
+        {"delta.deletedFileRetentionDuration": "interval 0 seconds", "of.all": "tables"}
+    )
     table.add_constraint({"counted": "v >= 0"})
     if name == "marked":
         table.set_properties({"delta.enableDeletionVectors": "true"})
@@ -159,6 +161,7 @@ MUTATIONS = {
     ),
     "drop_constraint": Mutation(lambda t: t.drop_constraint("counted"), lambda rows: rows),
     "set_properties": Mutation(lambda t: t.set_properties({"of.the": "test"}), lambda rows: rows),
+    "unset_properties": Mutation(lambda t: t.unset_properties(["of.all"]), lambda rows: rows),
     "create_checkpoint": Mutation(lambda t: t.create_checkpoint(), lambda rows: rows, commits=0),
     "vacuum, dry": Mutation(lambda t: t.vacuum(full=True), lambda rows: rows, commits=0),
     "vacuum": Mutation(lambda t: t.vacuum(dry_run=False, full=True), lambda rows: rows, commits=2),

@@ -164,7 +164,14 @@ def test_one_attempt_says_what_it_knows(lanes: list[Any], mutation: str, fault: 
 
 
 # Not those that refer to a version, or can be done once.
-ONCE = ("create", "restore", "append with app_id", "add_columns", "drop_constraint")
+ONCE = (
+    "create",
+    "restore",
+    "append with app_id",
+    "add_columns",
+    "drop_constraint",
+    "unset_properties",
+)
 STORMY = [name for name in MUTATIONS if name not in ONCE and "another column" not in name]
 
 

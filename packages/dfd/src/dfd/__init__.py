@@ -26,9 +26,9 @@ __all__ = [
     "DfdError",
     "Query",
     "QueryError",
-    "ScriptError",
     "RegisteredTable",
     "Runtime",
+    "ScriptError",
     "connect",
 ]
 
