@@ -53,8 +53,7 @@ mod tests {
             let turned = || (0..60).map(|n| values[(n * 7 + of) % values.len()]);
             let e: ArrayRef = Arc::new(Float32Array::from_iter_values(turned()));
             let f: ArrayRef = Arc::new(Float64Array::from_iter_values(turned().map(f64::from)));
-            let rows = batch(vec![("e", e), ("f", f), ("id", numbers(0..60))]);
-            rows
+            batch(vec![("e", e), ("f", f), ("id", numbers(0..60))])
         };
         let table = in_memory(&[part(0), part(1), part(2)]);
         session.register_table("t", table).unwrap();
