@@ -352,6 +352,9 @@ def test_several_statements_run_in_order(runtime: dfd.Runtime, table: Path) -> N
         ("delete from t where exists (select 1 from t b where b.id = x)", "can't be run by itself"),
         ("delete from t where id = (select id from t)", "several rows"),
         ("update t set nope = 1", "no column"),
+        ("update t set id = 1, id = 2", "id gets two values"),
+        ("insert into t (id, ID) values (1, 2)", "names a column twice"),
+        ("insert into t partition (p = 'x') (id, p) values (1, 'y')", "names a column twice"),
         ("insert into t values (1)", "1"),
         ("insert into t (nope) values (1)", "no column"),
         ("insert into t values ('x', 'y', 'z')", "id"),
@@ -426,13 +429,14 @@ VALUES: list[Any] = [
     datetime(9999, 12, 31, 23, 59, 59, 999999),
     datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=3))),
     b"\x00\xff",
+    pa.scalar(7, pa.int32()),
     None,
 ]
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_values_of_placeholders_are_kept(runtime: dfd.Runtime, tmp_path: Path, value: Any) -> None:
-    kind = pa.scalar(value).type if value is not None else pa.int64()
+    kind = pa.int64() if value is None else pa.array([value]).type
     if pa.types.is_timestamp(kind):
         kind = pa.timestamp("us", "UTC")
     table = pa.table({"id": [1, 2], "v": pa.array([None, None], kind)})
@@ -445,7 +449,7 @@ def test_values_of_placeholders_are_kept(runtime: dfd.Runtime, tmp_path: Path, v
             pa.table(DeltaTable(tmp_path / "v").scan()).to_pylist(), key=lambda row: row["id"]
         )
     ]
-    wanted = value
+    wanted = value.as_py() if isinstance(value, pa.Scalar) else value
     if isinstance(value, datetime):
         wanted = (
             value.astimezone(timezone.utc) if value.tzinfo else value.replace(tzinfo=timezone.utc)

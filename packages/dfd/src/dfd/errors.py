@@ -48,7 +48,8 @@ class ScriptError(QueryError):
         done = (
             f"The {statement - 1} before it stand" if statement > 1 else "None was done before it"
         )
-        super().__init__(f"Statement {statement} of {of}, in line {line}, failed: {error} {done}.")
+        said = str(error).rstrip(".")
+        super().__init__(f"Statement {statement} of {of}, in line {line}, failed: {said}. {done}.")
         self.statement = statement
         self.outcomes = tuple(outcomes)
 

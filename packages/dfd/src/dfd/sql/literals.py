@@ -17,6 +17,9 @@ def literal(value: Any) -> str:
     Raises:
         QueryError: SQL has no such literal.
     """
+    for plain in ("as_py", "item"):  # Scalars of pyarrow, and of numpy.
+        if hasattr(value, plain):
+            return literal(getattr(value, plain)())
     if value is None:
         return "NULL"
     if isinstance(value, bool):

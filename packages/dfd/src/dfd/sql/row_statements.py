@@ -80,6 +80,8 @@ def inserted_rows(context: StatementContext, statement: Insert, table: GuardedTa
             f"SELECT {', '.join(['*', *constants])} FROM ({statement.query}) AS dfd_rows"
         )
     wanted = [column(name) for name in statement.columns]
+    if len({*wanted, *fixed}) < len(wanted) + len(fixed):
+        raise QueryError(f"{statement.verb} names a column twice. Nothing was changed.")
     wanted = wanted or [name for name in names if name not in fixed]
     listed = ", ".join(map(quoted_name, wanted))
     shown = ", ".join([listed, *constants])
@@ -111,7 +113,8 @@ def _delete(context: StatementContext, statement: Delete) -> Callable[[GuardedTa
 
 def _update(context: StatementContext, statement: Update) -> Callable[[GuardedTable], Outcome]:
     def work(table: GuardedTable) -> Outcome:
-        values = {column: with_values(context, value) for column, value in statement.assignments}
+        given = _once(statement.assignments)
+        values = {column: with_values(context, value) for column, value in given.items()}
         return table.update(values, _with_values(context, statement.predicate))
 
     return work
@@ -127,7 +130,7 @@ def _update_from(
     def work(table: GuardedTable) -> Outcome:
         condition = statement.predicate or "true"
         merging = table.merge(context.plan(query), condition, alias, statement.alias)
-        return merging.when_matched_update(dict(statement.assignments)).execute()
+        return merging.when_matched_update(_once(statement.assignments)).execute()
 
     return work
 
@@ -148,6 +151,16 @@ def _merge(context: StatementContext, statement: Merge) -> Callable[[GuardedTabl
     return work
 
 
+def _once(assignments: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Columns and their values, each column once."""
+    named = [column for column, _ in assignments]
+    found = dict(assignments)
+    if len(found) < len(named):
+        twice = next(column for column in found if named.count(column) > 1)
+        raise QueryError(f"{twice} gets two values. Nothing was changed.")
+    return found
+
+
 def _with_clause(merging: MergeBuilder, clause: Clause) -> MergeBuilder:
     action, predicate = clause.action, clause.predicate
     if action == "delete":
@@ -162,7 +175,7 @@ def _with_clause(merging: MergeBuilder, clause: Clause) -> MergeBuilder:
             "not_matched": merging.when_not_matched_insert,
             "not_matched_by_source": merging.when_not_matched_by_source_update,
         }
-        return sets[clause.rows](dict(action["set"]), predicate)
+        return sets[clause.rows](_once(action["set"]), predicate)
     except_cols = action["set_all"]["except"]
     if clause.rows == "matched":
         return merging.when_matched_update_all(predicate, except_cols)
