@@ -14,7 +14,6 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from datafusion import SessionContext
 from deltalake import DeltaTable
 from dfd_delta_policy import (
     ConflictError,
@@ -39,6 +38,7 @@ from row_tables import (
 )
 
 dfd_native = pytest.importorskip("dfd_native")
+datafusion = pytest.importorskip("datafusion")
 
 Make = Callable[..., GuardedTable]
 
@@ -77,7 +77,7 @@ def test_a_file_of_vectors_is_read_once(make_rows: Make, tmp_path: Path) -> None
         before = dfd_native.request_counts()["get"]
         opened = dfd_native.delta_table(copy)
         made = dfd_native.request_counts()["get"] - before
-        rows = SessionContext()
+        rows = datafusion.SessionContext()
         rows.register_table("t", opened)
         assert rows.table("t").count() == files * ROWS_PER_FILE / 2
         return made
