@@ -148,9 +148,6 @@ pub(crate) fn update(cursor: &mut Cursor<'_>) -> Result<Statement> {
 fn assignment(cursor: &mut Cursor<'_>, alias: &str) -> Result<(String, String)> {
     let named = cursor.name()?;
     let column = unqualified(&named.text, alias)?;
-    if Cursor::at_start(&column)?.name()?.last.len() < named.last.len() {
-        return Err(cursor.refused(format!("{column} is no column")));
-    }
     let mut parts = Cursor::at_start(&column)?;
     let name = parts.identifier()?;
     if parts.takes(".") {

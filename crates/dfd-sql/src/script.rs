@@ -102,12 +102,12 @@ fn statement(text: &str, literals: &HashMap<String, String>) -> Result<Parsed, S
     match statement {
         Ok(statement) => Ok(parsed(explain, statement, None)),
         Err(error) if is_shared => {
-            let told = error.to_string();
-            let statement = Statement::Unread {
-                table: table_of(own),
-                error,
-            };
-            Ok(parsed(explain, statement, Some(told)))
+            let table = table_of(own);
+            Ok(parsed(
+                explain,
+                Statement::Unread { table },
+                Some(error.to_string()),
+            ))
         }
         Err(error) => Err(error),
     }

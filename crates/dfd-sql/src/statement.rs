@@ -4,8 +4,6 @@ use datafusion::sql::sqlparser::tokenizer::Word;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::SyntaxError;
-
 /// The name of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Name {
@@ -141,9 +139,6 @@ pub enum Statement {
     Unread {
         /// The table, where it was read.
         table: Option<Name>,
-        /// Why.
-        #[serde(skip)]
-        error: SyntaxError,
     },
     /// INSERT.
     Insert {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, Field, Schema
+from deltalake.exceptions import TableNotFoundError
 from dfd_delta_policy import GuardedTable, Outcome, Status
 
 from dfd.errors import QueryError
@@ -83,7 +84,7 @@ def _fields(columns: list[dict[str, Any]]) -> list[Field]:
 def _is_there(table: GuardedTable) -> bool:
     try:
         return table.version() >= 0
-    except Exception:  # noqa: BLE001  there is none, or the write says why it can't be read
+    except TableNotFoundError:
         return False
 
 
