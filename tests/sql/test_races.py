@@ -16,8 +16,9 @@ from dfd_delta_policy import DeltaRetryPolicy
 RETRY = DeltaRetryPolicy(attempts=100, timeout_s=300, base_s=0.01, cap_s=0.3)
 WORKERS, TURNS = 3, 4
 STATEMENTS = """
+create or replace view seen as select * from counters;
 update counters set n = n + 1 where id = 1;
-insert into counters select max(id) + 1, 0 from counters;
+insert into counters select max(id) + 1, 0 from seen;
 merge into counters t using (select 2 as id) s on t.id = s.id when matched then update set n = t.n + 10;
 update counters set n = (select max(n) from counters where id < 4) + 1 where id = 3;
 """

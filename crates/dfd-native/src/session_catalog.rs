@@ -135,6 +135,13 @@ impl QueryVersions {
         slf
     }
 
+    /// The version that was read so far of the table at a canonical URI; None where it wasn't read, or is
+    /// pinned to a version.
+    fn version_of(&self, py: Python<'_>, uri: &str) -> PyResult<Option<u64>> {
+        let root = dfd_runtime::table_root(uri).map_err(|error| errors::table(py, &error))?;
+        Ok(self.0.read_of(&root))
+    }
+
     /// Raises `TableError` where a table's newest version couldn't be had.
     #[pyo3(signature = (kind, _error, _trace))]
     fn __exit__(

@@ -19,6 +19,6 @@ mod session;
 
 pub use counting_cache::{CacheStats, parquet_metadata_cache, parquet_metadata_stats};
 pub use error::Error;
-pub use object_stores::{CountingStore, Location, Verb, request_counts, stores};
+pub use object_stores::{CountingStore, Location, Verb, request_counts, stores, table_root};
 pub use runtime::{block_on, blocking, catching, handle};
 pub use session::{session, task_context, task_context_provider};

@@ -4,6 +4,7 @@ use datafusion::sql::sqlparser::ast::{Expr, SelectItem};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, Word};
 
+use crate::as_of::as_of;
 use crate::error::SyntaxError;
 use crate::statement::{Name, TableAt};
 use crate::text::{DIALECT, Tokens};
@@ -214,21 +215,16 @@ impl<'a> Cursor<'a> {
         Ok(found)
     }
 
-    /// The version or the time that a table had, after its VERSION or TIMESTAMP AS OF; None where there is none.
+    /// What AS OF says of the table before it, if it comes next.
     pub(crate) fn table_at(&mut self) -> Result<Option<TableAt>> {
-        if self.takes("VERSION AS OF") {
-            let version = match self.next() {
-                Some(Token::SingleQuotedString(_)) => self.string()?,
-                _ => self.number()?,
-            };
-            let number = version.parse();
-            let number = number.map_err(|_| self.refused(format!("{version} is no version")))?;
-            return Ok(Some(TableAt::Version(number)));
+        let place = self.place();
+        let Some((at, end)) = as_of(&self.tokens, place)? else {
+            return Ok(None);
+        };
+        for _ in place..end {
+            self.parser.advance_token();
         }
-        match self.takes("TIMESTAMP AS OF") {
-            true => self.expression().map(TableAt::Timestamp).map(Some),
-            false => Ok(None),
-        }
+        Ok(Some(at))
     }
 
     /// Passes a closing angle bracket, which may be half of a sign.

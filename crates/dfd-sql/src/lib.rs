@@ -21,6 +21,7 @@
 
 #![warn(missing_docs, unreachable_pub, rustdoc::broken_intra_doc_links)]
 
+mod as_of;
 mod changes;
 mod cursor;
 mod definitions;

@@ -1,13 +1,13 @@
 //! Tables in a query that the session doesn't know by their names alone: `t VERSION AS OF 3`, delta.`uri`.
 
 use datafusion::sql::sqlparser::keywords::RESERVED_FOR_TABLE_ALIAS;
-use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, Word};
 use serde::Serialize;
 
+use crate::as_of::as_of;
 use crate::error::SyntaxError;
-use crate::statement::Name;
-use crate::text::{DIALECT, Tokens, replaced};
+use crate::statement::{Name, TableAt};
+use crate::text::{Tokens, replaced};
 
 /// A table that a query names otherwise than by a name of the session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,10 +16,8 @@ pub struct Mention {
     pub stand_in: String,
     /// The table.
     pub table: Name,
-    /// Which version: a number, or a placeholder.
-    pub version: Option<String>,
-    /// At which time: an expression.
-    pub timestamp: Option<String>,
+    /// Which of its versions; None is the newest.
+    pub at: Option<TableAt>,
 }
 
 /// A query, with names of the session in place of its mentions.
@@ -46,7 +44,7 @@ pub fn mentions(text: &str, prefix: &str) -> Result<Mentions, SyntaxError> {
             continue;
         };
         let at = as_of(&tokens, after)?;
-        let end = at.as_ref().map_or(after, |at| at.end);
+        let end = at.as_ref().map_or(after, |(_, end)| *end);
         if at.is_none() && name.uri.is_none() {
             place = after;
             continue;
@@ -59,12 +57,10 @@ pub fn mentions(text: &str, prefix: &str) -> Result<Mentions, SyntaxError> {
             _ => String::new(),
         };
         edits.push((tokens.range(place..end), format!("\"{stand_in}\"{alias}")));
-        let (version, timestamp) = at.map_or((None, None), |at| (at.version, at.timestamp));
         found.push(Mention {
             stand_in,
             table: name,
-            version,
-            timestamp,
+            at: at.map(|(at, _)| at),
         });
         place = end;
     }
@@ -92,55 +88,6 @@ fn name_at(tokens: &Tokens<'_>, start: usize) -> Option<(Name, usize)> {
     None
 }
 
-/// What follows AS OF.
-struct AsOf {
-    version: Option<String>,
-    timestamp: Option<String>,
-    /// The token after it.
-    end: usize,
-}
-
-fn as_of(tokens: &Tokens<'_>, start: usize) -> Result<Option<AsOf>, SyntaxError> {
-    let place = start + usize::from(tokens.has(start, "FOR"));
-    if ["VERSION AS OF", "SYSTEM_VERSION AS OF"]
-        .iter()
-        .any(|words| tokens.has(place, words))
-    {
-        let value = place + 3;
-        let version = match tokens.token(value) {
-            Some(
-                Token::Number(text, _) | Token::SingleQuotedString(text) | Token::Placeholder(text),
-            ) => text.clone(),
-            _ => return Ok(None),
-        };
-        return Ok(Some(AsOf {
-            version: Some(version),
-            timestamp: None,
-            end: value + 1,
-        }));
-    }
-    if !["TIMESTAMP AS OF", "SYSTEM_TIME AS OF"]
-        .iter()
-        .any(|words| tokens.has(place, words))
-    {
-        return Ok(None);
-    }
-    let value = place + 3;
-    let rest = tokens.tokens[value..].to_vec();
-    let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(rest);
-    let parsed = parser.parse_expr();
-    parsed.map_err(|error| {
-        let before = &tokens.tokens[value - 1];
-        SyntaxError::of_parser(&error, before.span.end)
-    })?;
-    let end = value + parser.index();
-    Ok(Some(AsOf {
-        version: None,
-        timestamp: Some(tokens.text[tokens.range(value..end)].to_owned()),
-        end,
-    }))
-}
-
 /// Whether an alias begins here, as the parser sees it.
 fn has_alias(tokens: &Tokens<'_>, place: usize) -> bool {
     match tokens.token(place) {
@@ -160,10 +107,11 @@ mod tests {
     fn found(text: &str) -> (String, Vec<String>) {
         let Mentions { text, mentions } = mentions(text, "m").unwrap();
         let told = mentions.iter().map(|one| {
-            let at = [&one.version, &one.timestamp].into_iter().flatten();
-            let at: Vec<_> = at.cloned().collect();
+            let at = one.at.as_ref().map_or("", |at| match at {
+                TableAt::Version(text) | TableAt::Timestamp(text) => text,
+            });
             let table = one.table.uri.as_ref().unwrap_or(&one.table.text);
-            format!("{} {table} {}", one.stand_in, at.join(""))
+            format!("{} {table} {at}", one.stand_in)
         });
         (text, told.map(|text| text.trim().to_owned()).collect())
     }

@@ -352,7 +352,11 @@ mod tests {
             ),
             (
                 "restore table t to version as of 3",
-                json!({"kind": "restore", "table": "t", "at": {"version": 3}}),
+                json!({"kind": "restore", "table": "t", "at": {"version": "3"}}),
+            ),
+            (
+                "restore t to for system_version as of '3'",
+                json!({"kind": "restore", "table": "t", "at": {"version": "3"}}),
             ),
             (
                 "restore t to timestamp as of '2024-01-01'",

@@ -39,8 +39,8 @@ impl Name {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TableAt {
-    /// The one of this number.
-    Version(u64),
+    /// The one of this number, a text or a placeholder.
+    Version(String),
     /// The one that was there at a time: an expression.
     Timestamp(String),
 }

@@ -12,6 +12,7 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::try_join_all;
+use url::Url;
 
 use crate::error::Error;
 use crate::snapshot::at::At;
@@ -111,6 +112,15 @@ impl QueryVersions {
         }
         let found = TableSnapshot::open(location, At::Newest).await?;
         Ok(self.choice().choose(found))
+    }
+
+    /// The version that was read so far of the table whose root is `root`; the oldest, where it was read by
+    /// several profiles. Tables that are pinned to a version don't count.
+    pub fn read_of(&self, root: &Url) -> Option<u64> {
+        let choice = self.choice();
+        let chosen = choice.snapshots.iter();
+        let read = chosen.filter(|chosen| chosen.location().url() == root);
+        read.map(|chosen| chosen.version()).min()
     }
 
     /// The version of `table` that the query reads, or the one that was seen last: then it is noted.

@@ -43,28 +43,10 @@ impl Location {
         options: &HashMap<String, String>,
         profile: Option<&str>,
     ) -> Result<Self, Error> {
-        let refused = |reason: String| Error::Location {
-            uri: uri.split('?').next().unwrap_or_default().to_owned(),
-            reason,
-        };
-        let mut url = Url::parse(uri).map_err(|error| refused(error.to_string()))?;
-        if ["http", "https"].contains(&url.scheme()) {
-            let named = Url::parse(&format!("{WEB}{url}"));
-            url = named.map_err(|error| refused(error.to_string()))?;
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            let reason = "a location has no query and no fragment: write %3F and %23 in a name";
-            return Err(refused(reason.to_owned()));
-        }
-        if url.scheme() == "file" {
-            url = local_url(&url).ok_or_else(|| refused("it names no local folder".to_owned()))?;
-        }
-        if !url.path().ends_with('/') {
-            url.set_path(&format!("{}/", url.path()));
-        }
+        let url = table_root(uri)?;
         let store_url = store_url(&url, options)?;
         let store = registered_store(&url, &store_url, options)
-            .map_err(|error| refused(error.to_string()))?;
+            .map_err(|error| refused(uri, error.to_string()))?;
         Ok(Self {
             url,
             store,
@@ -107,6 +89,37 @@ impl Location {
     /// Under which URL the store is registered.
     pub fn store_url(&self) -> &ObjectStoreUrl {
         &self.store_url
+    }
+}
+
+/// The root of the table at a canonical URI, with a slash at its end.
+///
+/// # Errors
+/// The URI isn't one, or has a query or a fragment.
+pub fn table_root(uri: &str) -> Result<Url, Error> {
+    let mut url = Url::parse(uri).map_err(|error| refused(uri, error.to_string()))?;
+    if ["http", "https"].contains(&url.scheme()) {
+        let named = Url::parse(&format!("{WEB}{url}"));
+        url = named.map_err(|error| refused(uri, error.to_string()))?;
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        let reason = "a location has no query and no fragment: write %3F and %23 in a name";
+        return Err(refused(uri, reason.to_owned()));
+    }
+    if url.scheme() == "file" {
+        let reason = "it names no local folder".to_owned();
+        url = local_url(&url).ok_or_else(|| refused(uri, reason))?;
+    }
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+fn refused(uri: &str, reason: String) -> Error {
+    Error::Location {
+        uri: uri.split('?').next().unwrap_or_default().to_owned(),
+        reason,
     }
 }
 

@@ -8,5 +8,5 @@ mod registry;
 mod web_store;
 
 pub use self::counting_store::{CountingStore, Verb, request_counts};
-pub use self::location::Location;
+pub use self::location::{Location, table_root};
 pub use self::registry::stores;

@@ -54,7 +54,8 @@ class Query:
         self.dataframe = dataframe
         #: What a statement that changed a table has done; None of a query.
         self.outcome: Outcome | None = None
-        self._versions = versions or TableVersions(lambda error: QueryError(str(error)))
+        #: The versions of Delta tables that it reads.
+        self.versions = versions or TableVersions(lambda error: QueryError(str(error)))
         self._is_sql = is_sql
         self._observer = observer
         self._text = text
@@ -115,7 +116,7 @@ class Query:
                     # What `SessionContext.sql` leaves of a statement that it has run.
                     raise EngineRefusal("a statement runs in the session, when it is made")
                 logical, schema = self._logical(), self.schema
-                with self._versions.reading():
+                with self.versions.reading():
                     self._planned = self._engine.run(
                         logical, self._session_context, schema, is_sql=self._is_sql
                     )
@@ -174,7 +175,7 @@ class Query:
         change = explained_change(self.dataframe.logical_plan())
         if change is not None:
             return iter([explanation(change, self.schema)]), None
-        with self._versions.reading():
+        with self.versions.reading():
             stream = self.dataframe.execute_stream()
         batches = (under(self.schema, batch.to_pyarrow()) for batch in stream)
         return batches, self.dataframe.execution_plan()
@@ -313,7 +314,7 @@ class Query:
             logical = self.dataframe.logical_plan()
             if is_logical_alone(logical):
                 return logical.display_indent()
-            with self._versions.reading():
+            with self.versions.reading():
                 return self.dataframe.execution_plan().display_indent()
         for _ in self.reader():
             pass

@@ -145,6 +145,10 @@ class TableVersions:
         self.native = dfd_native.QueryVersions()
         self._failed = failed
 
+    def version_of(self, uri: str) -> int | None:
+        """The version that was read so far of the table at `uri`; None where it wasn't, or is pinned to one."""
+        return self.native.version_of(uri)
+
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
         """Within the block what this thread plans and runs in the session reads these versions."""

@@ -28,10 +28,22 @@ class StatementContext:
         self.tables = tables
         self._text = text
         self._params = params
+        self._queries: list[Query] = []
 
     def plan(self, query: str) -> Query:
         """A query of the statement's, which may name tables by version, time and URI."""
-        return self.runtime.plan_sql(self.tables.query(query), self._params)
+        planned = self.runtime.plan_sql(self.tables.query(query), self._params)
+        self._queries.append(planned)
+        return planned
+
+    def versions_read(self, uri: str) -> set[int]:
+        """The versions of a table that the statement's queries have read, by views too."""
+        found = (query.versions.version_of(uri) for query in self._queries)
+        return {version for version in found if version is not None}
+
+    def forget_reads(self) -> None:
+        """The statement begins again."""
+        self._queries.clear()
 
     def table(self, name: Name) -> GuardedTable:
         """The table that a statement changes or keeps.

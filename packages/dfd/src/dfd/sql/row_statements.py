@@ -14,7 +14,7 @@ from dfd.errors import QueryError
 from dfd.sql.context import StatementContext
 from dfd.sql.literals import quoted_name
 from dfd.sql.statements import Clause, Delete, Insert, Merge, Name, RowStatement, Update
-from dfd.sql.subqueries import has_query, with_values
+from dfd.sql.subqueries import with_values
 
 if TYPE_CHECKING:
     from dfd.query import Query
@@ -24,14 +24,15 @@ class _Moved(Exception):
     """The table isn't at the version any more that the statement has read."""
 
 
-class _StandsOn:
-    """A hook that lets a commit stand on one version alone."""
+class _StandsOnWhatWasRead:
+    """A hook that lets a commit stand on no other version of its table than its statement's queries have read."""
 
-    def __init__(self, version: int) -> None:
-        self._version = version
+    def __init__(self, context: StatementContext, uri: str) -> None:
+        self._context = context
+        self._uri = uri
 
     def before_commit(self, plan: CommitPlan) -> None:
-        if plan.read_version != self._version:
+        if self._context.versions_read(self._uri) - {plan.read_version}:
             raise _Moved
 
     def after_commit(self, outcome: Outcome) -> None:
@@ -57,7 +58,7 @@ def insert(context: StatementContext, statement: Insert) -> Outcome:
         is_dynamic = bool(statement.partition)
         return table.overwrite(rows, partition_overwrite_mode="dynamic" if is_dynamic else "static")
 
-    return _write(context, statement.table, [statement.query], write)
+    return _write(context, statement.table, write)
 
 
 def inserted_rows(context: StatementContext, statement: Insert, table: GuardedTable) -> Query:
@@ -94,17 +95,14 @@ def change(
     """Change rows, with more hooks around the commit."""
     work: Callable[[GuardedTable], Outcome]
     if isinstance(statement, Merge):
-        reads, work = [statement.source], _merge(context, statement)
+        work = _merge(context, statement)
     elif isinstance(statement, Delete):
-        reads, work = [statement.predicate or ""], _delete(context, statement)
+        work = _delete(context, statement)
     elif statement.source is None:
-        values = [value for _, value in statement.assignments]
-        reads, work = [statement.predicate or "", *values], _update(context, statement)
+        work = _update(context, statement)
     else:
-        query, alias = statement.source
-        reads, work = [query], _update_from(context, statement, query, alias)
-    queries = [text for text in reads if has_query(text)]
-    return _write(context, statement.table, queries, lambda table: work(table.with_hooks(*hooks)))
+        work = _update_from(context, statement, *statement.source)
+    return _write(context, statement.table, lambda table: work(table.with_hooks(*hooks)))
 
 
 def _delete(context: StatementContext, statement: Delete) -> Callable[[GuardedTable], Outcome]:
@@ -185,24 +183,20 @@ def _with_clause(merging: MergeBuilder, clause: Clause) -> MergeBuilder:
 
 
 def _write(
-    context: StatementContext,
-    name: Name,
-    queries: Sequence[str],
-    work: Callable[[GuardedTable], Outcome],
+    context: StatementContext, name: Name, work: Callable[[GuardedTable], Outcome]
 ) -> Outcome:
-    """Do some work on a table; where a query reads the table too, the commit stands on what it has read.
+    """Do some work on a table; where a query of it reads the table too, the commit stands on what was read.
 
     If others commit meanwhile it begins again, within the bounds of the policy.
     """
     table = context.table(name)
-    named = {name.last.lower(), table.uri.lower(), (name.uri or name.last).lower()}
-    if not any(word in query.lower() for word in named for query in queries):
-        return work(table)
+    guarded = table.with_hooks(_StandsOnWhatWasRead(context, table.uri))
     policy, began, waited = context.runtime.profile.retry, time.monotonic(), None
     for _ in range(policy.attempts):
         try:
-            return work(table.with_hooks(_StandsOn(table.version())))
+            return work(guarded)
         except _Moved:
+            context.forget_reads()
             waited = policy.next_wait_s(waited, random.uniform)
             if time.monotonic() + waited > began + policy.timeout_s:
                 break

@@ -142,12 +142,12 @@ class Vacuum(msgspec.Struct, frozen=True, tag="vacuum", tag_field="kind"):
 
 
 class Restore(msgspec.Struct, frozen=True, tag="restore", tag_field="kind"):
-    """RESTORE: `at` is `{"version": 3}` or `{"timestamp": expression}`."""
+    """RESTORE: `at` is `{"version": "3"}` or `{"timestamp": expression}`."""
 
     verb: ClassVar[str] = "RESTORE"
     is_shared: ClassVar[bool] = False
     table: Name
-    at: dict[str, Any]
+    at: dict[str, str]
 
 
 class History(msgspec.Struct, frozen=True, tag="history", tag_field="kind"):

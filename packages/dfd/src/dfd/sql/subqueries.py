@@ -14,19 +14,12 @@ from dfd.sql.literals import literal
 _MOST_VALUES = 10_000
 
 
-def has_query(text: str) -> bool:
-    """Whether a text may read a table."""
-    return any(word in text.lower() for word in ("select", "from", "values", "table"))
-
-
 def with_values(context: StatementContext, expression: str) -> str:
     """An expression, with what its subqueries give in their place.
 
     Raises:
         QueryError: one can't be run by itself, or gives too much.
     """
-    if not has_query(expression):
-        return expression
     try:
         queries = dfd_native.sql_subqueries(expression)
     except dfd_native.SqlSyntaxError as error:

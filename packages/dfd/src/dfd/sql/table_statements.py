@@ -137,7 +137,7 @@ def restore(context: StatementContext, statement: Restore) -> Outcome:
     """Make an older version the newest."""
     table = context.table(statement.table)
     if "version" in statement.at:
-        return table.restore(statement.at["version"])
+        return table.restore(context.tables.version(statement.at["version"]))
     return table.restore(timestamp=context.tables.moment(statement.at["timestamp"]))
 
 

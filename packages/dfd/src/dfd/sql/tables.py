@@ -81,10 +81,11 @@ class SqlTables:
         made: str = found["text"]
         for mention in reversed(found["mentions"]):
             arguments = [quoted_text(self._uri_of(mention["table"]))]
-            if mention["version"] is not None:
-                arguments.append(str(self._version(mention["version"])))
-            if mention["timestamp"] is not None:
-                arguments.append(quoted_text(self.moment(mention["timestamp"]).isoformat()))
+            at = mention["at"] or {}
+            if "version" in at:
+                arguments.append(str(self.version(at["version"])))
+            if "timestamp" in at:
+                arguments.append(quoted_text(self.moment(at["timestamp"]).isoformat()))
             call = f"read_delta({', '.join(arguments)})"
             made = made.replace(f'"{mention["stand_in"]}"', call)
         return made
@@ -96,7 +97,12 @@ class SqlTables:
             raise self.unknown(name)
         return uri
 
-    def _version(self, text: str) -> int:
+    def version(self, text: str) -> int:
+        """The version that a text is, or a placeholder.
+
+        Raises:
+            QueryError: it is none.
+        """
         value = (self._params or {}).get(text.removeprefix("$")) if text[0] in "$?" else text
         try:
             return int(value)  # type: ignore[arg-type]

@@ -1,0 +1,85 @@
+"""Statements by dfd's SQL and by Delta-Spark's: the same text, the same rows, and the same history."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dfd
+import pytest
+from deltalake import DeltaTable
+from readers import READERS, Read
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+CREATE = """create table {t} (id bigint, p string comment 'of all', v double, d decimal(10, 2), day date)
+    using delta partitioned by (p) comment 'both' tblproperties ({properties})"""
+STATEMENTS = (
+    """
+insert into {t} values (1, 'a', 1.5, 2.25, date '2026-01-01'), (2, 'b', null, 0, null), (3, null, -1e300, null, null)
+insert into {t} (d, id) values (7, 4), (8, 5)
+insert into {t} by name select 'a' as p, 6 as id, cast(2.5 as double) as v
+insert into {t} partition (p = 'c') (id, v) values (7, 1), (8, 2)
+insert into {t} select id + 10, p, v, d, day from {t} where id < 5
+update {t} set v = v * 2, p = 'z' where id in (1, 11) or v is null
+update {t} as x set x.d = x.d + 1 where x.p = 'z'
+delete from {t} where p is null and id > 12
+delete from {t} as x where x.v between 1 and 2
+merge into {t} as t using (select id, id * cast(2 as double) as v from {t} where id < 7) as s on t.id = s.id
+    when matched and t.id = 2 then delete when matched then update set t.v = s.v, d = -1
+merge into {t} as t using (select 5 as id, 'm' as p union all select 99, 'n') as s on t.id = s.id
+    when matched then update set p = s.p when not matched then insert (id, p) values (s.id, s.p)
+    when not matched by source and t.id > 10 then update set p = 'gone' when not matched by source and t.id = 7 then delete
+alter table {t} add columns (w int comment 'more')
+alter table {t} add constraint known check (id > 0 and id < 1000)
+insert into {t} (id, w) values (20, 3)
+alter table {t} drop constraint known
+alter table {t} set tblproperties ('a.b' = 'c', 'delta.logRetentionDuration' = 'interval 9 days')
+alter table {t} unset tblproperties if exists ('a.b', 'no')
+optimize {t}
+insert overwrite {t} (id, p) values (1, 'only')
+insert into {t} replace where p = 'only' select 2, 'only', cast(1 as double), 1, null, 5
+restore table {t} to version as of 3
+""".strip()
+    .replace("\n    ", " ")
+    .split("\n")
+)
+# What deltalake, and what Delta-Spark calls them.
+NAMES = {"ADD COLUMNS": "ADD COLUMN"}
+
+
+def history(uri: Path) -> list[str]:
+    found = [one["operation"] for one in DeltaTable(uri).history()]
+    return [NAMES.get(name, name) for name in reversed(found)]
+
+
+def rows(found: Any) -> Counter[str]:
+    return Counter(str(sorted(row.items())) for row in found.to_pylist())
+
+
+@pytest.mark.parametrize(
+    "properties",
+    ["'delta.enableDeletionVectors' = 'true'", "'delta.enableDeletionVectors' = 'false'"],
+    ids=["vectors", "copies"],
+)
+def test_statements_are_those_of_spark(
+    spark: SparkSession, with_spark: Read, tmp_path: Path, properties: str
+) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    with dfd.connect() as runtime:
+        for text in [CREATE, *STATEMENTS]:
+            mine, other = (
+                text.format(t=f"delta.`{uri}`", properties=properties) for uri in (ours, theirs)
+            )
+            spark.sql(other)
+            runtime.sql(mine)
+            wanted = rows(with_spark(theirs))
+            assert rows(with_spark(ours)) == wanted, text
+            assert rows(READERS["dfd"](ours)) == wanted, text
+            assert history(ours) == history(theirs), text
+            found, known = (DeltaTable(uri).metadata().configuration for uri in (ours, theirs))
+            assert found.items() <= known.items(), text
+    assert DeltaTable(ours).schema() == DeltaTable(theirs).schema()
+    assert DeltaTable(ours).metadata().description == DeltaTable(theirs).metadata().description
