@@ -46,13 +46,10 @@ restore table {t} to version as of 3
     .replace("\n    ", " ")
     .split("\n")
 )
-# What deltalake, and what Delta-Spark calls them.
-NAMES = {"ADD COLUMNS": "ADD COLUMN"}
 
 
 def history(uri: Path) -> list[str]:
-    found = [one["operation"] for one in DeltaTable(uri).history()]
-    return [NAMES.get(name, name) for name in reversed(found)]
+    return [one["operation"] for one in reversed(DeltaTable(uri).history())]
 
 
 def rows(found: Any) -> Counter[str]:

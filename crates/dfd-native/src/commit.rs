@@ -93,6 +93,21 @@ pub(crate) fn change_properties(
     run(py, work, None).map(DefinitionChange)
 }
 
+/// The change by which a version of a table gets columns: `columns` is a schema in the JSON of Delta's log.
+#[pyfunction]
+pub(crate) fn add_columns(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+    version: u64,
+    columns: String,
+) -> PyResult<DefinitionChange> {
+    abi_check::check(py)?;
+    let location = location(py, uri, &options)?;
+    let work = |_| dfd_write::add_columns(location, version, columns);
+    run(py, work, None).map(DefinitionChange)
+}
+
 /// What takes a table back to an older version.
 #[pyclass(module = "dfd_native", frozen)]
 pub(crate) struct Restore(dfd_delta::Restore);

@@ -33,6 +33,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(counters::request_counts, module)?)?;
     module.add_function(wrap_pyfunction!(functions::functions, module)?)?;
     module.add_function(wrap_pyfunction!(delta_log::active_files, module)?)?;
+    module.add_function(wrap_pyfunction!(commit::add_columns, module)?)?;
     module.add_function(wrap_pyfunction!(commit::change_properties, module)?)?;
     module.add_function(wrap_pyfunction!(commit::commit, module)?)?;
     module.add_function(wrap_pyfunction!(commit::commit_files, module)?)?;

@@ -263,6 +263,9 @@ class WatchedNative:
         make() if self.broken is None else self.broken(make)
         return int(fields["read_version"]) + 1
 
+    def add_columns(self, *args: Any, **fields: Any) -> Any:
+        return dfd_native.add_columns(*args, **fields)
+
     def change_properties(self, *args: Any, **fields: Any) -> Any:
         return dfd_native.change_properties(*args, **fields)
 

@@ -93,6 +93,14 @@ pub enum RuleViolation {
     /// There is no column to give a value.
     #[error("there is no column `{0}`")]
     NoSuchColumn(String),
+    /// A new column has the name of one that is there.
+    #[error("there is a column `{0}` already")]
+    ColumnIsThere(String),
+    /// A new column would have no value in the rows that are there.
+    #[error(
+        "the new column `{0}` may not be null, and the rows that are there have no value in it"
+    )]
+    NewNotNull(String),
     /// There is no column to partition by.
     #[error("there is no column `{0}` to partition by")]
     NoSuchPartitionColumn(String),
@@ -296,6 +304,8 @@ impl RuleViolation {
             | Self::Unknown(column)
             | Self::Ambiguous(column)
             | Self::NoSuchColumn(column)
+            | Self::ColumnIsThere(column)
+            | Self::NewNotNull(column)
             | Self::NoSuchPartitionColumn(column)
             | Self::RepeatedPartitionColumn(column)
             | Self::SometimesGenerated(column)

@@ -35,16 +35,19 @@ pub(crate) fn evolved(
     nulls: Nulls,
 ) -> Result<DefinitionChange, Error> {
     let table = snapshot.configuration()?;
-    let Some(evolved) = Evolved::of(table, source, mode, partition_by, nulls)? else {
-        return Ok(DefinitionChange::default());
-    };
-    let Evolved {
-        schema,
-        partition_by,
-        last_column_id,
-    } = &evolved;
-    let needed = protocol_for(&schema.try_into_arrow()?)?;
-    Ok(snapshot.with_schema(schema, partition_by, *last_column_id, &needed)?)
+    match Evolved::of(table, source, mode, partition_by, nulls)? {
+        Some(evolved) => evolved.of_table(snapshot),
+        None => Ok(DefinitionChange::default()),
+    }
+}
+
+/// The change by which a table gets columns, after those that it has, with what their metadata says.
+///
+/// # Errors
+/// `columns` isn't a schema in the JSON of Delta's log, the table has one of these names, or one takes no nulls.
+pub(crate) fn extended(snapshot: &TableSnapshot, columns: &str) -> Result<DefinitionChange, Error> {
+    let columns: StructType = serde_json::from_str(columns).map_err(Error::metadata)?;
+    Evolved::with_columns(snapshot.configuration()?, columns)?.of_table(snapshot)
 }
 
 /// A table's columns once it takes rows with others.
@@ -91,6 +94,36 @@ impl Evolved {
             partition_by: partition_by.to_vec(),
             last_column_id: ids.last,
         }))
+    }
+
+    fn with_columns(table: &TableConfiguration, columns: StructType) -> Result<Self, Error> {
+        let mut ids = ColumnIds::of(table)?;
+        let mut fields: Vec<_> = table.logical_schema().fields().cloned().collect();
+        for field in columns.into_fields() {
+            let mut known = fields.iter();
+            if known.any(|known| known.name().eq_ignore_ascii_case(field.name())) {
+                return Err(RuleViolation::ColumnIsThere(field.name().clone()).into());
+            }
+            if let Some(name) = not_null(&field) {
+                return Err(RuleViolation::NewNotNull(name).into());
+            }
+            fields.push(ids.annotated(field)?);
+        }
+        Ok(Self {
+            schema: StructType::try_new(fields)?,
+            partition_by: table.logical_partition_columns().to_vec(),
+            last_column_id: ids.last,
+        })
+    }
+
+    fn of_table(&self, snapshot: &TableSnapshot) -> Result<DefinitionChange, Error> {
+        let needed = protocol_for(&(&self.schema).try_into_arrow()?)?;
+        let Self {
+            schema,
+            partition_by,
+            last_column_id,
+        } = self;
+        Ok(snapshot.with_schema(schema, partition_by, *last_column_id, &needed)?)
     }
 }
 
@@ -156,6 +189,18 @@ fn new_field(field: &FieldRef) -> Result<StructField, Error> {
     let mut fields = schema.into_fields();
     let field = fields.next();
     field.ok_or(Error::Inconsistent("a new column is gone"))
+}
+
+/// The field that may not be null in a row that has none of a column; those in lists and maps are in no such row.
+fn not_null(field: &StructField) -> Option<String> {
+    if !field.is_nullable() {
+        return Some(field.name().clone());
+    }
+    let DataType::Struct(fields) = field.data_type() else {
+        return None;
+    };
+    let inside = fields.fields().find_map(not_null)?;
+    Some(format!("{}.{inside}", field.name()))
 }
 
 /// Whether a table has these fields, of these types, in this order, whatever else it says of them.
@@ -369,6 +414,46 @@ mod tests {
     }
 
     #[test]
+    fn new_columns_stand_after_the_others_and_keep_their_comments() {
+        let table = Table::new(&[column("a", "long", false)]);
+        let with = |columns: &[Value]| {
+            let given = json!({"type": "struct", "fields": columns});
+            let given = serde_json::from_value(given).unwrap();
+            Evolved::with_columns(&table.configuration(), given)
+        };
+        let mut commented = column("n", "short", true);
+        commented["metadata"] = json!({"comment": "mine"});
+        let found = with(&[commented.clone(), column("b", "date", true)]).unwrap();
+        let wanted = json!([
+            column("a", "long", false),
+            commented,
+            column("b", "date", true)
+        ]);
+        assert_eq!(fields(&found), wanted);
+        let inside =
+            |nullable| json!({"type": "struct", "fields": [column("x", "long", nullable)]});
+        let nested = |nullable| json!({"name": "s", "type": inside(nullable), "nullable": true, "metadata": {}});
+        let list = json!({"type": "array", "elementType": inside(false), "containsNull": false});
+        with(&[json!({"name": "l", "type": list, "nullable": true, "metadata": {}})]).unwrap();
+        with(&[nested(true)]).unwrap();
+        for (columns, why) in [
+            (vec![column("A", "long", true)], "a column `A` already"),
+            (
+                vec![column("b", "long", false)],
+                "the new column `b` may not be null",
+            ),
+            (vec![nested(false)], "the new column `s.x` may not be null"),
+            (
+                vec![column("b", "long", true), column("B", "long", true)],
+                "`B` already",
+            ),
+        ] {
+            let told = with(&columns).unwrap_err().to_string();
+            assert!(told.contains(why), "{told}");
+        }
+    }
+
+    #[test]
     fn mapped_columns_get_ids_that_no_column_had() {
         let mapped = |name: &str, id: i64| {
             let mut field = column(name, "long", true);
@@ -397,6 +482,18 @@ mod tests {
             all.sort_unstable();
             assert_eq!(all, ids);
         }
+        let new: StructType = (&source(&[("n", ArrowType::Int64)]))
+            .try_into_kernel()
+            .unwrap();
+        let new = StructType::try_new(new.into_fields().map(|mut field| {
+            field.nullable = true;
+            field
+        }));
+        let found = Evolved::with_columns(&table.configuration(), new.unwrap()).unwrap();
+        assert_eq!(
+            (ids_of(&found.schema), found.last_column_id),
+            (vec![1, 2, 8], Some(8))
+        );
     }
 
     fn ids_of(schema: &StructType) -> Vec<i64> {

@@ -477,13 +477,15 @@ class GuardedTable(OperationRunner):
     def add_columns(self, fields: Any) -> Outcome:
         """Add columns, null in every row that is there; what the table has already is left as it is.
 
-        `fields`: one or more fields of deltalake or pyarrow, or a schema. All take nulls.
+        `fields`: one or more fields of deltalake or pyarrow, or a schema; a `comment` in their metadata is kept.
+        All take nulls. Where columns are mapped they get ids and names in files of their own.
 
         Raises:
-            InvalidOperation: the table has such a column under another type, or one takes no nulls.
-            UnsupportedTable: the table has column mapping.
+            InvalidOperation: the table has such a column under another type, one takes no nulls, or has metadata of
+                Delta's own.
+            UnsupportedTable: the table has a feature that forbids it; without dfd-native: it has column mapping.
         """
-        attempt = alter.add_columns(new_fields(fields))
+        attempt = alter.add_columns(self._committer(), new_fields(fields))
         return self._run("add_columns", attempt, removes_rows=False, changes_schema=True)
 
     def add_constraint(self, constraints: Mapping[str, str]) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -67,6 +68,9 @@ def test_only_the_columns_that_are_missing_are_added(table: GuardedTable) -> Non
     [
         (Field("n", LONG, nullable=False), "no nulls"),
         (pa.field("n", pa.int64(), nullable=False), "no nulls"),
+        (pa.field("r", pa.struct([pa.field("x", pa.int64(), False)])), r"Column r\.x would take no"),
+        (Field("n", LONG, metadata={"delta.generationExpression": "id + 1"}), "has delta.gener"),
+        (Field("n", LONG, metadata={"CURRENT_DEFAULT": "1"}), "has CURRENT_DEFAULT"),
         (Field("s", LONG), "column s of type"),
         (Field("S", PrimitiveType("string")), "column s of type"),
         ([], "no column"),
@@ -91,13 +95,64 @@ def test_deltalake_takes_a_column_without_nulls_over_rows_that_lack_it(tmp_path:
         pa.table(DeltaTable(tmp_path / "t").scan())
 
 
-def test_mapped_tables_get_no_columns(tmp_path: Path) -> None:
-    shutil.copytree(SPARK / "mapping_name/delta", tmp_path / "t")
-    table = GuardedTable(tmp_path / "t")
+def columns_of(table: GuardedTable) -> list[dict[str, Any]]:
+    """The columns, as the log has them."""
+    fields: list[dict[str, Any]] = json.loads(actions(table, "metaData")[-1]["schemaString"])["fields"]
+    return fields
+
+
+def mapped_copy(mode: str, path: Path) -> GuardedTable:
+    shutil.copytree(SPARK / f"mapping_{mode}/delta", path)
+    return GuardedTable(path)
+
+
+def test_mapped_tables_get_no_columns_by_deltalake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "dfd_native", None)
+    table = mapped_copy("name", tmp_path / "t")
     before = table.version()
     with pytest.raises(UnsupportedTable, match="column mapping"):
         table.add_columns(Field("n", LONG))
     assert table.version() == before
+
+
+@pytest.mark.parametrize("mode", ["name", "id"])
+def test_new_columns_of_mapped_tables_have_names_in_files(tmp_path: Path, mode: str) -> None:
+    pytest.importorskip("dfd_native")
+    table = mapped_copy(mode, tmp_path / "t")
+    known = {column["metadata"]["delta.columnMapping.id"] for column in columns_of(table)}
+    rows = pa.table(DeltaTable(table.uri).scan()).num_rows
+    table.add_columns([Field("n", LONG), pa.field("r", pa.struct([pa.field("x", pa.int64())]))])
+    *_, n, r = columns_of(table)
+    marks = [column["metadata"] for column in (n, r, *r["type"]["fields"])]
+    ids = [mark["delta.columnMapping.id"] for mark in marks]
+    assert len({*ids} - known) == 3
+    assert min(ids) > max(known)
+    properties = actions(table, "metaData")[-1]["configuration"]
+    assert properties["delta.columnMapping.maxColumnId"] == str(max(ids))
+    names = {mark["delta.columnMapping.physicalName"] for mark in marks}
+    assert len(names) == 3
+    assert not names & {"n", "r", "x"}
+    table.append(pa.table({"n": [7], "r": [{"x": 8}]}), schema_mode="merge")
+    found = pa.table(DeltaTable(table.uri).scan()).select(["n", "r"]).to_pylist()
+    assert found.count({"n": 7, "r": {"x": 8}}) == 1
+    assert found.count({"n": None, "r": None}) == rows
+
+
+def test_new_columns_keep_their_comments_and_the_history_says_them(table: GuardedTable) -> None:
+    pytest.importorskip("dfd_native")
+    table.add_columns(Field("n", LONG, metadata={"comment": "mine"}))
+    assert columns_of(table)[-1] == {
+        "name": "n",
+        "type": "long",
+        "nullable": True,
+        "metadata": {"comment": "mine"},
+    }
+    commit = actions(table, "commitInfo")[-1]
+    assert commit["operation"] == "ADD COLUMNS"
+    (added,) = json.loads(commit["operationParameters"]["columns"])
+    assert added == {"column": columns_of(table)[-1]}
 
 
 def broken() -> Any:

@@ -5,7 +5,13 @@ from importlib.metadata import version as _version
 
 from dfd_native import cpu as _cpu  # noqa: F401  first: it looks before the library is loaded
 from dfd_native._native import AdaptedStream, DeltaTable, EngineRun, LogTable, RecordBatch
-from dfd_native.changes import DefinitionChange, Restore, change_properties, plan_restore
+from dfd_native.changes import (
+    DefinitionChange,
+    Restore,
+    add_columns,
+    change_properties,
+    plan_restore,
+)
 from dfd_native.commits import OperationInfo, commit, commit_files, create_table
 from dfd_native.counters import cache_stats, request_counts
 from dfd_native.engine import DeltaExtension, Engine
@@ -98,6 +104,7 @@ __all__ = [
     "abandoned_stages",
     "active_files",
     "adapt_stream",
+    "add_columns",
     "arrow_stream_to_batches",
     "cache_stats",
     "capabilities_snapshot",

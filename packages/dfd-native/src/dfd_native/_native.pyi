@@ -278,6 +278,9 @@ def merge_rows(
     target_file_bytes: int | None,
     writers: int | None,
 ) -> RowChange: ...
+def add_columns(
+    uri: str, options: dict[str, str], version: int, columns: str
+) -> DefinitionChange: ...
 def change_properties(
     uri: str, options: dict[str, str], version: int, properties: list[tuple[str, str | None]]
 ) -> DefinitionChange: ...

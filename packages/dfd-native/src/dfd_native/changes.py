@@ -11,7 +11,7 @@ from dfd_native.location import table_uri
 
 
 class DefinitionChange:
-    """What a commit makes of a table's protocol and metadata; made by `change_properties`."""
+    """What a commit makes of a table's protocol and metadata; made by `add_columns` and `change_properties`."""
 
     def __init__(self, native: _native.DefinitionChange) -> None:
         self._native = native
@@ -45,6 +45,32 @@ class Restore:
     def metrics(self) -> dict[str, int]:
         """Counts of files, and their sizes in bytes, under the names of Delta-Spark's RESTORE."""
         return dict(self._native.metrics)
+
+
+def add_columns(
+    uri: str | os.PathLike[str],
+    options: Mapping[str, str] | None = None,
+    *,
+    version: int,
+    schema_json: str,
+) -> DefinitionChange:
+    """The change by which `version` of a table gets columns after those that it has, with the protocol of their types.
+
+    Every row is null in them. Where columns are mapped they get ids that none had before, and names of their own in
+    files.
+
+    - `uri`, `options`: as for `active_files`.
+    - `schema_json`: the new columns, in the JSON of Delta's log, as `StagedFiles.schema_json` has it.
+
+    Raises:
+        IncompatibleInstallation: the installed libraries don't fit together.
+        RuleViolation: the table has a column of such a name, in any case, or one takes no nulls.
+        StageError: it isn't a schema, there is no such table or version, or its log can't be read.
+    """
+    ensure_compatible()
+    return DefinitionChange(
+        _native.add_columns(table_uri(uri), dict(options or {}), version, schema_json)
+    )
 
 
 def change_properties(

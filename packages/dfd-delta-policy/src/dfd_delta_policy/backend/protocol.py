@@ -255,6 +255,15 @@ class Native(Backend, Protocol):
         in_commit_timestamp: bool = False,
     ) -> int: ...
 
+    def add_columns(
+        self,
+        uri: str,
+        options: Mapping[str, str] | None = None,
+        *,
+        version: int,
+        schema_json: str,
+    ) -> DefinitionChange: ...
+
     def change_properties(
         self,
         uri: str,

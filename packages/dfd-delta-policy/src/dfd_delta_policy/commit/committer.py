@@ -18,7 +18,7 @@ from datetime import datetime
 from importlib.metadata import version as _version
 from typing import Any, NamedTuple
 
-from deltalake import CommitProperties, DeltaTable
+from deltalake import CommitProperties, DeltaTable, Schema
 from dfd_storage import StorageProfile
 
 from dfd_delta_policy.backend.protocol import (
@@ -247,6 +247,18 @@ class NativeCommitter(Committer):
     """Commits to one table through dfd-native."""
 
     native: Native
+
+    def add_columns(self, version: int, columns: Schema) -> DefinitionChange:
+        """The change by which a version gets columns.
+
+        Raises:
+            dfd_native.RuleViolation: the table has one of these names, or one takes no nulls.
+            OSError: the log can't be read.
+        """
+        with _reading():
+            return self.native.add_columns(
+                self.uri, self.options, version=version, schema_json=columns.to_json()
+            )
 
     def change_properties(
         self, version: int, properties: Mapping[str, str | None]

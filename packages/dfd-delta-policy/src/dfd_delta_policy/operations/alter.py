@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-from deltalake import DeltaTable, Field
+from deltalake import DeltaTable, Field, Schema
 
 from dfd_delta_policy.commit.committer import Commit, Committer, NativeCommitter
 from dfd_delta_policy.commit.operation import Attempt, Done
@@ -23,17 +23,26 @@ from dfd_delta_policy.operations.check_constraints import (
     no_constraint,
 )
 from dfd_delta_policy.operations.deltalake_handle import existing, on_handle
-from dfd_delta_policy.operations.new_columns import missing_fields
+from dfd_delta_policy.operations.new_columns import missing_fields, refuse_mapped_columns
 from dfd_delta_policy.properties import refuse_kept
 
 
-def add_columns(fields: Iterable[Field]) -> Callable[[Attempt], Done]:
+def add_columns(committer: Committer, fields: Iterable[Field]) -> Callable[[Attempt], Done]:
     """Add the columns that the table lacks."""
 
     def attempt(attempt: Attempt) -> Done:
-        missing = missing_fields(existing(attempt), fields)
+        table = existing(attempt)
+        missing = missing_fields(table, fields)
         if not missing:
             return Done(None, {})
+        if isinstance(committer, NativeCommitter):
+            added = [{"column": json.loads(field.to_json())} for field in missing]
+            commit = Commit("ADD COLUMNS", {"columns": json.dumps(added)}, {}, keeps_rows=True)
+            committer.refuse_features(table, "commit")
+            definition = committer.add_columns(table.version(), Schema(missing))
+            version = committer.put(table, commit, attempt.commit, definition=definition)
+            return Done(version, {})
+        refuse_mapped_columns(table)
         return on_handle(
             attempt,
             lambda table: table.alter.add_columns(missing, commit_properties=attempt.commit),
