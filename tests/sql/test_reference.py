@@ -26,7 +26,7 @@ def test_the_examples_run(tmp_path: Path) -> None:
     operations = history["operation"].to_pylist()[::-1]
     assert operations == [
         "CREATE TABLE",
-        "ADD COLUMN",
+        "ADD COLUMNS",
         "ADD CONSTRAINT",
         "DROP CONSTRAINT",
         "SET TBLPROPERTIES",

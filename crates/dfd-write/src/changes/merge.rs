@@ -20,6 +20,7 @@ use dfd_delta::{DeltaTableProvider, FILE_COLUMN, LocatedRows, ROW_COLUMN};
 
 use crate::changes::exact_values::{exact_value, refuse_lost_fields};
 use crate::changes::found_rows::{ChangeQuery, Effect};
+use crate::changes::key_ranges::KeyRanges;
 use crate::changes::source::MergeSource;
 use crate::error::{Error, RuleViolation};
 use crate::schema::metadata::{Keep, strip_type_metadata};
@@ -117,6 +118,7 @@ impl Merge {
         let condition = sides
             .both
             .condition(&self.condition, "The predicate of the MERGE")?;
+        source.watch(self.key_ranges(&condition, &sides, source)?);
         let keys = condition.column_refs().into_iter();
         let mut keys: Vec<_> = keys
             .filter(|key| sides.is_of_target(key))
@@ -155,6 +157,21 @@ impl Merge {
             keys: keys.into_iter().map(|key| key.name).collect(),
             allows_repeats: self.allows_repeats(),
         })
+    }
+
+    /// The ranges outside of which no row of the table has to do with it; none where all have.
+    fn key_ranges(
+        &self,
+        condition: &Expr,
+        sides: &Sides<'_>,
+        source: &MergeSource,
+    ) -> Result<KeyRanges, Error> {
+        if self.has(ClauseRows::NotMatchedBySource) {
+            return Ok(KeyRanges::default());
+        }
+        let given = (&sides.source, source.schema().as_ref());
+        let known = (&sides.target, sides.rows.snapshot().schema().as_ref());
+        Ok(KeyRanges::of(condition, given, known)?)
     }
 
     fn has(&self, rows: ClauseRows) -> bool {

@@ -16,6 +16,7 @@
 mod cut_rows;
 mod exact_values;
 mod found_rows;
+mod key_ranges;
 mod merge;
 mod metrics;
 mod source;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::Expr;
 use dfd_delta::{
     ActiveFiles, At, CutFile, DefinitionChange, ExistingFile, LocatedRows, RewriteInput,
     TableSnapshot,
@@ -41,7 +43,7 @@ use crate::changes::cut_rows::CutRows;
 use crate::changes::found_rows::{ChangeQuery, Found, FoundRows, found_rows};
 use crate::changes::metrics::Counts;
 use crate::changes::source::MergeSource;
-use crate::changes::statement::{matching_rows, updated_rows};
+use crate::changes::statement::{matching_rows, rows_within, updated_rows};
 use crate::changes::vectors::{MarkedFiles, has_change_feed, has_vectors};
 use crate::error::Error;
 use crate::files::stage_files::{AddFile, StageFiles};
@@ -103,6 +105,8 @@ pub struct RowChange {
     /// The version, under the definition that the commit makes.
     snapshot: Arc<TableSnapshot>,
     statement: Statement,
+    /// What is true of every row that may match the source of a MERGE; None where any may.
+    reach: Option<Expr>,
 }
 
 impl RowChange {
@@ -162,6 +166,7 @@ impl RowChange {
             definition: self.definition.clone(),
             snapshot: later,
             statement: self.statement.clone(),
+            reach: self.reach.clone(),
         }))
     }
 
@@ -172,22 +177,27 @@ impl RowChange {
         state: SessionState,
         cancellation: &CancellationToken,
     ) -> Result<bool, Error> {
+        // Rows that went may have matched some of a source.
+        if let Statement::Merge(merge) = &self.statement
+            && merge.depends_on_kept_rows()
+            && !self
+                .snapshot
+                .active_files()?
+                .has_those_of(&later.active_files()?)
+        {
+            return Ok(false);
+        }
         let new = LocatedRows::since(&self.snapshot, Arc::clone(later))?;
-        let condition = match &self.statement {
-            Statement::Delete { condition } | Statement::Update { condition, .. } => condition,
-            // New rows may match some of the source, and so may rows that went.
-            Statement::Merge(merge) => {
-                let lost_none = || -> Result<bool, Error> {
-                    let files = later.active_files()?;
-                    Ok(self.snapshot.active_files()?.has_those_of(&files))
-                };
-                return Ok(new.is_empty() && (!merge.depends_on_kept_rows() || lost_none()?));
-            }
-        };
         if new.is_empty() {
             return Ok(true);
         }
-        let query = matching_rows(condition.as_deref(), new, &state)?;
+        let query = match (&self.statement, &self.reach) {
+            (Statement::Delete { condition } | Statement::Update { condition, .. }, _) => {
+                matching_rows(condition.as_deref(), new, &state)?
+            }
+            (Statement::Merge(_), Some(reach)) => rows_within(new, reach.clone())?,
+            (Statement::Merge(_), None) => return Ok(false),
+        };
         let found = found_rows(query, state, cancellation).await?;
         Ok(found.is_none())
     }
@@ -271,7 +281,7 @@ impl ChangeWork {
         let query = self.query(&state)?;
         let found = found_rows(query, state, &cancellation).await?;
         let Some(rows) = found else {
-            return Ok(self.change(Changed::default(), None));
+            return self.change(Changed::default(), None);
         };
         let stage = OpenStage::begin(location).await?;
         let target = StageTarget::new(&stage, cancellation);
@@ -281,7 +291,7 @@ impl ChangeWork {
         let change_files = std::mem::take(&mut changed.change_files);
         let requirements = Arc::clone(&self.requirements);
         let staged = staged_files(outputs, stage, requirements, &target.pool_usage, began);
-        Ok(self.change(changed, Some(staged.with_changes(change_files))))
+        self.change(changed, Some(staged.with_changes(change_files)))
     }
 
     fn query(&self, state: &SessionState) -> Result<ChangeQuery, Error> {
@@ -301,13 +311,14 @@ impl ChangeWork {
         }
     }
 
-    fn change(&self, changed: Changed, staged: Option<StagedFiles>) -> RowChange {
+    fn change(&self, changed: Changed, staged: Option<StagedFiles>) -> Result<RowChange, Error> {
         let counts = Counts {
             source_rows: self.source.as_ref().map_or(0, MergeSource::rows),
             ..changed.counts
         };
         let stage = staged.as_ref().map(|staged| Arc::clone(staged.files()));
-        RowChange {
+        let reach = self.source.as_ref().map(MergeSource::reach).transpose()?;
+        Ok(RowChange {
             staged,
             stage,
             cut: changed.cut,
@@ -316,7 +327,8 @@ impl ChangeWork {
             definition: self.definition.clone(),
             snapshot: Arc::clone(&self.snapshot),
             statement: self.statement.clone(),
-        }
+            reach: reach.flatten(),
+        })
     }
 
     /// Writes the new rows, and takes those out that were found on the way.

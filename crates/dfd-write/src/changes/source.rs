@@ -1,6 +1,6 @@
 //! The source of a MERGE: a stream that is read once, as a table of the query.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::SchemaRef;
@@ -8,11 +8,14 @@ use datafusion::catalog::TableProvider;
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
+use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
+use futures::future::ready;
 use futures::{StreamExt, stream};
 
+use crate::changes::key_ranges::KeyRanges;
 use crate::error::{Error, SourceError};
 use crate::plan::shared_stream::Input;
 
@@ -25,6 +28,8 @@ struct Shared {
     schema: SchemaRef,
     input: Mutex<Option<Input>>,
     rows: AtomicU64,
+    keys: Mutex<KeyRanges>,
+    is_read: AtomicBool,
     failure: Mutex<Option<SourceError>>,
 }
 
@@ -35,6 +40,8 @@ impl MergeSource {
             schema: Arc::clone(&input.schema),
             input: Mutex::new(Some(input)),
             rows: AtomicU64::new(0),
+            keys: Mutex::default(),
+            is_read: AtomicBool::new(false),
             failure: Mutex::new(None),
         }))
     }
@@ -47,6 +54,22 @@ impl MergeSource {
     /// Counts the rows that were read.
     pub(crate) fn rows(&self) -> u64 {
         self.0.rows.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the ranges of these keys.
+    pub(crate) fn watch(&self, keys: KeyRanges) {
+        *locked(&self.0.keys) = keys;
+    }
+
+    /// What is true of every row of the table that may match one of its rows; None where any may.
+    ///
+    /// # Errors
+    /// None is known.
+    pub(crate) fn reach(&self) -> Result<Option<Expr>, Error> {
+        match self.0.is_read.load(Ordering::Acquire) {
+            true => Ok(locked(&self.0.keys).condition()?),
+            false => Ok(None),
+        }
     }
 
     /// The table of its rows.
@@ -83,11 +106,16 @@ impl PartitionStream for MergeSource {
             let failed = stream::iter([Err(again)]);
             return Box::pin(RecordBatchStreamAdapter::new(schema, failed));
         };
-        let shared = Arc::clone(&self.0);
+        let (shared, ended) = (Arc::clone(&self.0), Arc::clone(&self.0));
+        let end = stream::once(async move {
+            ended.is_read.store(true, Ordering::Release);
+            None
+        });
         let batches = input.batches.map(move |batch| match batch {
             Ok(batch) => {
                 let rows = batch.num_rows() as u64;
                 shared.rows.fetch_add(rows, Ordering::Relaxed);
+                locked(&shared.keys).update(&batch)?;
                 Ok(batch)
             }
             Err(reason) => {
@@ -96,6 +124,7 @@ impl PartitionStream for MergeSource {
                 Err(told)
             }
         });
+        let batches = batches.chain(end.filter_map(ready));
         Box::pin(RecordBatchStreamAdapter::new(schema, batches))
     }
 }

@@ -59,8 +59,16 @@ pub(crate) fn matching_rows(
     rows: Arc<LocatedRows>,
     state: &SessionState,
 ) -> Result<ChangeQuery, Error> {
-    let scope = scope(&rows, state)?;
-    query(rows, condition, &scope, Effect::Delete, Vec::new())
+    let condition = compiled(condition, &scope(&rows, state)?)?;
+    query(rows, condition, Effect::Delete, Vec::new())
+}
+
+/// The rows for which a condition over their columns is true.
+///
+/// # Errors
+/// It isn't one.
+pub(crate) fn rows_within(rows: Arc<LocatedRows>, condition: Expr) -> Result<ChangeQuery, Error> {
+    query(rows, Some(condition), Effect::Delete, Vec::new())
 }
 
 /// The rows that an update changes: where each is, and then the columns that it has afterwards.
@@ -76,18 +84,21 @@ pub(crate) fn updated_rows(
 ) -> Result<ChangeQuery, Error> {
     let scope = scope(&rows, state)?;
     let new = new_columns(values, rows.snapshot().schema(), requirements, &scope)?;
-    query(rows, condition, &scope, Effect::Update, new)
+    let condition = compiled(condition, &scope)?;
+    query(rows, condition, Effect::Update, new)
+}
+
+fn compiled(condition: Option<&str>, scope: &Scope<'_>) -> Result<Option<Expr>, Error> {
+    let condition = condition.map(|text| scope.condition(text, "The predicate"));
+    Ok(condition.transpose()?)
 }
 
 fn query(
     rows: Arc<LocatedRows>,
-    condition: Option<&str>,
-    scope: &Scope<'_>,
+    condition: Option<Expr>,
     effect: Effect,
     new_columns: Vec<Expr>,
 ) -> Result<ChangeQuery, Error> {
-    let condition = condition.map(|text| scope.condition(text, "The predicate"));
-    let condition = condition.transpose()?;
     let places = [FILE_COLUMN, ROW_COLUMN].map(column);
     let provider = Arc::new(DeltaTableProvider::native(rows));
     let mut plan = LogicalPlanBuilder::scan("the table", provider_as_source(provider), None)?;

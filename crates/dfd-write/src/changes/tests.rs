@@ -527,3 +527,38 @@ fn constants_are_what_they_are_in_sql() {
         );
     }
 }
+
+#[test]
+fn a_merge_stands_where_no_new_row_is_within_its_keys() {
+    use ClauseRows::{Matched, NotMatched, NotMatchedBySource};
+    let upsert = || {
+        vec![
+            clause(Matched, None, Some(&[("p", "s.p")])),
+            clause(NotMatched, None, Some(&[("a", "a"), ("p", "p")])),
+        ]
+    };
+    let also = |other| [upsert(), vec![other]].concat();
+    let (near, far) = ([(3, 9), (1000, 9)], [(900, 9), (i64::MIN, 9)]);
+    for (clauses, rows, stands) in [
+        (upsert(), &near[..], [true, false]),
+        (upsert(), &far[..], [true, false]),
+        (upsert(), &near[..1], [true, true]),
+        (upsert(), &[][..], [true, true]),
+        (
+            also(clause(NotMatchedBySource, Some("a = 7"), None)),
+            &near[..1],
+            [false, false],
+        ),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        table(directory.path(), &[]);
+        let change = merged(directory.path(), rows, clauses).unwrap();
+        // Rows beyond all keys, and then one among those of some sources.
+        for (version, (a, stands)) in (3..).zip([2000, 500 + ROWS].into_iter().zip(stands)) {
+            let rows = batch(vec![("a", int64s([Some(a)])), ("p", int64s([Some(1)]))]);
+            let staged = stage_into(directory.path(), vec![rows], Settings::default()).unwrap();
+            commit(directory.path(), version, &staged);
+            assert_eq!(rebased(&change, version).is_some(), stands, "{a}");
+        }
+    }
+}

@@ -68,7 +68,10 @@ def test_only_the_columns_that_are_missing_are_added(table: GuardedTable) -> Non
     [
         (Field("n", LONG, nullable=False), "no nulls"),
         (pa.field("n", pa.int64(), nullable=False), "no nulls"),
-        (pa.field("r", pa.struct([pa.field("x", pa.int64(), False)])), r"Column r\.x would take no"),
+        (
+            pa.field("r", pa.struct([pa.field("x", pa.int64(), False)])),
+            r"Column r\.x would take no",
+        ),
         (Field("n", LONG, metadata={"delta.generationExpression": "id + 1"}), "has delta.gener"),
         (Field("n", LONG, metadata={"CURRENT_DEFAULT": "1"}), "has CURRENT_DEFAULT"),
         (Field("s", LONG), "column s of type"),
@@ -97,7 +100,9 @@ def test_deltalake_takes_a_column_without_nulls_over_rows_that_lack_it(tmp_path:
 
 def columns_of(table: GuardedTable) -> list[dict[str, Any]]:
     """The columns, as the log has them."""
-    fields: list[dict[str, Any]] = json.loads(actions(table, "metaData")[-1]["schemaString"])["fields"]
+    fields: list[dict[str, Any]] = json.loads(actions(table, "metaData")[-1]["schemaString"])[
+        "fields"
+    ]
     return fields
 
 
