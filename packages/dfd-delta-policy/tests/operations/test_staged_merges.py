@@ -332,6 +332,32 @@ def test_a_stream_is_there_again_within_one_attempt(make_rows: Make, make_native
     assert rows_of(table) == Counter([(4, 7, "new"), (100_000, 7, "new")])
 
 
+@pytest.mark.parametrize("properties", [{}, VECTORS], ids=["copies", "vectors"])
+@pytest.mark.parametrize(("came", "stages"), [(100_000, 1), (50, 2), (77, 2)])
+def test_a_merge_is_worked_out_again_where_new_rows_are_within_its_keys(
+    make_rows: Make, make_native: Any, properties: dict[str, str], came: int, stages: int
+) -> None:
+    """One that matches none of the source is found out by working out again, and no error."""
+    if make_native.__name__ != "WatchedNative":
+        pytest.skip("needs dfd-native")
+    native, table = make_native(), make_rows(properties, rows=10)
+    before, other = rows_of(table), GuardedTable(table.uri)
+
+    def move_on() -> None:
+        native.meanwhile = None
+        other.append(numbered(came, 1))
+
+    native.meanwhile = move_on
+    merging = native.on(GuardedTable(table.uri))
+    on_ids(merging, source(4, 77)).when_matched_update_all().when_not_matched_insert_all().execute()
+    assert native.stages == stages
+    new = rows_of(table) - before
+    assert new[(4, 7, "new")] == new[(77, 7, "new")] == 1
+    assert [row[0] for row in new].count(came) == 1
+    assert sum(new.values()) == 2 + (came != 77)
+    assert not left_over(table)
+
+
 def test_a_stream_is_read_once_and_a_change_of_rules_is_told(
     make_rows: Make, make_native: Any
 ) -> None:
