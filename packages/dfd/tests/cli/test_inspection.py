@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from deltalake import DeltaTable, write_deltalake
 from dfd.cli import FAILED
 
@@ -30,6 +32,23 @@ def test_history_tells_the_ids_of_what_dfd_did(table: Path, run: Run, run_json: 
         assert commit["dfd.operation_id"] in out
         assert commit["dfd.run_id"] in out
     assert "WRITE" in out
+
+
+@pytest.mark.parametrize("recorded", ["text", "digest", "off"])
+def test_history_tells_a_statement_as_the_profile_says(
+    table: Path, tmp_path: Path, run: Run, run_json: RunJson, recorded: str
+) -> None:
+    profile = tmp_path / "profile.toml"
+    profile.write_text(f'[observability]\nrecord_sql = "{recorded}"\n')
+    statement = "delete from t where id = 2 or s = 'secret'"
+    assert run("sql", "-t", f"t={table}", statement, "--profile", profile)[0] == 0
+    shown = run("history", table, "--limit", 1)[1]
+    (commit,) = run_json("history", table, "--limit", 1)
+    digest = hashlib.sha256(statement.encode()).hexdigest()
+    assert commit.get("sql") == (statement if recorded == "text" else None)
+    assert commit.get("sql_sha256") == (digest if recorded == "digest" else None)
+    assert ("secret" in shown) == (recorded == "text")
+    assert ("sha256" in shown) == (recorded == "digest")
 
 
 def test_doctor_and_report(tmp_path: Path, run: Run, run_json: RunJson) -> None:

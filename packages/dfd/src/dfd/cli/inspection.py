@@ -73,7 +73,7 @@ def doctor(
 
 
 def history(uri: str, *, limit: int = 20, profile: Profile = None, json: JSON = False) -> int:
-    """Show the commits of a table, newest first, with their users' metadata and the ids of those that dfd made."""
+    """Show the commits of a table, newest first, with their users' metadata, and of those that dfd made the SQL and the ids."""
     from dfd.display.console import table_of
 
     with open_runtime(profile) as runtime:
@@ -87,6 +87,8 @@ def history(uri: str, *, limit: int = 20, profile: Profile = None, json: JSON = 
             f"{name} {commit[key]}".lstrip()
             for name, key in (
                 ("", "userMetadata"),
+                ("sql", "sql"),
+                ("sql sha256", "sql_sha256"),
                 ("operation", "dfd.operation_id"),
                 ("run", "dfd.run_id"),
                 ("query", "dfd.query_id"),
