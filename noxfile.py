@@ -429,10 +429,14 @@ def spark_tables(session: nox.Session) -> None:
 @nox.session(python=CURRENT)
 @nox.parametrize("deltalake", DELTALAKES, ids=DELTALAKES)
 def matrix(session: nox.Session, deltalake: str) -> None:
-    """The policy on each release of deltalake: its own tests, every race, and what bare deltalake gets wrong."""
+    """The policy on each release of deltalake: its own tests, every race, by SQL too, and what bare deltalake gets wrong."""
     _install(session, "dfd", *_test_group("dfd"), f"deltalake=={deltalake}")
     session.run("python", "tools/servers.py", "install", "versitygw")
-    _pytest(session, "tests/policy/matrix", "packages/dfd-delta-policy/tests", DFD_LONG="1")
+    _pytest(
+        session,
+        *("tests/policy/matrix", "tests/sql/test_matrix.py", "packages/dfd-delta-policy/tests"),
+        DFD_LONG="1",
+    )
 
 
 @nox.session(python=CURRENT)
