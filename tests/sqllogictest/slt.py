@@ -21,7 +21,10 @@ class FormatError(ValueError):
 
 @dataclass(frozen=True)
 class Record:
-    """One statement or query: where it stands, what kind it is, its text, and of a query what it gives."""
+    """One statement or query: where it stands, what kind it is, its text, and of a query what it gives.
+
+    `error` is the error that it ends with, a pattern or a text; None where it succeeds.
+    """
 
     file: str
     line: int
@@ -29,6 +32,7 @@ class Record:
     sql: str
     sort_mode: str = "nosort"
     expected: tuple[str, ...] | None = None
+    error: str | None = None
 
     @property
     def returns_rows(self) -> bool:
@@ -107,10 +111,13 @@ class _Lines:
             taken.append(line)
         return taken
 
-    def skip_until_two_empty(self) -> None:
+    def until_two_empty(self) -> list[str]:
+        taken: list[str] = []
         while (line := self.take()) is not None:
-            if not line and not (self.take() or ""):
-                return
+            if not line and not (line := self.take() or ""):
+                break
+            taken.append(line)
+        return taken
 
 
 def records(root: Path, file: str) -> Iterator[Record]:
@@ -152,6 +159,7 @@ def _records(root: Path, path: Path) -> Iterator[Record]:
 def _record(file: str, kind: str, rest: str, lines: _Lines) -> Record:
     number = lines.number
     fails = rest.startswith("error")
+    error = rest.removeprefix("error").strip() if fails else None
     expected: tuple[str, ...] | None = None
     # The first line belongs to the text whatever it is.
     sql = [lines.take() or ""]
@@ -160,7 +168,7 @@ def _record(file: str, kind: str, rest: str, lines: _Lines) -> Record:
             break
         if line == "----":
             if fails:
-                lines.skip_until_two_empty()
+                error = "\n".join(lines.until_two_empty())
             else:
                 expected = tuple(lines.until_empty())
             break
@@ -169,9 +177,9 @@ def _record(file: str, kind: str, rest: str, lines: _Lines) -> Record:
     if not text:
         raise FormatError(f"{file}:{number}: a {kind} without text")
     if kind != "query":
-        return Record(file, number, "statement", text)
+        return Record(file, number, "statement", text, error=error)
     sort_mode = next((word for word in rest.split()[1:2] if word in _SORT_MODES), "nosort")
-    return Record(file, number, "query", text, sort_mode, expected)
+    return Record(file, number, "query", text, sort_mode, expected, error)
 
 
 _SORT_MODES = frozenset({"rowsort", "valuesort"})
