@@ -24,7 +24,7 @@ from dfd_delta_policy import (
 )
 from dfd_obs import ObservabilityConfig
 from model import Refused, Row, Table
-from operations import BASE, LIMIT, OPERATIONS
+from operations import BASE, EVERY, LIMIT
 from places import BEGINNING, Place
 
 FEED: list[Row] = [{"id": 3, "key": "a", "value": 600}, {"id": 60, "key": "b", "value": 7}]
@@ -63,13 +63,17 @@ class Statement(NamedTuple):
 
 def _verb(name: str, sql: Callable[[int, str], str], **more: bool) -> Statement:
     """What a verb of the other matrix does, said in SQL, with the rows that it brings."""
-    operation = OPERATIONS[name]
+    operation = EVERY[name]
 
     def text(writer: int) -> str:
         rows = operation.brought(writer).to_pylist()
         return sql(writer, ", ".join(f"({r['id']}, '{r['key']}', {r['value']})" for r in rows))
 
     return Statement(text, operation.apply, **more)
+
+
+def _insert(writer: int, rows: str) -> str:
+    return f"INSERT INTO t {_COLUMNS} VALUES {rows}"
 
 
 def _merge(name: str, *clauses: str) -> Statement:
@@ -150,7 +154,7 @@ def _merge_next(table: Table, writer: int) -> Table:
 
 
 STATEMENTS = {
-    "insert": _verb("append", lambda writer, rows: f"INSERT INTO t {_COLUMNS} VALUES {rows}"),
+    "insert": _verb("append", _insert),
     "insert-select": Statement(
         lambda writer: (
             f"INSERT INTO t {_COLUMNS} SELECT id + {1000 * writer}, key, value FROM feed"
@@ -245,6 +249,9 @@ STATEMENTS = {
         rules=True,
     ),
 }
+"""Those of the matrix."""
+
+_ALL = {**STATEMENTS, "insert-more": _verb("append-more", _insert)}
 
 
 class Session(dfd.Runtime):
@@ -303,12 +310,24 @@ class Entry(NamedTuple):
     writer: int
 
     @property
+    def kind(self) -> Statement:
+        return _ALL[self.statement]
+
+    @property
     def sql(self) -> str:
         """Its text, which no other writer's equals."""
-        return f"{STATEMENTS[self.statement].sql(self.writer)} -- {self.writer}"
+        return f"{self.kind.sql(self.writer)} -- {self.writer}"
+
+    def apply(self, table: Table) -> Table:
+        """What it makes of a table.
+
+        Raises:
+            Refused: a rule of the table forbids it.
+        """
+        return self.kind.law(table, self.writer)
 
 
-NEIGHBOUR = Entry("insert", 9)
+NEIGHBOUR = Entry("insert-more", 9)
 
 
 class Races:
@@ -353,7 +372,7 @@ def check(place: Place, results: Mapping[Entry, str], *, is_replanned: bool = Fa
     versions = [BEGINNING[-1]]
     for number, entry in enumerate(order, BASE + 1):
         before = versions[-1]
-        after = STATEMENTS[entry.statement].law(before, entry.writer)
+        after = entry.apply(before)
         versions.append(after.but(past=(*before.past, before)))
         state = place.state(number)
         assert state.columns == after.columns
@@ -368,7 +387,7 @@ def check(place: Place, results: Mapping[Entry, str], *, is_replanned: bool = Fa
         committed += results[entry] == "committed"
     if results[loser] == "conflict":
         assert not is_replanned
-        assert any(STATEMENTS[entry.statement].rules for entry in order)
+        assert any(entry.kind.rules for entry in order)
     else:
         _explain(loser, results[loser], versions)
 
@@ -385,7 +404,7 @@ def _explain(entry: Entry, result: str, versions: Sequence[Table]) -> None:
 
 def _is_refused(version: Table, entry: Entry) -> bool:
     try:
-        STATEMENTS[entry.statement].law(version, entry.writer)
+        entry.apply(version)
     except Refused:
         return True
     return False
@@ -393,7 +412,7 @@ def _is_refused(version: Table, entry: Entry) -> bool:
 
 def _is_same(version: Table, entry: Entry) -> bool:
     try:
-        after = STATEMENTS[entry.statement].law(version, entry.writer)
+        after = entry.apply(version)
     except Refused:
         return False
     return (after.content, after.rules) == (version.content, version.rules)
