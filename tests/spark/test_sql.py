@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CREATE = """create table {t} (id bigint, p string comment 'of all', v double, d decimal(10, 2), day date)
     using delta partitioned by (p) comment 'both' tblproperties ({properties})"""
+# Not WITH SCHEMA EVOLUTION: Delta-Spark 4.0 reads the words, and adds no column.
 STATEMENTS = (
     """
 insert into {t} values (1, 'a', 1.5, 2.25, date '2026-01-01'), (2, 'b', null, 0, null), (3, null, -1e300, null, null)
@@ -44,15 +45,12 @@ optimize {t} zorder by (id, v)
 merge into {t} as t using (select 5 as id, 'x' as p, cast(9 as double) as v, cast(1.5 as decimal(10, 2)) as d,
     date '2026-02-03' as day, 7 as w union all select 98, null, null, null, null, null) as s on t.id = s.id
     when matched then update set * when not matched then insert *
-merge with schema evolution into {t} as t using (select cast(97 as bigint) as id, 'new' as p,
-    cast(1 as double) as v, cast(2 as decimal(10, 2)) as d, date '2026-01-01' as day, 3 as w, 'more' as note) as s on t.id = s.id
-    when matched then update set * when not matched then insert *
 insert overwrite {t} partition (p = 'z') (id, v) values (30, 3), (31, null)
 delete from {t} where d is null and not (id > 90)
-update {t} set day = date '2026-05-06', note = concat(p, '-', cast(id as string)) where day is null or day < date '2026-03-01'
+update {t} set day = date '2026-05-06', p = p || '-' || cast(id as string) where day is null or day < date '2026-03-01'
 alter table {t} add column (price decimal(20, 4))
 insert overwrite {t} (id, p) values (1, 'only')
-insert into {t} replace where p = 'only' select 2, 'only', cast(1 as double), 1, null, 5, null, null
+insert into {t} replace where p = 'only' select 2, 'only', cast(1 as double), 1, null, 5, null
 restore table {t} to version as of 3
 """.strip()
     .replace("\n    ", " ")

@@ -154,7 +154,7 @@ def detail(context: StatementContext, statement: Detail) -> Query:
     """What a table is: its place, its size, its definition. Lists and maps are JSON."""
     table = context.table(statement.table)
     options = context.runtime.storage_options(table.uri)
-    handle = DeltaTable(table.uri, storage_options=options, without_files=True)
+    handle = DeltaTable(table.uri, storage_options=options)
     metadata, protocol = handle.metadata(), handle.protocol()
     features = {*(protocol.reader_features or ()), *(protocol.writer_features or ())}
     files = context.runtime.plan_sql(
