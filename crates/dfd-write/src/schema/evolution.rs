@@ -443,10 +443,6 @@ mod tests {
                 "the new column `b` may not be null",
             ),
             (vec![nested(false)], "the new column `s.x` may not be null"),
-            (
-                vec![column("b", "long", true), column("B", "long", true)],
-                "`B` already",
-            ),
         ] {
             let told = with(&columns).unwrap_err().to_string();
             assert!(told.contains(why), "{told}");
