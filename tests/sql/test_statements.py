@@ -248,6 +248,13 @@ def test_a_table_is_made_of_a_query(runtime: dfd.Runtime, table: Path, tmp_path:
     )
     assert judged(other, "select * from t") == [(1, "x")]
     assert runtime.sql("select * from u").to_arrow_table().to_pylist() == [{"a": 1, "b": "x"}]
+    for made in (
+        "u using delta comment 'lost' as select 1 as a",
+        "u (a int comment 'lost') using delta",
+    ):
+        with pytest.raises(dfd.QueryError, match="keeps no COMMENT"):
+            runtime.sql(f"create or replace table {made}")
+    assert DeltaTable(other).version() == 1
     runtime.sql("drop table u")
     assert "u" not in [one.name for one in runtime.tables()]
     assert judged(other, "select * from t") == [(1, "x")]

@@ -55,6 +55,10 @@ def _created(context: StatementContext, statement: CreateTable, table: GuardedTa
     data = None if new.query is None else context.plan(new.query)
     schema = data if data is not None else _schema(new)
     if statement.or_replace and _is_there(table):
+        if new.comment is not None or any(column["metadata"] for column in new.columns):
+            raise QueryError(
+                "CREATE OR REPLACE keeps no COMMENT where there is a table. Nothing was changed. Leave it out."
+            )
         outcome = table.overwrite(
             pa.schema(schema).empty_table() if data is None else data,
             partition_by=new.partition_by,
