@@ -358,6 +358,61 @@ def test_a_merge_is_worked_out_again_where_new_rows_are_within_its_keys(
     assert not left_over(table)
 
 
+@pytest.mark.parametrize(
+    ("on", "sources", "came", "matches", "stages"),
+    [
+        # In either order of sides, of another integer type, and of text.
+        ("t.id = cast(s.id as int)", [source(4)], 50, lambda id, s: id == 4, 1),
+        ("t.s = s.s", [source(4, s="text 4")], 50, lambda id, s: s == "text 4", 1),
+        (
+            "t.s = s.s",
+            [source(4, s="text 4"), source(5, s="text 50")],
+            50,
+            lambda id, s: s in ("text 4", "text 50"),
+            2,
+        ),
+        # A later batch widens the range; nulls don't.
+        ("s.id = t.id", [source(4), source(None), source(50)], 50, lambda id, s: id in (4, 50), 2),
+        ("s.id = t.id", [source(4), source(None)], 50, lambda id, s: id == 4, 1),
+        # Equal, and not ordered alike: no range tells.
+        (
+            "cast(s.id as boolean) = cast(t.id as boolean)",
+            [source(4)],
+            50,
+            lambda id, s: id != 0,
+            2,
+        ),
+        ("s.id + 46 = t.id", [source(4, -42)], 50, lambda id, s: id in (4, 50), 2),
+        ("s.id = t.id or t.id = 50", [source(4)], 50, lambda id, s: id in (4, 50), 2),
+    ],
+)
+def test_a_range_of_keys_leaves_no_match_out(
+    make_rows: Make,
+    make_native: Any,
+    on: str,
+    sources: list[pa.Table],
+    came: int,
+    matches: Callable[[int, str | None], bool],
+    stages: int,
+) -> None:
+    if make_native.__name__ != "WatchedNative":
+        pytest.skip("needs dfd-native")
+    native, table = make_native(), make_rows(rows=10)
+    rows = rows_of(table) + Counter([(came, came % 3, f"text {came}")])
+    other = GuardedTable(table.uri)
+
+    def move_on() -> None:
+        native.meanwhile = None
+        other.append(numbered(came, 1))
+
+    native.meanwhile = move_on
+    merging = native.on(GuardedTable(table.uri)).merge(pa.concat_tables(sources), on, "s", "t")
+    merging.when_matched_update({"p": "99"}).execute()
+    assert native.stages == stages
+    wanted = Counter((id, 99 if matches(id, s) else p, s) for id, p, s in rows.elements())
+    assert rows_of(table) == wanted
+
+
 def test_a_stream_is_read_once_and_a_change_of_rules_is_told(
     make_rows: Make, make_native: Any
 ) -> None:
