@@ -59,6 +59,25 @@ def test_a_table_made_anew_is_opened_anew(
     assert sorted(found["id"].to_pylist()) == list(range(6))
 
 
+def test_a_registered_name_is_no_folder_beside_its_table(
+    runtime: dfd.Runtime, uri: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = pa.table({"id": [5], "s": ["e"], "p": ["x"]})
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    for refused in (lambda: runtime.table("t"), lambda: runtime.write("t", row)):
+        with pytest.raises(dfd.ConfigurationError, match="'t' is a table of the session, at file:"):
+            refused()
+    assert not any(elsewhere.iterdir())
+    runtime.write("./t", row)
+    assert runtime.table(elsewhere / "t").version() == 0
+    monkeypatch.chdir(tmp_path)
+    assert runtime.table("t").version() == 0
+    runtime.table("t").append(row)
+    assert runtime.table(uri).version() == 1
+
+
 def test_hooks_are_those_of_one_call_and_the_handle_is_everybodys(
     runtime: dfd.Runtime, uri: Path, opened: list[str]
 ) -> None:

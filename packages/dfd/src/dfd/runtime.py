@@ -366,10 +366,25 @@ class Runtime:
         `hooks` are asked before every commit that is made through what this gives, and `commit_metadata` stands in
         its commitInfo (`GuardedTable.with_commit_metadata`). Its handle is kept for the next operation at the same
         location, as those of the last 32 locations are.
+
+        Raises:
+            ConfigurationError: as a path it is one place, and as the name of a registered table another.
+            dfd_storage.StorageError: the URI or its profile is refused.
         """
         storage = self._resolver.resolve(str(uri))
-        table = self._guarded_tables.get(storage.canonical_uri(str(uri)), storage)
+        location = storage.canonical_uri(str(uri))
+        self._ensure_one_place(uri, location)
+        table = self._guarded_tables.get(location, storage)
         return table.with_hooks(*hooks).with_commit_metadata(commit_metadata or {})
+
+    def _ensure_one_place(self, uri: str | Path, location: str) -> None:
+        """Refuse a name like `orders` where a write would go to a folder beside the registered table."""
+        named = self._tables.named(uri) if isinstance(uri, str) else None
+        if named is not None and named.uri != location:
+            raise ConfigurationError(
+                f"{uri!r} is a table of the session, at {named.uri}, and as a path it is {location}. "
+                f"Give the table's URI, or './{uri}' for that path."
+            )
 
     def _guarded_table(self, uri: str, storage: StorageProfile) -> GuardedTable:
         return GuardedTable(
