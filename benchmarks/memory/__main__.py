@@ -52,7 +52,7 @@ def once(name: str, query: str, limit: int, threads: int, table: data.Stored) ->
 
 def judged(found: Found, right: Found) -> Found:
     """With an error where its rows aren't the right ones."""
-    if "error" in found or "error" in right:
+    if "error" in found:
         return found
     same = all(found[key] == right[key] for key in ("rows", "checksum"))
     return found if same else {**found, "error": f"wrong: {found['rows']} of {right['rows']} rows"}
@@ -127,6 +127,9 @@ def main() -> None:
     right = {
         query: known.get(query) or once("duckdb", query, 0, 2, table) for query in options.queries
     }
+    unjudged = {query: one["error"] for query, one in right.items() if "error" in one}
+    if unjudged:
+        sys.exit("\n".join(f"{query}, without a limit: {why}" for query, why in unjudged.items()))
     measured: dict[str, dict[str, dict[str, Found]]] = {}
     for limit in options.limits:
         title = f"{limit} MB, {data.key_rows(options.scale):,} rows in {options.files} files"
@@ -137,14 +140,16 @@ def main() -> None:
                 facts = {**report.installation(), "unlimited": right, **measured}
                 options.json.write_text(json.dumps(facts, indent=1))
         show(console, title, found)
-    errors = (
+    errors = [
         one.get("error", "")
         for found in measured.values()
         for each in found.values()
         for one in each.values()
-    )
+    ]
     if any(error.startswith("wrong") for error in errors):
         sys.exit("Rows differ.")
+    if all(errors):
+        sys.exit("No candidate finished a query.")
 
 
 if __name__ == "__main__":

@@ -164,3 +164,15 @@ def test_what_cannot_be_computed_is_an_error(table: Path) -> None:
         # A value that nanoseconds don't have is none in microseconds where its type is asked for.
         with pytest.raises(dfd.QueryError, match="Nanosecond"):
             runtime.sql("select timestamp '9999-12-31' as a").to_arrow_table()
+
+
+@pytest.mark.parametrize("now", ["now()", "timestamp '2026-01-02'"])
+def test_beside_a_time_of_nanoseconds_the_error_says_what_helps(table: Path, now: str) -> None:
+    """The session gives such a result the type of nanoseconds before dfd is asked."""
+    sql = "select until as a from t where id = 1 union all select {} as a"
+    with dfd.connect() as runtime:
+        runtime.register("t", table)
+        with pytest.raises(dfd.QueryError, match=r"write `cast\(now\(\) as timestamp\(6\)\)`"):
+            runtime.sql(sql.format(now)).to_arrow_table()
+        found = runtime.sql(sql.format(f"cast({now} as timestamp(6))")).to_arrow_table()
+        assert FAR in found["a"].to_pylist()

@@ -37,9 +37,9 @@ CASES: dict[str, tuple[st.SearchStrategy[Any], ...]] = {
 }
 # Of the time that is given.
 SHARES = {"rows_are_the_judges": 0.4}
-# Of one seed; without a time the whole takes about a minute.
-COUNTS = {"rows_are_the_judges": 200 if SECONDS else 60}
-OTHERS = 50 if SECONDS else 20
+# Of one seed; the whole takes about a minute.
+COUNTS = {"rows_are_the_judges": 150}
+OTHERS = 50
 
 
 def script(law: str, case: tuple[Any, ...]) -> str:

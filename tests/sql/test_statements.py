@@ -248,16 +248,62 @@ def test_a_table_is_made_of_a_query(runtime: dfd.Runtime, table: Path, tmp_path:
     )
     assert judged(other, "select * from t") == [(1, "x")]
     assert runtime.sql("select * from u").to_arrow_table().to_pylist() == [{"a": 1, "b": "x"}]
-    for made in (
-        "u using delta comment 'lost' as select 1 as a",
-        "u (a int comment 'lost') using delta",
-    ):
-        with pytest.raises(dfd.QueryError, match="keeps no COMMENT"):
-            runtime.sql(f"create or replace table {made}")
-    assert DeltaTable(other).version() == 1
     runtime.sql("drop table u")
     assert "u" not in [one.name for one in runtime.tables()]
     assert judged(other, "select * from t") == [(1, "x")]
+
+
+def test_a_table_is_replaced_by_one_commit(
+    runtime: dfd.Runtime, table: Path, tmp_path: Path
+) -> None:
+    """With all that it says of itself."""
+    other = tmp_path / "other"
+    make = f"create or replace table u {{}} using delta {{}} location '{other}' {{}} {{}}"
+    said = "comment 'first' tblproperties ('a' = '1', 'delta.enableDeletionVectors' = 'true')"
+    runtime.sql(make.format("(k bigint comment 'key', p int)", "partitioned by (p)", said, ""))
+    runtime.sql("insert into u values (1, 1), (2, 2)")
+    runtime.sql("delete from u where k = 1")
+    found = runtime.sql(make.format("", "", "tblproperties ('b' = '2')", "as select k from u"))
+    assert found.outcome is not None
+    assert found.outcome.version == 3
+    assert last(other)["operation"] == "CREATE OR REPLACE TABLE AS SELECT"
+    replaced = DeltaTable(other).metadata()
+    assert (replaced.description, replaced.configuration) == (None, {"b": "2"})
+    assert replaced.partition_columns == []
+    assert judged(other, "select * from t") == [(2,)]
+    runtime.sql(make.format("(k int not null comment 'new')", "", "comment 'second'", ""))
+    assert DeltaTable(other).metadata().description == "second"
+    (field,) = DeltaTable(other).schema().fields
+    assert (field.name, field.nullable, field.metadata) == ("k", False, {"comment": "new"})
+    assert runtime.sql("select * from u version as of 2").to_arrow_table().num_rows == 1
+    assert runtime.sql("select * from u").to_arrow_table().num_rows == 0
+
+
+def test_columns_are_generated(runtime: dfd.Runtime, tmp_path: Path) -> None:
+    """By expressions of Spark's SQL; what isn't one is refused before a table is made."""
+    other = tmp_path / "other"
+    place = f"using delta location '{other}'"
+    columns = "at timestamp, day date generated always as (cast(at as date)) comment 'of at', n int"
+    for columns_of_others in (
+        "n int, m int generated always as (nope + 1)",
+        "n int generated always as (n +)",
+    ):
+        with pytest.raises((dfd.DfdError, ValueError)):
+            runtime.sql(f"create table u ({columns_of_others}) {place}")
+    assert not other.exists()
+    for begin in ("create", "create or replace"):
+        runtime.sql(f"{begin} table u ({columns}) {place} partitioned by (day)")
+        runtime.sql("insert into u (at, n) values (timestamp '2026-01-02 23:00:00', 1), (null, 2)")
+        wanted = [("2026-01-02", 1), (None, 2)]
+        assert judged(other, "select day::text, n from t order by n") == wanted
+        with pytest.raises(dfd.DfdError, match="day"):
+            runtime.sql(
+                "insert into u values (timestamp '2026-01-02 23:00:00', date '2026-01-03', 1)"
+            )
+    (_, day, _) = DeltaTable(other).schema().fields
+    wanted_metadata = {"comment": "of at", "delta.generationExpression": "cast(at as date)"}
+    assert day.metadata == wanted_metadata
+    assert DeltaTable(other).protocol().min_writer_version == 4
 
 
 def test_tables_are_kept(runtime: dfd.Runtime, table: Path) -> None:

@@ -2,66 +2,17 @@
 
 use std::collections::HashMap;
 
-use dfd_delta::{At, Commit, CommitInfo, Error, Fields, TableDescription, TableSnapshot};
+use dfd_delta::{At, Commit, Error, TableSnapshot};
 use dfd_runtime::Location;
-use pyo3::exceptions::{PyFileExistsError, PyValueError};
+use pyo3::exceptions::PyFileExistsError;
 use pyo3::prelude::*;
-use pyo3::types::PyMapping;
-use serde_json::Value;
 
 use crate::delta_log::ActiveFiles;
+use crate::descriptions::{Description, OperationInfo};
 use crate::row_change::{MarkedFiles, state};
 use crate::stage::{Stage, run};
 use crate::support::location::location;
 use crate::support::{abi_check, errors, polling};
-
-/// What a commit says of its operation: anything with these attributes.
-#[derive(FromPyObject)]
-pub(crate) struct OperationInfo<'py> {
-    operation: String,
-    parameters: Bound<'py, PyMapping>,
-    metrics: Bound<'py, PyMapping>,
-    isolation_level: String,
-    is_blind_append: bool,
-    engine: String,
-    operation_id: Option<String>,
-    metadata: Bound<'py, PyMapping>,
-    transactions: Vec<(String, i64)>,
-}
-
-impl OperationInfo<'_> {
-    fn commit_info(&self) -> PyResult<CommitInfo> {
-        Ok(CommitInfo {
-            operation: self.operation.clone(),
-            operation_parameters: fields(&self.parameters, json)?,
-            isolation_level: self.isolation_level.clone(),
-            is_blind_append: self.is_blind_append,
-            operation_metrics: fields(&self.metrics, |value| Ok(value.str()?.to_string()))?,
-            engine_info: self.engine.clone(),
-            txn_id: self.operation_id.clone(),
-            metadata: fields(&self.metadata, |value| value.extract::<String>())?,
-        })
-    }
-}
-
-/// The entries of a mapping in its order.
-fn fields<V>(
-    mapping: &Bound<'_, PyMapping>,
-    convert: impl Fn(&Bound<'_, PyAny>) -> PyResult<V>,
-) -> PyResult<Fields<V>> {
-    let entries = mapping.items()?;
-    let converted = entries.iter().map(|entry| {
-        let (name, value): (String, Bound<'_, PyAny>) = entry.extract()?;
-        Ok((name, convert(&value)?))
-    });
-    converted.collect::<PyResult<_>>().map(Fields)
-}
-
-fn json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
-    let module = value.py().import("json")?;
-    let text: String = module.call_method1("dumps", (value,))?.extract()?;
-    serde_json::from_str(&text).map_err(|error| PyValueError::new_err(error.to_string()))
-}
 
 /// What a commit makes of the table itself.
 #[pyclass(module = "dfd_native", frozen)]
@@ -229,17 +180,11 @@ pub(crate) fn create_table(
     options: HashMap<String, String>,
     schema: &str,
     partition_by: Vec<String>,
-    name: Option<String>,
-    description: Option<String>,
-    properties: Vec<(String, String)>,
+    description: Description,
     info: OperationInfo<'_>,
     adds: Vec<Py<Stage>>,
 ) -> PyResult<u64> {
-    let description = TableDescription {
-        name,
-        description,
-        properties,
-    };
+    let description = description.of_table();
     let definition = dfd_write::table_definition(schema, &partition_by, &description);
     let commit = Commit {
         info: info.commit_info()?,

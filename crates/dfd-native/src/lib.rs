@@ -6,6 +6,7 @@ mod batch;
 mod commit;
 mod counters;
 mod delta_log;
+mod descriptions;
 mod engine;
 mod engine_run;
 mod extension;

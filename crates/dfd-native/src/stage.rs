@@ -20,6 +20,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::mpsc::channel;
 
+use crate::descriptions::Description;
 use crate::engine_run::EngineRun;
 use crate::support::arrow_import::reader;
 use crate::support::interrupt::text;
@@ -137,8 +138,8 @@ fn settled(py: Python<'_>, outcome: Result<Result<(), Error>, dfd_runtime::Error
 /// Stage what `data` gives.
 #[pyfunction]
 #[pyo3(signature = (
-    uri, options, data, partition_by, schema_mode, all_nullable, sort_by, predicate, compression,
-    target_file_bytes, writers, memory_limit_bytes
+    uri, options, data, partition_by, schema_mode, all_nullable, description, sort_by, predicate,
+    compression, target_file_bytes, writers, memory_limit_bytes
 ))]
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn stage(
@@ -149,6 +150,7 @@ pub(crate) fn stage(
     partition_by: Option<Vec<String>>,
     schema_mode: Option<&str>,
     all_nullable: bool,
+    description: Description,
     sort_by: Vec<String>,
     predicate: Option<String>,
     compression: &str,
@@ -161,8 +163,10 @@ pub(crate) fn stage(
         None => None,
         Some("merge") => Some(SchemaMode::Merge),
         Some("overwrite") => Some(SchemaMode::Overwrite),
+        Some("replace") => Some(SchemaMode::Replace),
         Some(other) => {
-            let refused = format!("`schema_mode` is 'merge' or 'overwrite', not {other:?}");
+            let refused =
+                format!("`schema_mode` is 'merge', 'overwrite' or 'replace', not {other:?}");
             return Err(PyValueError::new_err(refused));
         }
     };
@@ -174,6 +178,7 @@ pub(crate) fn stage(
         partition_by,
         schema_mode,
         nulls,
+        description: description.of_table(),
         sort_by,
         compression: compression.parse().map_err(PyValueError::new_err)?,
         target_file_bytes,

@@ -3,7 +3,7 @@
 use crate::cursor::Cursor;
 use crate::error::SyntaxError;
 use crate::statement::{Alteration, NewTable, Statement};
-use crate::types::column;
+use crate::types::{column, new_column};
 
 type Result<T> = std::result::Result<T, SyntaxError>;
 
@@ -15,7 +15,7 @@ pub(crate) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let table = cursor.name()?;
     let mut new = NewTable::default();
     if cursor.sees("(") {
-        new.columns = cursor.brackets(column)?;
+        new.columns = cursor.brackets(new_column)?;
     }
     while clause(cursor, &mut new)? {}
     if cursor.takes("AS") {

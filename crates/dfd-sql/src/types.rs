@@ -37,8 +37,17 @@ const TYPES: [(&str, &str); 26] = [
     ("TIMESTAMP", "timestamp"),
 ];
 
+/// A column of a table to be made: as [`column`], and GENERATED ALWAYS AS.
+pub(crate) fn new_column(cursor: &mut Cursor<'_>) -> Result<Value> {
+    any_column(cursor, true)
+}
+
 /// A column: its name, its type, NOT NULL and COMMENT.
 pub(crate) fn column(cursor: &mut Cursor<'_>) -> Result<Value> {
+    any_column(cursor, false)
+}
+
+fn any_column(cursor: &mut Cursor<'_>, may_be_generated: bool) -> Result<Value> {
     if cursor.sees("CONSTRAINT") {
         return Err(
             cursor.refused("a constraint is added afterwards: ALTER TABLE ... ADD CONSTRAINT")
@@ -46,10 +55,15 @@ pub(crate) fn column(cursor: &mut Cursor<'_>) -> Result<Value> {
     }
     let name = cursor.identifier()?;
     let data_type = data_type(cursor)?;
-    field(cursor, name, data_type)
+    field(cursor, name, data_type, may_be_generated)
 }
 
-fn field(cursor: &mut Cursor<'_>, name: String, data_type: Value) -> Result<Value> {
+fn field(
+    cursor: &mut Cursor<'_>,
+    name: String,
+    data_type: Value,
+    may_be_generated: bool,
+) -> Result<Value> {
     let mut nullable = true;
     let mut metadata = Map::new();
     loop {
@@ -57,6 +71,10 @@ fn field(cursor: &mut Cursor<'_>, name: String, data_type: Value) -> Result<Valu
             nullable = false;
         } else if cursor.takes("COMMENT") {
             metadata.insert("comment".to_owned(), json!(cursor.string()?));
+        } else if may_be_generated && cursor.takes("GENERATED ALWAYS AS (") {
+            let expression = cursor.expression()?;
+            cursor.expect(")")?;
+            metadata.insert("delta.generationExpression".to_owned(), json!(expression));
         } else {
             break;
         }
@@ -102,7 +120,7 @@ fn data_type(cursor: &mut Cursor<'_>) -> Result<Value> {
             let name = cursor.identifier()?;
             let _colon = cursor.takes(":");
             let data_type = data_type(cursor)?;
-            field(cursor, name, data_type)
+            field(cursor, name, data_type, false)
         })?;
         cursor.closes()?;
         return Ok(json!({"type": "struct", "fields": fields}));
@@ -177,6 +195,24 @@ mod tests {
         let map = json!({"type": "map", "keyType": "string", "valueType": inner, "valueContainsNull": true});
         let text = "map<string, struct<a: tinyint comment 'it''s', \"b c\" array<date> NOT NULL>>";
         assert_eq!(type_of(text), map);
+    }
+
+    #[test]
+    fn a_new_column_may_be_generated() {
+        let read = |text: &str| new_column(&mut Cursor::at_start(text).unwrap());
+        let column = read("day date generated always as (cast(at as date)) COMMENT 'x'").unwrap();
+        let wanted = json!({"delta.generationExpression": "cast(at as date)", "comment": "x"});
+        assert_eq!(column["metadata"], wanted);
+        for text in [
+            "id bigint generated always as identity",
+            "s struct<a: int generated always as (1)>",
+        ] {
+            let told = read(text).unwrap_err().to_string();
+            assert!(
+                told.contains("GENERATED of a column can't be said"),
+                "{told}"
+            );
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use arrow::datatypes::Schema;
 use datafusion::physical_expr::LexOrdering;
+use dfd_delta::TableDescription;
 use dfd_runtime::Location;
 
 use crate::cancellation::CancellationToken;
@@ -32,13 +33,15 @@ const MAX_DEFAULT_WRITERS: usize = 8;
 /// How to stage.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// Partition columns of a table to be made, or overwritten with its schema; any other has its own, and these must
-    /// agree.
+    /// Partition columns of a table to be made, replaced, or overwritten with its schema; any other has its own, and
+    /// these must agree.
     pub partition_by: Option<Vec<String>>,
     /// What becomes of the table's columns where those of the rows are others; by default that is refused.
     pub schema_mode: Option<SchemaMode>,
-    /// Where columns may be null of a table to be made, or overwritten with its schema.
+    /// Where columns may be null of a table to be made, replaced, or overwritten with its schema.
     pub nulls: Nulls,
+    /// What a table to be made, or replaced, says of itself.
+    pub description: TableDescription,
     /// Columns that rows of a file are sorted by.
     pub sort_by: Vec<String>,
     /// How pages are compressed.
@@ -247,10 +250,16 @@ async fn requirements(
     let nulls = settings.nulls;
     let snapshot = open_if_exists(location).await?;
     let found = match (&snapshot, settings.schema_mode) {
-        (None, _) => WriteRequirements::for_new_table(schema, asked.unwrap_or_default(), nulls)?,
+        (None, _) => {
+            let partition_by = asked.unwrap_or_default();
+            WriteRequirements::for_new_table(schema, partition_by, nulls, &settings.description)?
+        }
         (Some(snapshot), None) => WriteRequirements::for_append(snapshot)?,
         (Some(snapshot), Some(mode)) => {
-            let definition = evolved(snapshot, schema, mode, asked, nulls)?;
+            let mut definition = evolved(snapshot, schema, mode, asked, nulls)?;
+            if mode == SchemaMode::Replace {
+                definition = snapshot.described(&definition, &settings.description)?;
+            }
             WriteRequirements::for_change(snapshot, definition)?
         }
     };

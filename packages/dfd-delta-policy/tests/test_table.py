@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -199,6 +200,25 @@ def test_a_user_says_something_of_each_commit(table: GuardedTable) -> None:
 def test_what_the_commit_says_itself_is_refused(table: GuardedTable, metadata: Any) -> None:
     with pytest.raises(InvalidOperation, match="Nothing was committed"):
         table.with_commit_metadata(metadata)
+
+
+def test_every_name_that_a_commit_gives_itself_is_refused(table: GuardedTable) -> None:
+    """Of a callable's metadata such names are left out; here the two lists are held together."""
+    pytest.importorskip("dfd_native")
+    names = set()
+    for operation in (table.append(MORE), table.optimize(), table.delete("id = 1")):
+        assert operation.version is not None
+        log = Path(table.uri.removeprefix("file://")) / "_delta_log"
+        lines = (log / f"{operation.version:020}.json").read_text().splitlines()
+        (info,) = (line["commitInfo"] for line in map(json.loads, lines) if "commitInfo" in line)
+        names |= info.keys()
+    for name in names:
+        with pytest.raises(InvalidOperation, match="Nothing was committed"):
+            table.with_commit_metadata({name: "mine"})
+    loud = GuardedTable(table.uri, commit_metadata=lambda: dict.fromkeys(names, "mine"))
+    loud.append(MORE)
+    said = table.history(1)[0]
+    assert "mine" not in {text for name, text in said.items() if not name.startswith("dfd.")}
 
 
 def test_operations_are_observed(table: GuardedTable) -> None:

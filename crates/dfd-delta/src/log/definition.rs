@@ -1,9 +1,9 @@
 //! What a commit makes of the table itself: of its protocol, its schema and its properties.
 
-use delta_kernel::schema::StructType;
+use delta_kernel::schema::{MetadataValue, StructType};
 use deltalake_core::kernel::{Metadata, Protocol};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
 use serde_json::{Map, Value, json};
 
 type Result<T> = std::result::Result<T, serde_json::Error>;
@@ -27,22 +27,14 @@ impl DefinitionChange {
         metadata: &Metadata,
         description: &TableDescription,
     ) -> Result<Self> {
-        let metadata = edited(metadata, |fields| {
-            fields.insert("name".to_owned(), json!(description.name));
-            fields.insert("description".to_owned(), json!(description.description));
-        })?;
         let plain = Definition {
             protocol: &protocol,
-            metadata: &metadata,
+            metadata,
         };
-        let properties = description.properties.iter().cloned();
-        let given: Vec<_> = properties
-            .map(|(name, value)| (name, Some(value)))
-            .collect();
-        let asked = plain.with_properties(&given)?;
+        let described = plain.described(description)?;
         Ok(Self {
-            protocol: asked.protocol.or(Some(protocol)),
-            metadata: asked.metadata.or(Some(metadata)),
+            protocol: described.protocol.or(Some(protocol)),
+            metadata: described.metadata.or_else(|| Some(metadata.clone())),
         })
     }
 
@@ -52,7 +44,7 @@ impl DefinitionChange {
     }
 }
 
-/// What a new table is given beside its columns.
+/// What a table is given beside its columns where it is made, or replaced.
 #[derive(Debug, Clone, Default)]
 pub struct TableDescription {
     /// A name for people.
@@ -61,7 +53,12 @@ pub struct TableDescription {
     pub description: Option<String>,
     /// Table properties, checked by the caller.
     pub properties: Vec<(String, String)>,
+    /// Metadata of columns, by name: comments, and what generates them.
+    pub columns: Vec<(String, ColumnMetadata)>,
 }
+
+/// Metadata of a column: names and texts.
+type ColumnMetadata = Vec<(String, String)>;
 
 /// One side of a protocol: its version, and its features, which only the highest version lists.
 struct Side {
@@ -159,6 +156,12 @@ const OF_THE_LOG: [&str; 3] = [
 
 const LAST_COLUMN_ID: &str = "delta.columnMapping.maxColumnId";
 
+/// What generates a column, in its metadata (protocol, section "Generated Columns").
+const GENERATED: &str = "delta.generationExpression";
+
+/// With what the properties begin that tell how columns are mapped.
+const OF_MAPPING: &str = "delta.columnMapping.";
+
 /// A table's protocol and metadata as one version has them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Definition<'a> {
@@ -166,7 +169,15 @@ pub(crate) struct Definition<'a> {
     pub(crate) metadata: &'a Metadata,
 }
 
-impl Definition<'_> {
+impl<'a> Definition<'a> {
+    /// The definition once a change is committed.
+    pub(crate) fn with(self, change: &'a DefinitionChange) -> Self {
+        Self {
+            protocol: change.protocol.as_ref().unwrap_or(self.protocol),
+            metadata: change.metadata.as_ref().unwrap_or(self.metadata),
+        }
+    }
+
     /// The change by which the table gets properties, and the protocol that they ask for; those without a value go.
     pub(crate) fn with_properties(
         &self,
@@ -234,11 +245,44 @@ impl Definition<'_> {
         Ok(self.change_to(protocol, metadata))
     }
 
+    /// The change by which the table has this description, and no more of the one before.
+    ///
+    /// What tells of the log itself stays, and how columns are mapped; its protocol loses nothing.
+    pub(crate) fn described(&self, description: &TableDescription) -> Result<DefinitionChange> {
+        let stays = |name: &str| OF_THE_LOG.contains(&name) || name.starts_with(OF_MAPPING);
+        let metadata = edited(self.metadata, |fields| {
+            fields.insert("name".to_owned(), json!(description.name));
+            fields.insert("description".to_owned(), json!(description.description));
+            edit_properties(fields, |properties| {
+                properties.retain(|name, _| stays(name))
+            });
+        })?;
+        let metadata = with_metadata(&metadata, &description.columns)?;
+        let bare = Definition {
+            protocol: self.protocol,
+            metadata: &metadata,
+        };
+        let properties = description.properties.iter().cloned();
+        let given: Vec<_> = properties
+            .map(|(name, value)| (name, Some(value)))
+            .collect();
+        let asked = bare.with_properties(&given)?;
+        let protocol = asked.protocol.as_ref().unwrap_or(self.protocol);
+        let mut columns = description.columns.iter().flat_map(|(_, told)| told);
+        let protocol = match columns.any(|(key, _)| key == GENERATED) {
+            false => protocol.clone(),
+            true => edited(protocol, |fields| {
+                WRITERS.allow(fields, 4, "generatedColumns")
+            })?,
+        };
+        Ok(self.change_to(protocol, asked.metadata.unwrap_or(metadata)))
+    }
+
     /// The change by which the table gets the definition that it had.
     ///
     /// Its protocol loses nothing, because older files stay; ids of columns aren't given twice; and what tells of
     /// the log itself stays.
-    pub(crate) fn restored_to(&self, earlier: &Self) -> Result<DefinitionChange> {
+    pub(crate) fn restored_to(&self, earlier: &Definition<'_>) -> Result<DefinitionChange> {
         let was = fields_of(earlier.protocol)?;
         let protocol = edited(self.protocol, |fields| {
             READERS.join(fields, &was);
@@ -353,6 +397,26 @@ fn edited<T: Serialize + DeserializeOwned>(
     serde_json::from_value(Value::Object(fields))
 }
 
+/// The definition, whose columns have this metadata beside what they have.
+fn with_metadata(metadata: &Metadata, told: &[(String, ColumnMetadata)]) -> Result<Metadata> {
+    if told.is_empty() {
+        return Ok(metadata.clone());
+    }
+    let schema = metadata.parse_schema().map_err(Error::custom)?;
+    let columns = schema.into_fields().map(|mut column| {
+        let told = told.iter().filter(|(name, _)| *name == column.name);
+        let texts = told.flat_map(|(_, told)| told);
+        let texts = texts.map(|(key, text)| (key.clone(), MetadataValue::String(text.clone())));
+        column.metadata.extend(texts);
+        column
+    });
+    let schema = StructType::try_new(columns).map_err(Error::custom)?;
+    let schema = serde_json::to_string(&schema)?;
+    edited(metadata, |fields| {
+        fields.insert("schemaString".to_owned(), json!(schema));
+    })
+}
+
 fn edit_properties(metadata: &mut Map<String, Value>, edit: impl FnOnce(&mut Map<String, Value>)) {
     let mut properties = match metadata.remove("configuration") {
         Some(Value::Object(properties)) => properties,
@@ -412,6 +476,7 @@ mod tests {
                 name: Some("orders".to_owned()),
                 description: Some("of all shops".to_owned()),
                 properties: properties.collect(),
+                columns: Vec::new(),
             };
             let made =
                 DefinitionChange::of_new_table(protocol(1, 2, None), &plain, &description).unwrap();
@@ -432,6 +497,96 @@ mod tests {
             raised,
             protocol(3, 7, Some((&["deletionVectors"], &writers)))
         );
+    }
+
+    #[test]
+    fn a_described_table_keeps_what_its_log_and_its_columns_need() {
+        let column = |name: &str, comment: Option<&str>| {
+            let column = StructField::new(name, DataType::LONG, true);
+            column.with_metadata(comment.map(|comment| ("comment", comment)))
+        };
+        let schema = |comment| {
+            let columns = [column("id", Some("mine")), column("n", comment)];
+            let schema = StructType::try_new(columns).unwrap();
+            json!(serde_json::to_string(&schema).unwrap())
+        };
+        let with = |comment, properties: Value| -> Metadata {
+            let mut made = serde_json::to_value(metadata("a", properties)).unwrap();
+            made["schemaString"] = schema(comment);
+            serde_json::from_value(made).unwrap()
+        };
+        let now = with(
+            None,
+            json!({
+                "owner": "me", "delta.enableChangeDataFeed": "true",
+                "delta.columnMapping.mode": "name", LAST_COLUMN_ID: "3",
+                "delta.enableInCommitTimestamps": "true",
+            }),
+        );
+        let protocol = protocol(2, 5, None);
+        let definition = Definition {
+            protocol: &protocol,
+            metadata: &now,
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let description = TableDescription {
+            name: None,
+            description: Some("of all shops".to_owned()),
+            properties: vec![
+                pair("team", "a"),
+                pair("delta.enableDeletionVectors", "true"),
+            ],
+            columns: ["n", "gone"]
+                .map(|name| (name.to_owned(), vec![pair("comment", "how many")]))
+                .into(),
+        };
+        let found = definition.described(&description).unwrap();
+        let mut wanted = serde_json::to_value(with(
+            Some("how many"),
+            json!({
+                "team": "a", "delta.enableDeletionVectors": "true",
+                "delta.columnMapping.mode": "name", LAST_COLUMN_ID: "3",
+                "delta.enableInCommitTimestamps": "true",
+            }),
+        ))
+        .unwrap();
+        wanted["description"] = json!("of all shops");
+        assert_eq!(
+            serde_json::to_value(found.metadata.unwrap()).unwrap(),
+            wanted
+        );
+        let raised = fields_of(&found.protocol.unwrap()).unwrap();
+        assert!(
+            READERS
+                .features_of(&raised)
+                .contains(&"columnMapping".to_owned())
+        );
+        assert!(
+            WRITERS
+                .features_of(&raised)
+                .contains(&"deletionVectors".to_owned())
+        );
+        let generated = vec![("n".to_owned(), vec![pair(GENERATED, "id + 1")])];
+        let generated = TableDescription {
+            columns: generated,
+            ..TableDescription::default()
+        };
+        let raised = definition.described(&generated).unwrap().protocol;
+        assert_eq!(raised, None);
+        let low = super::tests::protocol(1, 2, None);
+        let low = Definition {
+            protocol: &low,
+            metadata: &now,
+        };
+        let raised = low.described(&generated).unwrap().protocol.unwrap();
+        assert_eq!(fields_of(&raised).unwrap()["minWriterVersion"], json!(4));
+        let plain = TableDescription::default();
+        let bare = with(None, json!({}));
+        let definition = Definition {
+            protocol: &protocol,
+            metadata: &bare,
+        };
+        assert!(definition.described(&plain).unwrap().is_empty());
     }
 
     #[test]

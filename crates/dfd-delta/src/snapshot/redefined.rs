@@ -7,8 +7,8 @@ use delta_kernel::table_configuration::TableConfiguration;
 use deltalake_core::kernel::Protocol;
 
 use crate::error::Error;
-use crate::log::DefinitionChange;
 use crate::log::definition::Definition;
+use crate::log::{DefinitionChange, TableDescription};
 use crate::snapshot::table_snapshot::TableSnapshot;
 
 impl TableSnapshot {
@@ -42,6 +42,25 @@ impl TableSnapshot {
         changed.map_err(|error| Error::log(self.location(), self.version(), error))
     }
 
+    /// The same change, by which the table has this description too, and no more of the one before.
+    ///
+    /// # Errors
+    /// The log wasn't read.
+    pub fn described(
+        &self,
+        change: &DefinitionChange,
+        description: &TableDescription,
+    ) -> Result<DefinitionChange, Error> {
+        let now = self.definition()?;
+        let changed = now.with(change).described(description);
+        let described =
+            changed.map_err(|error| Error::log(self.location(), self.version(), error))?;
+        Ok(DefinitionChange {
+            protocol: described.protocol.or_else(|| change.protocol.clone()),
+            metadata: described.metadata.or_else(|| change.metadata.clone()),
+        })
+    }
+
     /// What the table is once a change of its definition is committed.
     ///
     /// # Errors
@@ -50,13 +69,11 @@ impl TableSnapshot {
         &self,
         change: &DefinitionChange,
     ) -> Result<TableConfiguration, Error> {
-        let now = self.configuration()?;
-        let metadata = change.metadata.as_ref().unwrap_or(now.metadata());
-        let protocol = change.protocol.as_ref().unwrap_or(now.protocol());
+        let changed = self.definition()?.with(change);
         let root = self.location().url();
         TableConfiguration::try_new(
-            metadata.clone(),
-            protocol.clone(),
+            changed.metadata.clone(),
+            changed.protocol.clone(),
             root.clone(),
             self.version(),
         )

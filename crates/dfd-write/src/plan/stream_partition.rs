@@ -141,6 +141,7 @@ impl PartitionReader {
 mod tests {
     use super::*;
     use datafusion::prelude::SessionContext;
+    use dfd_delta::TableDescription;
     use futures::StreamExt;
 
     use crate::error::SourceError;
@@ -151,8 +152,9 @@ mod tests {
 
     fn partition(batches: Vec<std::result::Result<RecordBatch, SourceError>>) -> StreamPartition {
         let input = input(batches);
+        let plain = TableDescription::default();
         let requirements =
-            WriteRequirements::for_new_table(&input.schema, &[], Nulls::AsGiven).unwrap();
+            WriteRequirements::for_new_table(&input.schema, &[], Nulls::AsGiven, &plain).unwrap();
         StreamPartition {
             transform: Arc::new(requirements.transform(&input.schema).unwrap()),
             columns: Arc::clone(requirements.columns()),

@@ -21,6 +21,8 @@ pub enum SchemaMode {
     Merge,
     /// The table has the columns of the rows, and no others.
     Overwrite,
+    /// The table is another one, of which the log is gone on with: nothing that it said of itself stays.
+    Replace,
 }
 
 /// The change by which a table gets columns of `source`; none where it has them.
@@ -72,11 +74,15 @@ impl Evolved {
         let mut ids = ColumnIds::of(table)?;
         let (schema, partition_by) = match mode {
             SchemaMode::Merge => (merged(&known, source.fields(), &mut ids)?, partitioned),
-            SchemaMode::Overwrite => {
-                let partition_by = partition_by.unwrap_or(partitioned);
+            SchemaMode::Overwrite | SchemaMode::Replace => {
+                let partition_by = match mode {
+                    SchemaMode::Replace => partition_by.unwrap_or_default(),
+                    _ => partition_by.unwrap_or(partitioned),
+                };
                 refuse_repeated_names(source, partition_by)?;
                 let given: StructType = (&to_delta_schema(source, nulls)?).try_into_kernel()?;
-                let schema = match has_fields_of(&known, &given) {
+                let keeps = mode == SchemaMode::Overwrite && has_fields_of(&known, &given);
+                let schema = match keeps {
                     true => known.as_ref().clone(),
                     false => ids.give(given)?,
                 };
@@ -411,6 +417,17 @@ mod tests {
         let table = Table::new(&[commented]);
         let same = source(&[("a", ArrowType::Int64)]);
         assert_eq!(of(&table, &same, SchemaMode::Overwrite).unwrap(), None);
+    }
+
+    #[test]
+    fn a_replaced_table_keeps_nothing_of_its_columns_and_its_partitioning() {
+        let mut commented = column("a", "long", false);
+        commented["metadata"] = json!({"comment": "mine"});
+        let table = Table::new(&[commented]).partition_by(&["a"]);
+        let same = source(&[("a", ArrowType::Int64)]);
+        let found = of(&table, &same, SchemaMode::Replace).unwrap().unwrap();
+        assert_eq!(fields(&found), json!([column("a", "long", false)]));
+        assert!(found.partition_by.is_empty());
     }
 
     #[test]

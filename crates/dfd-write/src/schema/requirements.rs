@@ -111,21 +111,16 @@ impl WriteRequirements {
         source: &Schema,
         partition_by: &[String],
         nulls: Nulls,
+        description: &TableDescription,
     ) -> Result<Self, Error> {
         refuse_repeated_names(source, partition_by)?;
-        let schema = to_delta_schema(source, nulls)?;
-        let delta_schema: StructType = (&schema).try_into_kernel()?;
-        let metadata =
-            new_metadata(&delta_schema, partition_by, [("", ""); 0]).map_err(Error::metadata)?;
-        let unknown = partition_by
-            .iter()
-            .find(|name| schema.field_with_name(name).is_err());
-        if let Some(name) = unknown {
-            return Err(RuleViolation::NoSuchPartitionColumn(name.clone()).into());
-        }
+        let delta_schema: StructType = (&to_delta_schema(source, nulls)?).try_into_kernel()?;
+        let definition = new_definition(&delta_schema, partition_by, description)?;
+        let (Some(metadata), Some(protocol)) = (definition.metadata, definition.protocol) else {
+            return Err(Error::Inconsistent("a new table has no definition"));
+        };
         let anywhere = Url::parse("memory:///").map_err(Error::metadata)?;
-        let configuration =
-            TableConfiguration::try_new(metadata, protocol_for(&schema)?, anywhere, 0)?;
+        let configuration = TableConfiguration::try_new(metadata, protocol, anywhere, 0)?;
         Self::new(&configuration, None, RowOrigin::Stream)
     }
 
@@ -394,17 +389,22 @@ pub fn table_definition(
     partition_columns: &[String],
     description: &TableDescription,
 ) -> Result<DefinitionChange, Error> {
-    let delta_schema: StructType = serde_json::from_str(schema).map_err(Error::metadata)?;
-    let arrow_schema: Schema = (&delta_schema).try_into_arrow()?;
-    let unknown = partition_columns
-        .iter()
-        .find(|name| arrow_schema.field_with_name(name).is_err());
-    if let Some(name) = unknown {
+    let schema: StructType = serde_json::from_str(schema).map_err(Error::metadata)?;
+    new_definition(&schema, partition_columns, description)
+}
+
+fn new_definition(
+    schema: &StructType,
+    partition_columns: &[String],
+    description: &TableDescription,
+) -> Result<DefinitionChange, Error> {
+    let mut unknown = partition_columns.iter();
+    if let Some(name) = unknown.find(|name| !schema.contains(name)) {
         return Err(RuleViolation::NoSuchPartitionColumn(name.clone()).into());
     }
-    let metadata = new_metadata(&delta_schema, partition_columns, [("", ""); 0]);
+    let metadata = new_metadata(schema, partition_columns, [("", ""); 0]);
     let metadata = metadata.map_err(Error::metadata)?;
-    let protocol = protocol_for(&arrow_schema)?;
+    let protocol = protocol_for(&schema.try_into_arrow()?)?;
     DefinitionChange::of_new_table(protocol, &metadata, description).map_err(Error::metadata)
 }
 
@@ -451,19 +451,37 @@ mod tests {
         names.iter().map(ToString::to_string).collect()
     }
 
+    fn new_table(
+        source: &Schema,
+        partition_by: &[&str],
+        properties: &[(&str, &str)],
+    ) -> Result<WriteRequirements, Error> {
+        let properties = properties.iter();
+        let description = TableDescription {
+            properties: properties
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..TableDescription::default()
+        };
+        let partition_by = names(partition_by);
+        WriteRequirements::for_new_table(source, &partition_by, Nulls::AsGiven, &description)
+    }
+
     fn refusal(source: &Schema, partition_by: &[&str]) -> String {
-        let made = WriteRequirements::for_new_table(source, &names(partition_by), Nulls::AsGiven);
+        let made = new_table(source, partition_by, &[]);
         made.unwrap_err().to_string()
     }
 
     #[test]
     fn a_new_table_has_deltas_types_and_the_lowest_protocol() {
         let source = schema(&[("a", DataType::UInt32), ("p", DataType::LargeUtf8)]);
-        let made =
-            WriteRequirements::for_new_table(&source, &names(&["p"]), Nulls::AsGiven).unwrap();
+        let made = new_table(&source, &["p"], &[]).unwrap();
         assert_eq!(made.read_version(), None);
         assert_eq!(made.partition_columns(), ["p"]);
         assert_eq!(made.target_file_bytes(), 128 << 20);
+        let small = [("delta.targetFileSize", "1000")];
+        let small = new_table(&source, &["p"], &small).unwrap();
+        assert_eq!(small.target_file_bytes(), 1000);
         assert_eq!(
             made.columns().as_ref(),
             &schema(&[("a", DataType::Int64), ("p", DataType::Utf8)])

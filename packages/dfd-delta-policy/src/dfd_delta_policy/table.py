@@ -11,8 +11,9 @@ from typing import Any, Literal
 from dfd_base import renamed_keywords
 from dfd_storage import StorageProfile, StorageResolver
 
+from dfd_delta_policy.backend.protocol import TableDescription
 from dfd_delta_policy.commit.attempts import CommitTarget
-from dfd_delta_policy.commit.committer import NativeCommitter, TableDescription
+from dfd_delta_policy.commit.committer import NativeCommitter
 from dfd_delta_policy.commit.lock import CommitLock
 from dfd_delta_policy.commit.loop import Clock, CommitLoop
 from dfd_delta_policy.commit.operation import Attempt, Done
@@ -22,7 +23,12 @@ from dfd_delta_policy.hooks import CommitHook, RequireCommitSafety
 from dfd_delta_policy.location import refuse_odd_folder
 from dfd_delta_policy.log.audit import Audit, audit
 from dfd_delta_policy.operations import alter
-from dfd_delta_policy.operations.creation import Creation, comments, without_rows
+from dfd_delta_policy.operations.creation import (
+    Creation,
+    column_metadata,
+    operation_of,
+    without_rows,
+)
 from dfd_delta_policy.operations.deltalake_handle import existing
 from dfd_delta_policy.operations.merging import MergeBuilder
 from dfd_delta_policy.operations.new_columns import new_fields
@@ -139,39 +145,51 @@ class GuardedTable(OperationRunner):
         name: str | None = None,
         description: str | None = None,
         exist_ok: bool = False,
+        or_replace: bool = False,
     ) -> Outcome:
-        """Make a table by its version 0, without rows or with those of `data`. Needs dfd-native.
+        """Make a table, without rows or with those of `data`, by one commit. Needs dfd-native.
 
         - `schema`: of Arrow (pyarrow's, or anything's with `__arrow_c_schema__`) or of deltalake. Columns get the
-          types that an append of such data would give them, stay NOT NULL where they are, and keep their `comment`.
-        - `data`: its first rows, as `append` takes them; the columns are theirs then. It isn't read where there is a table.
+          types that an append of such data would give them, stay NOT NULL where they are, and keep `comment` and
+          `delta.generationExpression` of their metadata: the table then computes such a column.
+        - `data`: its first rows, as `append` takes them; the columns are theirs then. It isn't read where there is a
+          table that isn't replaced.
         - `properties`: as for `set_properties`. The protocol is the lowest that has them.
         - `name`, `description`: for people, in the table's metadata.
         - `exist_ok`: a table that is there is left as it is, whatever its schema (`nothing_to_do`).
+        - `or_replace`: a table that is there is replaced. Of its rows, columns, partitioning, properties, constraints,
+          comments, name and description nothing stays; its history does, with all older versions, and so do its id,
+          in-commit timestamps, column mapping and the features of its protocol. As Delta-Spark's CREATE OR REPLACE.
 
         Raises:
             InvalidOperation: there is a table, `schema` is none, a property is refused, or dfd-native isn't there.
+            OperationRefused: it is to be replaced, and is append-only.
             ConflictError: it was not committed.
             dfd_native.StageError: Delta has no such type, or a partition column isn't in the schema.
         """
         committer = self._committer()
         if not isinstance(committer, NativeCommitter):
             raise InvalidOperation("`create` needs dfd-native: pip install dfd-native.")
+        if exist_ok and or_replace:
+            raise InvalidOperation("`exist_ok` keeps a table, and `or_replace` doesn't: give one.")
         checked = checked_properties(properties) if properties else {}
         rows = without_rows(schema)
         write = StagedWrite(
             committer,
-            "append",
+            "overwrite" if or_replace else "append",
             rows if data is None else data,
             predicate=None,
             commit_metadata=None,
             partition_by=partition_by,
-            schema_mode=None,
+            schema_mode="replace" if or_replace else None,
             sort_by=None,
-            description=TableDescription(name, description, checked, comments(rows.schema)),
+            description=TableDescription(name, description, checked, column_metadata(rows.schema)),
+            statement=operation_of(has_rows=data is not None, or_replace=or_replace),
         )
-        creation = Creation(write, self.uri, exist_ok=exist_ok)
-        return self._run_staged("create", creation, removes_rows=False, creates=True)
+        work = write if or_replace else Creation(write, self.uri, exist_ok=exist_ok)
+        return self._run_staged(
+            "create", work, removes_rows=or_replace, creates=True, changes_schema=or_replace
+        )
 
     def append(
         self,

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -411,6 +414,56 @@ def test_a_range_of_keys_leaves_no_match_out(
     assert native.stages == stages
     wanted = Counter((id, 99 if matches(id, s) else p, s) for id, p, s in rows.elements())
     assert rows_of(table) == wanted
+
+
+FIRST_DAY = datetime(1970, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        (pa.date32(), lambda n: (FIRST_DAY + timedelta(days=n)).date()),
+        (pa.timestamp("us"), lambda n: FIRST_DAY + timedelta(days=n * 36_500 // 50)),
+        (pa.timestamp("us", "UTC"), lambda n: FIRST_DAY + timedelta(microseconds=n)),
+        (pa.decimal128(38, 3), lambda n: Decimal(n).scaleb(30).quantize(Decimal("1.000"))),
+        (pa.decimal128(4, 2), lambda n: Decimal(n).scaleb(-2)),
+        (pa.binary(), lambda n: (n + 128).to_bytes(1, "big")),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("sources", "stages"), [([-4], 1), ([None, -4, 4], 1), ([-4, 50], 2)])
+def test_ranges_of_keys_of_all_kinds(
+    tmp_path: Path,
+    make_native: Any,
+    kind: pa.DataType,
+    key: Callable[[int], Any],
+    sources: list[int | None],
+    stages: int,
+) -> None:
+    if make_native.__name__ != "WatchedNative":
+        pytest.skip("needs dfd-native")
+
+    def rows(numbers: list[int | None]) -> pa.Table:
+        keys = [None if n is None else key(n) for n in numbers]
+        return pa.table({"n": pa.array(numbers, pa.int64()), "k": pa.array(keys, kind)})
+
+    native, table = make_native(), GuardedTable(tmp_path / "t")
+    there: list[int | None] = [*range(-5, 10), None]
+    table.append(rows(there))
+
+    def move_on() -> None:
+        native.meanwhile = None
+        table.append(rows([50]))
+
+    native.meanwhile = move_on
+    merging = native.on(GuardedTable(table.uri)).merge(rows(sources), "t.k = s.k", "s", "t")
+    merging.when_matched_update({"n": "t.n + 1000"}).execute()
+    # Without an order of their own they are joined anew.
+    assert native.stages == (2 if kind == pa.binary() else stages)
+    found = pa.table(DeltaTable(table.uri).scan())["n"].to_pylist()
+    matched = {n for n in sources if n is not None}
+    wanted = [n + 1000 if n in matched else n for n in [*there, 50]]
+    assert Counter(found) == Counter(wanted)
 
 
 def test_a_stream_is_read_once_and_a_change_of_rules_is_told(

@@ -62,6 +62,7 @@ from dfd_native.stage import (
 )
 from dfd_native.streams import adapt_stream, arrow_stream_to_batches
 from dfd_native.table import delta_table, refresh, refreshed, version_at
+from dfd_native.table_description import TableDescription
 from dfd_native.table_files import list_files, read_file
 from dfd_native.table_functions import register_table_functions
 
@@ -100,6 +101,7 @@ __all__ = [
     "StagedFiles",
     "StatementError",
     "StreamError",
+    "TableDescription",
     "TableError",
     "abandoned_stages",
     "active_files",

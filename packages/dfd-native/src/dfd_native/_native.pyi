@@ -296,9 +296,7 @@ def create_table(
     options: dict[str, str],
     schema: str,
     partition_by: list[str],
-    name: str | None,
-    description: str | None,
-    properties: list[tuple[str, str]],
+    description: object,
     info: object,
     adds: list[Stage],
 ) -> int: ...
@@ -309,6 +307,7 @@ def stage(
     partition_by: list[str] | None,
     schema_mode: str | None,
     all_nullable: bool,
+    description: object,
     sort_by: list[str],
     predicate: str | None,
     compression: str,

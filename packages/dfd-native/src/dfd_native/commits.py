@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Literal
 
 from dfd_native import _native
@@ -16,6 +15,7 @@ from dfd_native.location import table_uri
 from dfd_native.log import ActiveFiles
 from dfd_native.row_changes import MarkedFiles
 from dfd_native.stage import StagedFiles
+from dfd_native.table_description import PLAIN, TableDescription
 
 
 @dataclass(frozen=True)
@@ -109,19 +109,17 @@ def create_table(
     *,
     schema_json: str,
     partition_by: Sequence[str] = (),
-    name: str | None = None,
-    description: str | None = None,
-    properties: Mapping[str, str] = MappingProxyType({}),
+    description: TableDescription = PLAIN,
     info: OperationInfo,
     adds: Sequence[StagedFiles] = (),
 ) -> int:
     """Make a table by its version 0, with staged files: all of it, or nothing where there is a table.
 
-    Its protocol is the lowest that has the types of the schema and what its properties ask for, as
-    `change_properties` has it. Their names and values are the caller's to check.
+    Its protocol is the lowest that has the types of the schema and what its properties ask for.
 
     - `uri`, `options`: as for `active_files`.
     - `schema_json`: in the JSON of Delta's log, as `StagedFiles.schema_json` has it.
+    - `description`: what it says of itself; nothing by default.
 
     Returns the version, 0.
 
@@ -138,9 +136,7 @@ def create_table(
         dict(options or {}),
         schema_json,
         list(partition_by),
-        name,
         description,
-        list(properties.items()),
         info,
         [staged._native for staged in adds],
     )

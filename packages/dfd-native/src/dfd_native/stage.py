@@ -16,6 +16,7 @@ from dfd_native.frames import readable
 from dfd_native.handshake import ensure_compatible
 from dfd_native.location import table_uri
 from dfd_native.streams import ArrowStream
+from dfd_native.table_description import PLAIN, TableDescription
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -152,8 +153,9 @@ def stage(
     options: Mapping[str, str] | None = None,
     *,
     partition_by: Sequence[str] | None = None,
-    schema_mode: Literal["merge", "overwrite"] | None = None,
+    schema_mode: Literal["merge", "overwrite", "replace"] | None = None,
     all_nullable: bool = False,
+    description: TableDescription = PLAIN,
     sort_by: Sequence[str] | None = None,
     predicate: str | None = None,
     compression: Literal["zstd", "snappy", "none"] = "zstd",
@@ -170,14 +172,17 @@ def stage(
     - `uri`: a path, absolute, relative or from `~`, or a URI (`file:///data/t`, `s3://bucket/t`).
     - `data`: anything with `__arrow_c_stream__`; an `EngineRun` runs inside, no batch crosses Python.
     - `options`: of the object store, complete: nothing is read from the environment.
-    - `partition_by`: of a table to be made, or overwritten with its schema. Any other must be partitioned by the same
-      columns.
+    - `partition_by`: of a table to be made, replaced, or overwritten with its schema. Any other must be partitioned
+      by the same columns.
     - `schema_mode`: what becomes of columns that the table lacks, which are refused by default. "merge": they are
       added to it, fields inside of structs too; all may be null. "overwrite": the table has the columns of the stream
       and no others, and is partitioned as it was unless `partition_by` says otherwise; its files are to be removed.
+      "replace": as "overwrite", but of what it said of itself (partitioning, name, description, properties, comments,
+      constraints) nothing stays either; in-commit timestamps and column mapping do, and its protocol loses nothing.
       The commit of the files changes the table.
-    - `all_nullable`: whether all columns may be null of a table to be made, or overwritten with its schema, whatever
-      the stream says.
+    - `all_nullable`: whether all columns may be null of a table to be made, replaced, or overwritten with its schema,
+      whatever the stream says.
+    - `description`: what a table to be made, or replaced, says of itself. Files follow its properties.
     - `sort_by`: columns by which the rows of each partition are sorted, so that readers skip row
       groups and pages. Unsorted by default.
     - `predicate`: SQL over the table's columns that is true of every row; all rows by default.
@@ -214,6 +219,7 @@ def stage(
         None if partition_by is None else list(partition_by),
         schema_mode,
         all_nullable,
+        description,
         list(sort_by or ()),
         predicate,
         compression,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from datafusion import SessionContext
 
+from dfd.far_times import is_beyond_nanoseconds
+
 if TYPE_CHECKING:
     from datafusion import DataFrame
     from datafusion.plan import LogicalPlan
-
-# What Arrow and DataFusion say of a time that nanoseconds can't hold.
-_BEYOND_NANOSECONDS = re.compile(r"to Nanosecond|to Timestamp\(ns\)")
 
 
 def optimized_plan(dataframe: DataFrame, session_context: SessionContext) -> LogicalPlan:
@@ -20,7 +18,7 @@ def optimized_plan(dataframe: DataFrame, session_context: SessionContext) -> Log
     try:
         return dataframe.optimized_logical_plan()
     except Exception as error:
-        if not _BEYOND_NANOSECONDS.search(str(error)):
+        if not is_beyond_nanoseconds(error):
             raise
     # The session can't compute it, and the engine can in microseconds.
     config = session_context.copied_config()

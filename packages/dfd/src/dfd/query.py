@@ -19,7 +19,7 @@ from dfd_obs import Observer, OperatorMetrics
 from dfd.errors import QueryError
 from dfd.explained import explained_change, explanation, is_logical_alone, writes_files
 from dfd.optimized_plan import optimized_plan
-from dfd.query_run import QueryRun
+from dfd.query_run import QueryRun, failure
 from dfd.session_tables import TableVersions
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Query:
             scope = self._observer.start_query(self._text)
             self._id = scope.query_id
             scope.finish(rows=0, error=error)
-            raise QueryError(f"Query {self._id} failed: {error}", scope.query_id) from error
+            raise failure(scope.query_id, error) from error
 
     def _new_run(self) -> tuple[QueryRun, EngineRun | None]:
         """A run that has not begun, and where it runs: None is the session."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dfd_obs import OperatorMetrics, operator_metrics
 
 from dfd.errors import QueryError
+from dfd.far_times import with_advice
 
 if TYPE_CHECKING:
     from dfd_native import EngineRun
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
 # Those that have begun and not ended: whoever reads them may hold them still when the process ends.
 _unfinished: weakref.WeakSet[QueryRun] = weakref.WeakSet()
+
+
+def failure(query_id: str, error: Exception) -> QueryError:
+    """What is raised where a query failed of an error."""
+    failed = QueryError(f"Query {query_id} failed: {with_advice(error)}", query_id)
+    failed.__cause__ = error
+    return failed
 
 
 class QueryRun:
@@ -75,9 +83,7 @@ class QueryRun:
             rows = metrics[0].metrics.get("output_rows", 0) if metrics else 0
         scope.finish(rows=rows, plan=plan, error=error, abandoned=abandoned)
         if isinstance(error, Exception):
-            failed = QueryError(f"Query {scope.query_id} failed: {error}", scope.query_id)
-            failed.__cause__ = error
-            error = failed
+            error = failure(scope.query_id, error)
         self._failure = error
         return error
 

@@ -406,11 +406,13 @@ class Runtime:
         name: str | None = None,
         description: str | None = None,
         exist_ok: bool = False,
+        or_replace: bool = False,
         commit_metadata: Mapping[str, str] | None = None,
     ) -> Outcome:
         """Make a Delta table without rows, of an Arrow schema, with properties and a description.
 
-        `GuardedTable.create` says more. A table that is there is refused, or with `exist_ok` left as it is.
+        `GuardedTable.create` says more. A table that is there is refused, with `exist_ok` left as it is, or with
+        `or_replace` replaced by one commit.
         """
         return self.table(uri, commit_metadata=commit_metadata).create(
             schema,
@@ -419,6 +421,7 @@ class Runtime:
             name=name,
             description=description,
             exist_ok=exist_ok,
+            or_replace=or_replace,
         )
 
     def write(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,11 +19,13 @@ from deltalake.transaction import AddAction, RemoveAction, create_table_with_add
 
 from dfd_delta_policy.backend.logged_commits import commits_since
 from dfd_delta_policy.backend.protocol import (
+    PLAIN,
     ActiveFiles,
     FileAction,
     LoggedCommit,
     OperationInfo,
     StagedFiles,
+    TableDescription,
 )
 from dfd_delta_policy.errors import UnsupportedTable
 
@@ -81,9 +82,7 @@ class DeltalakeCommits:
         *,
         schema_json: str,
         partition_by: Sequence[str] = (),
-        name: str | None = None,
-        description: str | None = None,
-        properties: Mapping[str, str] = MappingProxyType({}),
+        description: TableDescription = PLAIN,
         info: OperationInfo,
         adds: Sequence[StagedFiles] = (),
     ) -> int:
@@ -98,9 +97,9 @@ class DeltalakeCommits:
             _adds(adds, data_change=True),
             mode="error",
             partition_by=list(partition_by),
-            name=name,
-            description=description,
-            configuration=dict(properties),
+            name=description.name,
+            description=description.description,
+            configuration=dict(description.properties),
             storage_options=dict(options or {}),
             commit_properties=_properties(info, {}),
         )

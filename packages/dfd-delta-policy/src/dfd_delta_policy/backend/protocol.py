@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 FileAction = Mapping[str, Any]
@@ -30,6 +30,25 @@ class OperationInfo(NamedTuple):
     operation_id: str
     metadata: Mapping[str, str]
     transactions: Sequence[tuple[str, int]]
+
+
+class TableDescription(NamedTuple):
+    """What a table is made, or replaced, with: texts for people, table properties and metadata of columns."""
+
+    name: str | None = None
+    description: str | None = None
+    properties: Mapping[str, str] = {}
+    columns: Mapping[str, Mapping[str, str]] = {}
+
+    def parameters(self) -> dict[str, Any]:
+        """As the commit says it."""
+        said = {"name": self.name, "description": self.description}
+        if self.properties:
+            said["properties"] = json.dumps(dict(self.properties))
+        return {key: text for key, text in said.items() if text is not None}
+
+
+PLAIN = TableDescription()
 
 
 class LoggedCommit(NamedTuple):
@@ -194,9 +213,7 @@ class Backend(Protocol):
         *,
         schema_json: str,
         partition_by: Sequence[str] = (),
-        name: str | None = None,
-        description: str | None = None,
-        properties: Mapping[str, str] = MappingProxyType({}),
+        description: TableDescription = PLAIN,
         info: OperationInfo,
         adds: Sequence[StagedFiles] = (),
     ) -> int: ...
@@ -223,8 +240,9 @@ class Native(Backend, Protocol):
         options: Mapping[str, str] | None = None,
         *,
         partition_by: Sequence[str] | None = None,
-        schema_mode: Literal["merge", "overwrite"] | None = None,
+        schema_mode: Literal["merge", "overwrite", "replace"] | None = None,
         all_nullable: bool = False,
+        description: TableDescription = PLAIN,
         sort_by: Sequence[str] | None = None,
         predicate: str | None = None,
         target_file_bytes: int | None = None,

@@ -10,7 +10,6 @@ Delta-Spark.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from dfd_delta_policy.backend.protocol import (
     OperationInfo,
     Restore,
     StagedFiles,
+    TableDescription,
     Work,
 )
 from dfd_delta_policy.commit.operation import OPERATION_ID
@@ -41,35 +41,6 @@ from dfd_delta_policy.properties import TableProperties
 logger = logging.getLogger(__name__)
 
 _ENGINE = f"dfd-delta-policy/{_version('dfd-delta-policy')}"
-
-
-class TableDescription(NamedTuple):
-    """What a table is made with: a name, a description and comments on columns, for people, and properties."""
-
-    name: str | None = None
-    description: str | None = None
-    properties: Mapping[str, str] = {}
-    comments: Mapping[str, str] = {}
-
-    def commented(self, schema_json: str) -> str:
-        """The schema, its columns with their comments."""
-        if not self.comments:
-            return schema_json
-        schema = json.loads(schema_json)
-        for field in schema["fields"]:
-            if (comment := self.comments.get(field["name"])) is not None:
-                field["metadata"]["comment"] = comment
-        return json.dumps(schema)
-
-    def parameters(self) -> dict[str, Any]:
-        """As the commit says it."""
-        said = {"name": self.name, "description": self.description}
-        if self.properties:
-            said["properties"] = json.dumps(dict(self.properties))
-        return {key: text for key, text in said.items() if text is not None}
-
-
-PLAIN = TableDescription()
 
 
 class Commit(NamedTuple):
@@ -211,17 +182,13 @@ class Committer:
             deltalake.exceptions.DeltaError: there is a table, without dfd-native.
             OSError: the store failed; whether the commit is there can't be known.
         """
-        parameters = {**commit.parameters, **description.parameters(), "mode": "ErrorIfExists"}
-        commit = commit._replace(operation="CREATE TABLE", parameters=parameters)
         try:
             return self.native.create_table(
                 self.uri,
                 self.options,
-                schema_json=description.commented(schema_json),
+                schema_json=schema_json,
                 partition_by=partition_by,
-                name=description.name,
-                description=description.description,
-                properties=description.properties,
+                description=description,
                 info=_info(commit, properties),
                 adds=commit.adds,
             )

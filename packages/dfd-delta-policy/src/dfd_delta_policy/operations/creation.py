@@ -1,4 +1,4 @@
-"""CREATE TABLE: a table without rows, made by its version 0 as an append of none would make it."""
+"""CREATE TABLE: a table made by its version 0, as an append would make it, or replaced as by an overwrite."""
 
 from __future__ import annotations
 
@@ -13,12 +13,24 @@ from dfd_delta_policy.errors import InvalidOperation
 from dfd_delta_policy.operations.staged_writes import StagedWrite
 
 _OF_DELTA = "delta."
+_KEPT = ("comment", "delta.generationExpression")
 
 
-def comments(schema: pa.Schema) -> dict[str, str]:
-    """The comments on columns, as Delta and Spark keep them: `comment` in a field's metadata."""
-    found = {field.name: (field.metadata or {}).get(b"comment") for field in schema}
-    return {name: comment.decode() for name, comment in found.items() if comment is not None}
+def column_metadata(schema: pa.Schema) -> dict[str, dict[str, str]]:
+    """What the metadata of columns says that a new table has: comments, and what generates them."""
+    found = {}
+    for field in schema:
+        told = (field.metadata or {}).items()
+        kept = {key.decode(): text.decode() for key, text in told if key.decode() in _KEPT}
+        if kept:
+            found[field.name] = kept
+    return found
+
+
+def operation_of(*, has_rows: bool, or_replace: bool) -> str:
+    """What the history calls it, as Delta-Spark does."""
+    made = "CREATE OR REPLACE TABLE" if or_replace else "CREATE TABLE"
+    return f"{made} AS SELECT" if has_rows else made
 
 
 def without_rows(schema: Any) -> pa.Table:
@@ -38,7 +50,7 @@ def without_rows(schema: Any) -> pa.Table:
         raise InvalidOperation("`schema` has no column.")
     for field in found:
         keys = [key.decode(errors="replace") for key in field.metadata or {}]
-        if own := [key for key in keys if key.startswith(_OF_DELTA)]:
+        if own := [key for key in keys if key.startswith(_OF_DELTA) and key not in _KEPT]:
             raise InvalidOperation(
                 f"Column {field.name} has {own[0]}, which isn't kept for a new table. Nothing was made."
             )

@@ -16,14 +16,13 @@ from typing import Any, Literal, TypeAlias
 
 from deltalake import CommitProperties, DeltaTable, Schema
 
-from dfd_delta_policy.backend.protocol import ActiveFiles, StagedFiles
-from dfd_delta_policy.commit.committer import (
+from dfd_delta_policy.backend.protocol import (
     PLAIN,
-    Commit,
-    Committer,
-    NativeCommitter,
+    ActiveFiles,
+    StagedFiles,
     TableDescription,
 )
+from dfd_delta_policy.commit.committer import Commit, Committer, NativeCommitter
 from dfd_delta_policy.commit.knowledge import Knowledge
 from dfd_delta_policy.commit.metadata import TableMetadata
 from dfd_delta_policy.commit.operation import Attempt, Done
@@ -34,7 +33,7 @@ from dfd_delta_policy.operations.staged_changes import Delete, WorkedOut, statem
 from dfd_delta_policy.properties import TableProperties
 from dfd_delta_policy.source import drained, reopens
 
-SchemaMode: TypeAlias = Literal["merge", "overwrite"]
+SchemaMode: TypeAlias = Literal["merge", "overwrite", "replace"]
 
 
 class StagedWrite:
@@ -53,6 +52,7 @@ class StagedWrite:
         sort_by: list[str] | None,
         by_partition: bool = False,
         description: TableDescription = PLAIN,
+        statement: str | None = None,
     ) -> None:
         self._committer = committer
         self._uncommitted = UncommittedFiles(committer.uri)
@@ -68,8 +68,10 @@ class StagedWrite:
         self._sort_by = sort_by
         # Whether an overwrite replaces the partitions alone that it has rows of.
         self._by_partition = by_partition
-        # Of the table, where it makes one.
+        # Of the table, where it makes or replaces one.
         self._description = description
+        # What the history calls it; by default what it turns out to be.
+        self._statement = statement
         self._staged: StagedFiles | None = None
         self._table_metadata: TableMetadata | None = None
         self._metadata: dict[str, str] = {}
@@ -89,6 +91,7 @@ class StagedWrite:
             "schema_mode": self._schema_mode,
             # What a query's plan knows of nulls is no promise of the next plan's.
             "all_nullable": self._is_query or None,
+            "description": None if self._description == PLAIN else self._description,
         }
         with drained(self._data) as stream, statements():
             self._staged = staged = self._committer.native.stage(
@@ -134,6 +137,10 @@ class StagedWrite:
         commit = self._named(attempt.commit)
         if table is None:
             made = self._what(staged, None, staged.partition_by)
+            made = made._replace(
+                operation=self._statement or "CREATE TABLE",
+                parameters={**made.parameters, "mode": "ErrorIfExists"},
+            )
             schema, partition_by = staged.schema_json, list(staged.partition_by)
             version = self._committer.create(schema, partition_by, self._description, made, commit)
         else:
@@ -155,7 +162,8 @@ class StagedWrite:
             return self._table_metadata.change(TableMetadata.of(table))
         metadata = table.metadata()
         is_as_made = (
-            not metadata.configuration
+            self._description == PLAIN
+            and not metadata.configuration
             and metadata.partition_columns == list(staged.partition_by)
             and json.loads(table.schema().to_json()) == json.loads(staged.schema_json)
         )
@@ -206,10 +214,11 @@ class StagedWrite:
             metrics["numRemovedFiles"] = 0 if removes is None else len(removes)
             metrics["numRemovedBytes"] = 0 if removes is None else removes.bytes
         return Commit(
-            operation="WRITE",
+            operation=self._statement or "WRITE",
             parameters={
                 "mode": self._mode.title(),
                 "partitionBy": json.dumps([*partition_by]),
+                **self._description.parameters(),
                 **({} if self._predicate is None else {"predicate": self._predicate}),
                 **({"isDynamicPartitionOverwrite": True} if self._by_partition else {}),
             },

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, Field, Schema
-from deltalake.exceptions import TableNotFoundError
 from dfd_delta_policy import GuardedTable, Outcome, Status
 
 from dfd.errors import QueryError
@@ -54,19 +53,6 @@ def _created(context: StatementContext, statement: CreateTable, table: GuardedTa
     new = statement.new
     data = None if new.query is None else context.plan(new.query)
     schema = data if data is not None else _schema(new)
-    if statement.or_replace and _is_there(table):
-        if new.comment is not None or any(column["metadata"] for column in new.columns):
-            raise QueryError(
-                "CREATE OR REPLACE keeps no COMMENT where there is a table. Nothing was changed. Leave it out."
-            )
-        outcome = table.overwrite(
-            pa.schema(schema).empty_table() if data is None else data,
-            partition_by=new.partition_by,
-            schema_mode="overwrite",
-        )
-        if new.properties:
-            table.set_properties(dict(new.properties))
-        return outcome
     return table.create(
         schema,
         data=data,
@@ -74,6 +60,7 @@ def _created(context: StatementContext, statement: CreateTable, table: GuardedTa
         properties=dict(new.properties) or None,
         description=new.comment,
         exist_ok=statement.if_not_exists,
+        or_replace=statement.or_replace,
     )
 
 
@@ -83,13 +70,6 @@ def _schema(new: NewTable) -> pa.Schema:
 
 def _fields(columns: list[dict[str, Any]]) -> list[Field]:
     return [Field.from_json(json.dumps(column)) for column in columns]
-
-
-def _is_there(table: GuardedTable) -> bool:
-    try:
-        return table.version() >= 0
-    except TableNotFoundError:
-        return False
 
 
 def alter(context: StatementContext, statement: AlterTable) -> Outcome:
