@@ -114,7 +114,7 @@ create or replace table {t} (k int comment 'one', day date) using delta partitio
     tblproperties ('delta.deletedFileRetentionDuration' = 'interval 0 hours')
 insert into {t} values (-1, date '2026-01-01')
 delete from {t}
-create or replace table {t} (at timestamp, day date generated always as (cast(at as date)), n int)
+create or replace table {t} (at timestamp_ntz, day date generated always as (cast(at as date)), n int)
     using delta partitioned by (day) tblproperties ('delta.deletedFileRetentionDuration' = 'interval 0 hours')
 insert into {t} (at, n) values (timestamp '2026-01-02 23:00:00', 1), (null, 2)
 delete from {t}

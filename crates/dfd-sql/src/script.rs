@@ -348,7 +348,15 @@ mod tests {
             ),
             (
                 "vacuum t retain 0.5 hours dry run",
-                json!({"kind": "vacuum", "table": "t", "retain_hours": 0.5, "dry_run": true}),
+                json!({
+                    "kind": "vacuum", "table": "t", "retain_hours": 0.5, "dry_run": true, "full": false,
+                }),
+            ),
+            (
+                "vacuum t full",
+                json!({
+                    "kind": "vacuum", "table": "t", "retain_hours": null, "dry_run": false, "full": true,
+                }),
             ),
             (
                 "restore table t to version as of 3",

@@ -229,6 +229,8 @@ pub enum Statement {
         retain_hours: Option<f64>,
         /// Whether they are listed alone.
         dry_run: bool,
+        /// Whether the folder is listed for files that no commit names.
+        full: bool,
     },
     /// RESTORE.
     Restore {

@@ -90,7 +90,7 @@ fn literal(expr: &Expr) -> Option<String> {
 /// Reads a VACUUM; `VACUUM` was read.
 pub(crate) fn vacuum(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let table = cursor.name()?;
-    let (mut retain_hours, mut dry_run) = (None, false);
+    let (mut retain_hours, mut dry_run, mut full) = (None, false, false);
     loop {
         if cursor.takes("RETAIN") {
             let number = cursor.number()?;
@@ -100,6 +100,10 @@ pub(crate) fn vacuum(cursor: &mut Cursor<'_>) -> Result<Statement> {
                 Some(hours.map_err(|_| cursor.refused(format!("{number} is no number")))?);
         } else if cursor.takes("DRY RUN") {
             dry_run = true;
+        } else if cursor.takes("FULL") {
+            full = true;
+        } else if cursor.takes("LITE") {
+            full = false;
         } else {
             break;
         }
@@ -109,6 +113,7 @@ pub(crate) fn vacuum(cursor: &mut Cursor<'_>) -> Result<Statement> {
         table,
         retain_hours,
         dry_run,
+        full,
     })
 }
 

@@ -163,8 +163,7 @@ class GuardedTable(OperationRunner):
 
         Raises:
             InvalidOperation: there is a table, `schema` is none, a property is refused, or dfd-native isn't there.
-            OperationRefused: it is to be replaced, and is append-only.
-            ConflictError: it was not committed.
+            ConflictError: it was not committed; or it is to be replaced, and takes appends only.
             dfd_native.StageError: Delta has no such type, or a partition column isn't in the schema.
         """
         committer = self._committer()

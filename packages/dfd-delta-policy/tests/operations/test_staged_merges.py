@@ -425,11 +425,11 @@ FIRST_DAY = datetime(1970, 1, 1)
         (pa.date32(), lambda n: (FIRST_DAY + timedelta(days=n)).date()),
         (pa.timestamp("us"), lambda n: FIRST_DAY + timedelta(days=n * 36_500 // 50)),
         (pa.timestamp("us", "UTC"), lambda n: FIRST_DAY + timedelta(microseconds=n)),
-        (pa.decimal128(38, 3), lambda n: Decimal(n).scaleb(30).quantize(Decimal("1.000"))),
+        (pa.decimal128(38, 3), lambda n: Decimal(f"{n}{30 * '0'}.125")),
         (pa.decimal128(4, 2), lambda n: Decimal(n).scaleb(-2)),
         (pa.binary(), lambda n: (n + 128).to_bytes(1, "big")),
     ],
-    ids=str,
+    ids=["date", "local time", "moment", "large decimal", "small decimal", "binary"],
 )
 @pytest.mark.parametrize(("sources", "stages"), [([-4], 1), ([None, -4, 4], 1), ([-4, 50], 2)])
 def test_ranges_of_keys_of_all_kinds(

@@ -139,6 +139,7 @@ class Vacuum(msgspec.Struct, frozen=True, tag="vacuum", tag_field="kind"):
     table: Name
     retain_hours: float | None
     dry_run: bool
+    full: bool
 
 
 class Restore(msgspec.Struct, frozen=True, tag="restore", tag_field="kind"):

@@ -106,7 +106,7 @@ def vacuum(context: StatementContext, statement: Vacuum) -> Query:
     if hours is not None and not hours.is_integer():
         raise QueryError(f"RETAIN takes whole hours, not {hours}. Nothing was removed.")
     outcome = context.table(statement.table).vacuum(
-        None if hours is None else int(hours), dry_run=statement.dry_run
+        None if hours is None else int(hours), dry_run=statement.dry_run, full=statement.full
     )
     if not statement.dry_run:
         return context.result(outcome)
