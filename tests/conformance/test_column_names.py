@@ -5,7 +5,9 @@ What pyarrow reads from the files themselves is the judge: no value may become a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +195,77 @@ def test_a_file_with_neither_ids_nor_physical_names_is_refused(tmp_path: Path) -
     )
     with pytest.raises(dfd.DfdError, match=r"part-0\.parquet.*neither ids nor the physical names"):
         by_engine(root, "select * from t")
+
+
+def deep_without_ids(depth: int) -> pa.Table:
+    """A file with ids, but for the columns below a depth, and without physical names there."""
+    table = nested(0, True, SPELLINGS["logical"])
+
+    def stripped(column: pa.Field, at: int) -> pa.Field:
+        kind = column.type
+        if pa.types.is_struct(kind):
+            kind = pa.struct([stripped(inside, at + 1) for inside in kind])
+        elif pa.types.is_map(kind):
+            kind = pa.map_(kind.key_type, stripped(kind.item_field, at).type)
+        elif pa.types.is_list(kind):
+            kind = pa.list_(stripped(kind.value_field, at).type)
+        plain = pa.field(column.name, kind)
+        return plain if at > depth else plain.with_metadata(column.metadata)
+
+    return table.cast(pa.schema([stripped(column, 0) for column in table.schema]))
+
+
+@ROUTES
+@pytest.mark.parametrize(("depth", "names"), [(0, "a, b"), (1, "e")])
+def test_fields_inside_with_neither_ids_nor_physical_names_are_refused(
+    tmp_path: Path, route: Callable[[Path, str], Rows], depth: int, names: str
+) -> None:
+    root = write(tmp_path / "t", MAPPED_FIELDS, [deep_without_ids(depth)] * 2, mode="id")
+    with pytest.raises(Exception, match=rf"part-0\.parquet.*file's {names} have neither ids nor"):
+        route(root, "select * from t")
+    with dfd.connect() as runtime, pytest.raises(dfd.DfdError, match="neither ids nor"):
+        runtime.optimize(root)
+
+
+@ROUTES
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"nullCount": {"id": 0, "v": 1}},
+        {"minValues": {"v": "a"}, "maxValues": {"v": "b"}},
+        {"nullCount": {"id": 0, "v": 0}},
+    ],
+)
+@pytest.mark.parametrize("mode", [None, "name"])
+def test_a_column_that_is_gone_from_a_file_is_no_null(
+    tmp_path: Path, route: Callable[[Path, str], Rows], told: dict[str, Any], mode: str | None
+) -> None:
+    """Where the log tells values of it; where it tells none, a column that was added later is null."""
+    number, text = ("col-1", "col-2") if mode else ("id", "v")
+    fields = [field("id", "long"), field("v", "string")]
+    if mode:
+        fields = [mapped("id", "long", 1), mapped("v", "string", 2)]
+    data = [
+        pa.table({number: [1, 2], text: ["a", "b"]}),
+        pa.table({number: [3, 4], "v": ["x", "y"]}),
+    ]
+    if not mode:
+        data[1] = data[1].rename_columns(["id", "w"])
+    spelt = json.dumps(told).replace('"v"', f'"{text}"').replace('"id"', f'"{number}"')
+    given = [{"numRecords": 2, **json.loads(spelt)}] * 2
+    root = write(tmp_path / "t", fields, data, mode=mode, stats=given)
+    lost = partial(
+        pytest.raises, Exception, match=r"part-1\.parquet.*no column .*of which the log tells"
+    )
+    with lost():
+        route(root, "select * from t")
+    with lost():
+        route(root, "select id from t where upper(v) <> 'Q'")
+    with dfd.connect() as runtime, lost():
+        runtime.optimize(root)
+    assert route(root, "select id from t where id in (1, 3) order by id") == [(1,), (3,)]
+    later = write(tmp_path / "later", fields, data, mode=mode)
+    assert route(later, "select v from t order by id") == [("a",), ("b",), (None,), (None,)]
 
 
 def test_two_columns_that_may_be_one_are_refused(tmp_path: Path) -> None:

@@ -105,6 +105,47 @@ def test_types_of_which_no_value_is_one_of_the_tables(tmp_path: Path, read: Read
         read(root, "select v from t")
 
 
+NO_TEXT = [b"ok", None, b"\xff\xfe", b"\xc3"]
+NO_TEXTS: dict[str, tuple[Any, pa.Array]] = {
+    "a column": ("string", pa.array(NO_TEXT, pa.binary())),
+    "large": ("string", pa.array(NO_TEXT, pa.large_binary())),
+    "a field": (
+        struct(field("s", "string")),
+        pa.array([{"s": text} for text in NO_TEXT], pa.struct([("s", pa.binary())])),
+    ),
+    "elements": (array("string"), pa.array([[text] for text in NO_TEXT], pa.list_(pa.binary()))),
+    "values of a map": (
+        map_of("string", "string"),
+        pa.array([[("k", text)] for text in NO_TEXT], pa.map_(pa.string(), pa.binary())),
+    ),
+}
+
+
+@pytest.mark.parametrize("read", WAYS)
+@pytest.mark.parametrize("kind", NO_TEXTS)
+def test_bytes_that_are_no_text_are_none(tmp_path: Path, kind: str, read: Read) -> None:
+    """Arrow's reader takes the bytes of a column that doesn't say it is a text as they are: whoever computed with
+    them read beyond their end.
+    """
+    wanted, column = NO_TEXTS[kind]
+    root = made(tmp_path, wanted, [column.slice(0, 2), column])
+    texts = {"a field": "v['s']", "elements": "v[1]", "values of a map": "v['k']"}
+    value = texts.get(kind, "v")
+    for sql in (
+        "select id, v from t",
+        f"select upper({value}) as u, length({value}) as n from t",
+        f"select max({value}) as m from t",
+        f"select id from t where {value} > 'o'",
+        f"select {value} as v from t order by 1",
+    ):
+        with pytest.raises(Exception, match=r"(?i)part-1\.parquet.*UTF-8"):
+            read(root, sql)
+    assert len(read(root, "select id from t")) == 2 + len(NO_TEXT)
+    with dfd.connect() as runtime, pytest.raises(Exception, match="UTF-8"):
+        runtime.optimize(root)
+    assert len(list((root / "_delta_log").iterdir())) == 1
+
+
 def test_a_rewrite_loses_none_either(tmp_path: Path) -> None:
     good, bad = pa.array([1.0, 2.0]), pa.array([2.5])
     with dfd.connect() as runtime:

@@ -283,7 +283,9 @@ def test_columns_are_generated(runtime: dfd.Runtime, tmp_path: Path) -> None:
     """By expressions of Spark's SQL; what isn't one is refused before a table is made."""
     other = tmp_path / "other"
     place = f"using delta location '{other}'"
-    columns = "at timestamp_ntz, day date generated always as (cast(at as date)) comment 'of at', n int"
+    columns = (
+        "at timestamp_ntz, day date generated always as (cast(at as date)) comment 'of at', n int"
+    )
     for columns_of_others in (
         "n int, m int generated always as (nope + 1)",
         "n int generated always as (n +)",

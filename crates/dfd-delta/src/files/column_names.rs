@@ -5,11 +5,14 @@
 //! anything looks at it: fitting types, skipping row groups and pages, and decoding then all find a
 //! column by the name it has in the table, and none is taken for missing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, Statistics};
 use datafusion::parquet::arrow::{ARROW_SCHEMA_META_KEY, PARQUET_FIELD_ID_META_KEY};
+use datafusion::parquet::basic::{ConvertedType, LogicalType, Type as PhysicalType};
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::metadata::{
     ColumnChunkMetaData, FileMetaData, ParquetMetaData, ParquetMetaDataBuilder, RowGroupMetaData,
@@ -38,7 +41,6 @@ impl TableNames {
     /// The file's names don't say which column is meant.
     pub(crate) fn given_to(&self, footer: Arc<ParquetMetaData>) -> Result<Arc<ParquetMetaData>> {
         let root = footer.file_metadata().schema_descr().root_schema();
-        self.refuse_strangers(root)?;
         let Some(root) = self.mode.renamed_struct(root, &self.fields)? else {
             return Ok(footer);
         };
@@ -54,21 +56,44 @@ impl TableNames {
         }
     }
 
-    /// By id, a file without any id and without any known name would be all nulls.
-    fn refuse_strangers(&self, root: &Type) -> Result<()> {
-        let columns = root.get_fields();
-        let is_known = |column: &TypePtr| {
-            let mut names = self.fields.iter().map(|field| physical_name(field));
-            has_id(column) || names.any(|name| name == column.name())
+    /// Refuses a footer, under the table's names, without a column that is read and has values, as the log says.
+    ///
+    /// # Errors
+    /// One isn't there: it would be read as nulls.
+    pub(crate) fn refuse_lost(
+        &self,
+        footer: &ParquetMetaData,
+        log: &Statistics,
+        is_read: impl Fn(&str) -> bool,
+    ) -> Result<()> {
+        let root = footer.file_metadata().schema_descr().root_schema();
+        let there: HashSet<_> = root
+            .get_fields()
+            .iter()
+            .map(|column| column.name())
+            .collect();
+        let mut known = self.fields.iter().zip(&log.column_statistics);
+        let is_lost = |(field, told): &(&FieldRef, &ColumnStatistics)| {
+            let name = field.name().as_str();
+            !there.contains(name) && is_read(name) && has_values(told, log.num_rows)
         };
-        if self.mode != MappingMode::Id || columns.is_empty() || columns.iter().any(is_known) {
-            return Ok(());
+        match known.find(is_lost) {
+            None => Ok(()),
+            Some((field, _)) => Err(ParquetError::General(format!(
+                "it has no column {}, of which the log tells values",
+                physical_name(field)
+            ))),
         }
-        Err(ParquetError::General(
-            "the table finds its columns by id, and the file has neither ids nor the physical names"
-                .to_owned(),
-        ))
     }
+}
+
+fn has_values(told: &ColumnStatistics, rows: Precision<usize>) -> bool {
+    let is_bounded = told
+        .min_value
+        .get_value()
+        .is_some_and(|value| !value.is_null());
+    let (nulls, rows) = (told.null_count.get_value(), rows.get_value());
+    is_bounded || nulls.zip(rows).is_some_and(|(nulls, rows)| nulls < rows)
 }
 
 impl MappingMode {
@@ -91,7 +116,7 @@ impl MappingMode {
             };
             is_other |= inside.is_some() || name != column.name();
             renamed.push(match inside {
-                Some(inside) => rebuilt(&inside, &name, inside.get_fields().to_vec())?,
+                Some(inside) => rebuilt(&inside, &name, fields_of(&inside))?,
                 None if name == column.name() => Arc::clone(column),
                 None => rebuilt(column, &name, fields_of(column))?,
             });
@@ -101,10 +126,10 @@ impl MappingMode {
             .transpose()
     }
 
-    /// What is inside of a column under the table's names; None where it has them.
+    /// A column with what is inside of it under the table's names, and texts as such; None where it is like that.
     fn renamed_inside(self, column: &Type, wanted: &DataType) -> Result<Option<Type>> {
         if column.is_primitive() {
-            return Ok(None);
+            return as_text(column, wanted);
         }
         match wanted {
             DataType::Struct(fields) => self.renamed_struct(column, fields),
@@ -170,6 +195,9 @@ impl MappingMode {
         columns: &[TypePtr],
         wanted: &'a Fields,
     ) -> Result<Vec<Option<&'a FieldRef>>> {
+        if self == Self::Id {
+            refuse_strangers(columns, wanted)?;
+        }
         if self == Self::Id && columns.iter().any(has_id) {
             let ids: HashMap<_, _> = wanted.iter().filter_map(with_id).collect();
             let by_id = |column: &TypePtr| {
@@ -203,6 +231,49 @@ impl MappingMode {
         }
         Ok(found)
     }
+}
+
+/// Refuses columns that are looked for by id, and that have neither ids nor physical names: all would be null.
+fn refuse_strangers(columns: &[TypePtr], wanted: &Fields) -> Result<()> {
+    let is_known = |column: &TypePtr| {
+        let mut names = wanted.iter().map(|field| physical_name(field));
+        has_id(column) || names.any(|name| name == column.name())
+    };
+    if columns.is_empty() || columns.iter().any(is_known) {
+        return Ok(());
+    }
+    let names: Vec<_> = columns.iter().map(|column| column.name()).collect();
+    Err(ParquetError::General(format!(
+        "the table finds its columns by id, and the file's {} have neither ids nor the physical names",
+        names.join(", ")
+    )))
+}
+
+/// A column of bytes that the table has as a text: as one, so that its values are looked at.
+///
+/// Older writers don't say that a column is a text, and Arrow's reader believes who asks for one.
+fn as_text(column: &Type, wanted: &DataType) -> Result<Option<Type>> {
+    let info = column.get_basic_info();
+    let is_bytes = column.get_physical_type() == PhysicalType::BYTE_ARRAY
+        && matches!(
+            info.converted_type(),
+            ConvertedType::NONE | ConvertedType::ENUM | ConvertedType::BSON
+        )
+        && info.logical_type_ref() != Some(&LogicalType::String);
+    let is_text = matches!(
+        wanted,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    );
+    if !(is_bytes && is_text) {
+        return Ok(None);
+    }
+    let text = Type::primitive_type_builder(column.name(), PhysicalType::BYTE_ARRAY)
+        .with_repetition(info.repetition())
+        .with_converted_type(ConvertedType::UTF8)
+        .with_logical_type(Some(LogicalType::String))
+        .with_id(info.has_id().then(|| info.id()))
+        .build();
+    text.map(Some)
 }
 
 /// Finds the `missing` fields of the table among the columns that are none yet.
@@ -538,6 +609,80 @@ mod tests {
         assert_eq!(read(by_id.clone(), physical).unwrap(), ["a"]);
         let error = read(by_id, footer("message m { optional int64 a; }")).unwrap_err();
         assert!(error.to_string().contains("by id"), "{error}");
+    }
+
+    #[test]
+    fn fields_inside_have_ids_or_physical_names_or_are_refused() {
+        let inner = vec![mapped("x", DataType::Int64, 2, "p2")];
+        let fields = vec![mapped("s", DataType::Struct(inner.into()), 1, "p1")];
+        let by_id = names(MappingMode::Id, fields);
+        let of = |inside: &str| {
+            let message = format!("message m {{ optional group s = 1 {{ {inside} }} }}");
+            read(by_id.clone(), footer(&message))
+        };
+        assert_eq!(of("optional int64 any = 2;").unwrap(), ["s.x"]);
+        assert_eq!(of("optional int64 p2;").unwrap(), ["s.x"]);
+        let error = of("optional int64 x;").unwrap_err().to_string();
+        assert!(error.contains("the file's x have neither ids"), "{error}");
+    }
+
+    #[test]
+    fn bytes_are_texts_where_the_table_has_texts() {
+        let texts = DataType::Struct(vec![plain("x", DataType::Utf8View)].into());
+        let fields = vec![
+            plain("a", DataType::Utf8),
+            plain("l", list_of(texts)),
+            plain("raw", DataType::Binary),
+            plain("said", DataType::Utf8),
+            plain("fixed", DataType::Utf8),
+        ];
+        let stored = footer(
+            "message m { optional binary a; optional group l (LIST) { repeated group list { \
+             optional group element { optional binary x (ENUM); } } } \
+             optional binary raw; optional binary said (UTF8); \
+             optional fixed_len_byte_array(2) fixed; }",
+        );
+        let found = names(MappingMode::None, fields).given_to(stored).unwrap();
+        let schema = found.file_metadata().schema_descr();
+        let types: Vec<_> = schema
+            .columns()
+            .iter()
+            .map(|column| column.converted_type())
+            .collect();
+        use ConvertedType::{NONE, UTF8};
+        assert_eq!(types, [UTF8, UTF8, NONE, UTF8, NONE]);
+    }
+
+    #[test]
+    fn a_column_with_values_is_there() {
+        let fields = vec![plain("a", DataType::Int64), plain("b", DataType::Int64)];
+        let table = names(MappingMode::None, fields);
+        let footer = footer("message m { optional int64 a; }");
+        let with = |b: ColumnStatistics| {
+            let mut told = Statistics::default().with_num_rows(Precision::Exact(3));
+            told.column_statistics = vec![ColumnStatistics::default(), b];
+            table.refuse_lost(&footer, &told, |_| false).unwrap();
+            let refused = table.refuse_lost(&footer, &told, |name| name == "b");
+            refused.map_err(|error| error.to_string())
+        };
+        let nulls = |count| ColumnStatistics {
+            null_count: count,
+            ..ColumnStatistics::default()
+        };
+        let bounded = ColumnStatistics {
+            min_value: Precision::Inexact(1_i64.into()),
+            ..ColumnStatistics::default()
+        };
+        for none in [Precision::Absent, Precision::Exact(3)] {
+            with(nulls(none)).unwrap();
+        }
+        for some in [nulls(Precision::Inexact(2)), bounded] {
+            let error = with(some).unwrap_err();
+            assert!(
+                error.contains("no column b, of which the log tells values"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

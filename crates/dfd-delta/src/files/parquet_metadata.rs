@@ -5,11 +5,12 @@
 //! lost. So a footer leaves here without the bounds of floating-point columns, unless dfd wrote it: a
 //! column in which it saw a NaN has none.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use datafusion::common::Result;
+use datafusion::common::{Result, Statistics as LogStatistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::{
     CachedParquetMetaData, DefaultParquetFileReaderFactory, ParquetFileReaderFactory,
@@ -42,6 +43,8 @@ pub(crate) struct Readers {
     files: DefaultParquetFileReaderFactory,
     footers: Arc<Footers>,
     names: Arc<TableNames>,
+    /// The columns that are read; None where all may be.
+    read: Option<Arc<HashSet<String>>>,
 }
 
 /// The kept footers of one store, and how often they helped one scan.
@@ -80,6 +83,15 @@ impl Readers {
                 misses: counter("footer_cache_misses"),
             }),
             names: Arc::new(names),
+            read: None,
+        }
+    }
+
+    /// The same, of which no more than these columns are read.
+    pub(crate) fn of_columns(self, read: HashSet<String>) -> Self {
+        Self {
+            read: Some(Arc::new(read)),
+            ..self
         }
     }
 
@@ -97,6 +109,7 @@ impl Readers {
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Reader> {
         let object = file.object_meta.clone();
+        let statistics = file.statistics.clone();
         let origin = Origin {
             store: Arc::clone(&self.store),
             path: object.location.clone(),
@@ -109,6 +122,8 @@ impl Readers {
             inner,
             object,
             origin,
+            statistics,
+            read: self.read.clone(),
             footers: Arc::clone(&self.footers),
             names: Arc::clone(&self.names),
         })
@@ -154,6 +169,9 @@ struct Reader {
     inner: Box<dyn AsyncFileReader + Send>,
     object: ObjectMeta,
     origin: Origin,
+    /// What the log tells of the columns.
+    statistics: Option<Arc<LogStatistics>>,
+    read: Option<Arc<HashSet<String>>>,
     footers: Arc<Footers>,
     names: Arc<TableNames>,
 }
@@ -162,7 +180,13 @@ impl Reader {
     /// The footer under the table's names.
     async fn named_footer(&mut self) -> Result<Arc<ParquetMetaData>, ParquetError> {
         let footer = self.footer().await?;
-        self.names.given_to(footer)
+        let footer = self.names.given_to(footer)?;
+        if let Some(statistics) = &self.statistics {
+            let read = self.read.as_ref();
+            let is_read = |name: &str| read.is_none_or(|read| read.contains(name));
+            self.names.refuse_lost(&footer, statistics, is_read)?;
+        }
+        Ok(footer)
     }
 
     /// The footer as the file has it, and as it is kept.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::Session;
 use datafusion::common::{Column, DFSchema, Result};
 use datafusion::config::TableParquetOptions;
@@ -16,6 +16,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::physical_expr::expressions::{Column as PhysicalColumn, cast};
+use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::physical_plan::empty::EmptyExec;
@@ -276,6 +277,7 @@ impl FileScan<'_> {
             .get_file_metadata_cache();
         let names = columns.names();
         let readers = Readers::new(&set.location, names, footers, source.metrics());
+        let readers = readers.of_columns(self.read(&scan_schema));
         count_files(set, scanned, source.metrics());
         source = source.with_parquet_file_reader_factory(Arc::new(readers));
         if let Some(bytes) = options.execution.parquet.metadata_size_hint {
@@ -303,6 +305,18 @@ impl FileScan<'_> {
             .with_projection_indices(Some(self.indices))?;
         let plan = DataSourceExec::from_data_source(config.build());
         Ok(Planned { plan, scanned })
+    }
+
+    /// The names of the columns that are read, for the rows or for the predicate.
+    fn read(&self, scan_schema: &Schema) -> HashSet<String> {
+        let selected = self
+            .indices
+            .iter()
+            .map(|index| scan_schema.field(*index).name().clone());
+        let compared = self.predicate.iter().flat_map(collect_columns);
+        selected
+            .chain(compared.map(|column| column.name().to_owned()))
+            .collect()
     }
 
     /// Their rows, as the session reads them.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
@@ -10,7 +11,8 @@ use datafusion::common::heap_size::{DFHeapSize, DFHeapSizeCtx};
 use delta_kernel::engine::arrow_conversion::TryIntoArrow;
 use delta_kernel::table_configuration::TableConfiguration;
 use deltalake_core::DeltaTable;
-use deltalake_core::kernel::{EagerSnapshot, LogicalFileView, Protocol};
+use deltalake_core::kernel::{DeletionVectorDescriptor, EagerSnapshot, LogicalFileView, Protocol};
+use dfd_arrow::panic_message;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -158,8 +160,9 @@ impl TableSnapshot {
         let found = self.log_files()?;
         let vectors = found
             .iter()
-            .filter_map(LogicalFileView::deletion_vector_descriptor);
-        let gone = read_vectors(self.location(), vectors.collect()).await;
+            .filter_map(|file| self.vector_of(file).transpose());
+        let vectors = vectors.collect::<Result<_, _>>()?;
+        let gone = read_vectors(self.location(), vectors).await;
         let mut gone = gone.into_iter();
         let files = found.into_iter().map(|file| {
             let is_cut = file.deletion_vector_descriptor().is_some();
@@ -170,6 +173,15 @@ impl TableSnapshot {
             .buffered(FOOTERS_AT_ONCE)
             .try_collect()
             .await
+    }
+
+    /// The deletion vector of a file, of which deltalake-core panics at a storage type that the protocol lacks.
+    fn vector_of(&self, file: &LogicalFileView) -> Result<Option<DeletionVectorDescriptor>, Error> {
+        let found = catch_unwind(AssertUnwindSafe(|| file.deletion_vector_descriptor()));
+        found.map_err(|panic| {
+            let reason = format!("its deletion vector: {}", panic_message(panic.as_ref()));
+            Error::file(self.location().url(), file.path(), reason)
+        })
     }
 
     async fn read_file(
