@@ -325,8 +325,11 @@ def compat(session: nox.Session) -> None:
     """The installed wheels on every supported Python that is there."""
     _install(session, "dfd", *_test_group("dfd"))
     session.run("python", "-m", "dfd", "doctor")
+    native = ("test_handshake.py", "test_threads.py")
     _pytest(
-        session, "packages/dfd/tests/test_runtime.py", "packages/dfd-native/tests/test_handshake.py"
+        session,
+        "packages/dfd/tests/test_runtime.py",
+        *(f"packages/dfd-native/tests/{name}" for name in native),
     )
 
 

@@ -240,6 +240,20 @@ def test_a_partition_value_of_another_type(table: Path) -> None:
     assert_told(error, "`p`", '"x"', path_of(table, 1))
 
 
+def test_a_deletion_vector_of_an_unknown_kind(table: Path) -> None:
+    features = ["deletionVectors"]
+    protocol = {"minReaderVersion": 3, "minWriterVersion": 7}
+    protocol |= {"readerFeatures": features, "writerFeatures": features}
+    lines = [{"protocol": protocol} if "protocol" in a else a for a in actions(table, 0)]
+    commit(table, 0).write_text("\n".join(map(json.dumps, lines)))
+    vector = {"storageType": "x", "pathOrInlineDv": "0", "sizeInBytes": 1, "cardinality": 1}
+    rewrite(table, 1, lambda add: add.update(deletionVector=vector))
+    with pytest.raises(TableError) as caught:
+        dfd_native.delta_table(table.as_uri())
+    assert caught.value.path == path_of(table, 1)
+    assert_told(caught.value, "'x'", path_of(table, 1))
+
+
 def test_no_table_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(TableError) as caught:
         dfd_native.delta_table((tmp_path / "nothing").as_uri())

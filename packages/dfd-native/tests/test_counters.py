@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -138,6 +139,7 @@ def test_a_table_that_is_gone_is_an_error(uri: str, tmp_path: Path) -> None:
 
 
 def test_footers_of_an_engine_go_with_it(session: SessionContext) -> None:
+    gc.collect()  # Engines of other tests are gone.
     before = dfd_native.cache_stats()["parquet_meta"]["entries"]
     engine = dfd_native.Engine()
     plan = session.sql("select sum(x) from t").optimized_logical_plan()
