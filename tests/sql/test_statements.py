@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -334,6 +335,22 @@ def test_tables_are_kept(runtime: dfd.Runtime, table: Path) -> None:
     assert detail["num_files"] == len(DeltaTable(table).file_uris())
     assert json.loads(detail["partition_columns"]) == ["p"]
     assert detail["version"] == DeltaTable(table).version()
+
+
+def test_a_full_vacuum_takes_what_no_commit_names(runtime: dfd.Runtime, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    runtime.sql(f"create table u using delta location '{other}' as select 1 as a")
+    orphan = other / "part-left-behind.parquet"
+    orphan.write_bytes(b"PAR1")
+    os.utime(orphan, (0, 0))
+    for text, wanted in (("", []), ("lite", []), ("full", [orphan.name])):
+        listed = runtime.sql(f"vacuum u {text} dry run").to_arrow_table()
+        assert listed["path"].to_pylist() == wanted, text
+    runtime.sql("vacuum u")
+    assert orphan.exists()
+    runtime.sql("vacuum u full")
+    assert not orphan.exists()
+    assert judged(other, "select * from t") == [(1,)]
 
 
 def test_a_restore_goes_to_a_time(runtime: dfd.Runtime, table: Path) -> None:
