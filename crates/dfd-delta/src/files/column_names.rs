@@ -251,20 +251,20 @@ fn refuse_strangers(columns: &[TypePtr], wanted: &Fields) -> Result<()> {
 
 /// A column of bytes that the table has as a text: as one, so that its values are looked at.
 ///
-/// Older writers don't say that a column is a text, and Arrow's reader believes who asks for one.
+/// Older writers don't say that a column is a text, or say that it is JSON, and Arrow's reader then believes who
+/// asks for a text.
 fn as_text(column: &Type, wanted: &DataType) -> Result<Option<Type>> {
     let info = column.get_basic_info();
-    let is_bytes = column.get_physical_type() == PhysicalType::BYTE_ARRAY
-        && matches!(
+    let is_unchecked = column.get_physical_type() == PhysicalType::BYTE_ARRAY
+        && !matches!(
             info.converted_type(),
-            ConvertedType::NONE | ConvertedType::ENUM | ConvertedType::BSON
-        )
-        && info.logical_type_ref() != Some(&LogicalType::String);
+            ConvertedType::UTF8 | ConvertedType::DECIMAL
+        );
     let is_text = matches!(
         wanted,
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
     );
-    if !(is_bytes && is_text) {
+    if !(is_unchecked && is_text) {
         return Ok(None);
     }
     let text = Type::primitive_type_builder(column.name(), PhysicalType::BYTE_ARRAY)
@@ -634,12 +634,13 @@ mod tests {
             plain("l", list_of(texts)),
             plain("raw", DataType::Binary),
             plain("said", DataType::Utf8),
+            plain("json", DataType::Utf8),
             plain("fixed", DataType::Utf8),
         ];
         let stored = footer(
             "message m { optional binary a; optional group l (LIST) { repeated group list { \
              optional group element { optional binary x (ENUM); } } } \
-             optional binary raw; optional binary said (UTF8); \
+             optional binary raw; optional binary said (UTF8); optional binary json (JSON); \
              optional fixed_len_byte_array(2) fixed; }",
         );
         let found = names(MappingMode::None, fields).given_to(stored).unwrap();
@@ -650,7 +651,7 @@ mod tests {
             .map(|column| column.converted_type())
             .collect();
         use ConvertedType::{NONE, UTF8};
-        assert_eq!(types, [UTF8, UTF8, NONE, UTF8, NONE]);
+        assert_eq!(types, [UTF8, UTF8, NONE, UTF8, UTF8, NONE]);
     }
 
     #[test]
