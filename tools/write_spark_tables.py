@@ -526,8 +526,8 @@ def vacuum_protocol(spark: SparkSession, path: str) -> None:
     spark.sql(f"insert into delta.`{path}` values (1), (2)")
 
 
-def session() -> SparkSession:
-    """A Spark of two threads on this machine alone."""
+def session(**more: str) -> SparkSession:
+    """A Spark of two threads on this machine alone, with `more` configured."""
     builder = (
         SparkSession.builder.master("local[2]")
         .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
@@ -543,6 +543,7 @@ def session() -> SparkSession:
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.sql.shuffle.partitions", "1")
+        .config(map=more)
     )
     return configure_spark_with_delta_pip(builder).getOrCreate()
 

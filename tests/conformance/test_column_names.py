@@ -268,6 +268,28 @@ def test_a_column_that_is_gone_from_a_file_is_no_null(
     assert route(later, "select v from t order by id") == [("a",), ("b",), (None,), (None,)]
 
 
+@ROUTES
+@pytest.mark.parametrize("mode", [None, "name"])
+def test_nor_is_a_field_that_is_gone_from_inside_a_struct(
+    tmp_path: Path, route: Callable[[Path, str], Rows], mode: str | None
+) -> None:
+    kind = struct(mapped("x", "long", 2), mapped("y", "long", 3))
+    fields = [mapped("s", kind, 1), mapped("b", "long", 4)]
+    column, x, y, b = ("col-1", "col-2", "col-3", "col-4") if mode else ("s", "x", "y", "b")
+    whole = pa.table({column: [{x: 1, y: 2}], b: [3]})
+    without = pa.table({column: [{x: 1}], b: [3]})
+    told = {"numRecords": 1, "nullCount": {column: {x: 0, y: 0}, b: 0}}
+    untold = {"numRecords": 1, "nullCount": {column: {x: 0}, b: 0}}
+    data = [whole, without]
+    lost = write(tmp_path / "lost", fields, data, mode=mode, stats=[told, told])
+    with pytest.raises(Exception, match=r"part-1\.parquet.*no column y, of which the log tells"):
+        route(lost, "select s from t")
+    assert route(lost, "select b from t") == [(3,), (3,)]
+    later = write(tmp_path / "later", fields, data, mode=mode, stats=[told, untold])
+    ys = route(later, "select s['y'] as y from t order by y")
+    assert ys == [(2,), (None,)]
+
+
 def test_two_columns_that_may_be_one_are_refused(tmp_path: Path) -> None:
     data = pa.table([pa.array([1]), pa.array([2])], names=["Name", "NAME"])
     root = write(tmp_path / "t", [field("name", "long")], [data])

@@ -22,13 +22,22 @@ if find_spec("pyspark") is None:
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[SparkSession]:
-    """Two threads, loopback, UTC: as the tables of the conformance suite are written."""
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """Two threads, loopback, UTC: as the tables of the conformance suite are written.
+
+    Its catalog is Hive's, in memory: with its own, Delta-Spark 4.0 can't replace a table.
+    """
     from write_spark_tables import session
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-        spark = session()
+        patch.chdir(tmp_path_factory.mktemp("spark"))
+        spark = session(
+            **{
+                "spark.sql.catalogImplementation": "hive",
+                "spark.hadoop.javax.jdo.option.ConnectionURL": "jdbc:derby:memory:catalog;create=true",
+            }
+        )
         spark.sparkContext.setLogLevel("ERROR")
         yield spark
         spark.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,3 +93,108 @@ def test_statements_are_those_of_spark(
             assert found.items() <= known.items(), text
     assert DeltaTable(ours).schema() == DeltaTable(theirs).schema()
     assert DeltaTable(ours).metadata().description == DeltaTable(theirs).metadata().description
+
+
+MADE = (
+    """
+create table {t} using delta partitioned by (p) comment 'first' {location}
+    tblproperties ('a.b' = 'c', 'delta.logRetentionDuration' = 'interval 9 days')
+    as select cast(1 as bigint) as id, 'a' as p, cast(2.5 as double) as v union all select 2, null, null
+insert into {t} values (3, 'b', 1)
+delete from {t} where id = 1
+create table if not exists {t} (z int) using delta
+create or replace table {t} (id bigint not null comment 'key', w string) using delta comment 'second'
+    tblproperties ('x' = 'y')
+insert into {t} values (7, 'w'), (8, null)
+create or replace table {t} using delta partitioned by (w) as select id, w, cast(id as double) / 2 as half from {t}
+create or replace table {t} using delta tblproperties ('delta.enableDeletionVectors' = 'true')
+    as select id as k from {t} where id > 7
+alter table {t} add constraint known check (k > 0)
+create or replace table {t} (k int comment 'one', day date) using delta partitioned by (day)
+    tblproperties ('delta.deletedFileRetentionDuration' = 'interval 0 hours')
+insert into {t} values (-1, date '2026-01-01')
+delete from {t}
+create or replace table {t} (at timestamp_ntz, day date generated always as (cast(at as date)), n int)
+    using delta partitioned by (day) tblproperties ('delta.deletedFileRetentionDuration' = 'interval 0 hours')
+insert into {t} (at, n) values (timestamp '2026-01-02 23:00:00', 1), (null, 2)
+delete from {t}
+""".strip()
+    .replace("\n    ", " ")
+    .split("\n")
+)
+
+
+def commits(uri: Path, kind: str) -> list[dict[str, Any]]:
+    files = sorted((uri / "_delta_log").glob("*.json"))
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    return [line[kind] for line in lines if kind in line]
+
+
+def said(uri: Path) -> list[dict[str, Any]]:
+    """What commits say of themselves, where both writers have it."""
+    keys = ("description", "partitionBy", "properties")
+    found = [info["operationParameters"] for info in commits(uri, "commitInfo")]
+    return [{key: one.get(key) for key in keys if one.get(key) != "{}"} for one in found]
+
+
+@pytest.mark.parametrize("maker", ["dfd", "spark"])
+def test_tables_are_made_and_replaced_as_by_spark(
+    spark: SparkSession, with_spark: Read, tmp_path: Path, maker: str
+) -> None:
+    """What they are, what their history says, every version of them, and what VACUUM finds."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    with dfd.connect() as runtime:
+
+        def by_spark(text: str, uri: Path) -> Any:
+            # It replaces no table that it knows by its path alone.
+            return spark.sql(text.format(t=f"{maker}_{uri.name}", location=f"location '{uri}'"))
+
+        def by_dfd(text: str) -> Any:
+            return runtime.sql(text.format(t=f"delta.`{ours}`", location=""))
+
+        def both(text: str) -> tuple[Any, Any]:
+            return by_dfd(text), by_spark(text, theirs)
+
+        for number, text in enumerate(MADE):
+            by_spark(text, theirs)
+            if number == 0 and maker == "spark":
+                by_spark(text, ours)
+            else:
+                by_dfd(text)
+            wanted = rows(with_spark(theirs))
+            assert rows(with_spark(ours)) == rows(READERS["dfd"](ours)) == wanted, text
+            assert history(ours) == history(theirs), text
+            mine, other = DeltaTable(ours), DeltaTable(theirs)
+            assert mine.schema() == other.schema(), text
+            assert mine.metadata().configuration == other.metadata().configuration, text
+            assert mine.metadata().description == other.metadata().description, text
+            assert mine.metadata().partition_columns == other.metadata().partition_columns, text
+        assert said(ours)[maker == "spark" :] == said(theirs)[maker == "spark" :]
+        ids = ({one["id"] for one in commits(uri, "metaData")} for uri in (ours, theirs))
+        assert [len(each) for each in ids] == [1, 1]
+        for version in range(DeltaTable(theirs).version() + 1):
+            mine, other = both(f"select * from {{t}} version as of {version}")
+            assert rows(mine.to_arrow_table()) == rows(other.toArrow()), version
+        mine, other = both("describe history {t}")
+        keys = ["version", "operation"]
+        assert rows(mine.to_arrow_table().select(keys)) == rows(other.toArrow().select(keys))
+        mine, other = both("describe detail {t}")
+        (detail,), (wanted_detail,) = mine.to_arrow_table().to_pylist(), other.toArrow().to_pylist()
+        for name, theirs_too in {
+            "format": "format",
+            "name": "name",
+            "description": "description",
+            "num_files": "numFiles",
+            "min_reader_version": "minReaderVersion",
+            "min_writer_version": "minWriterVersion",
+        }.items():
+            assert detail[name] == wanted_detail[theirs_too], name
+        assert json.loads(detail["partition_columns"]) == wanted_detail["partitionColumns"]
+        assert json.loads(detail["properties"]) == dict(wanted_detail["properties"])
+        assert json.loads(detail["table_features"]) == sorted(wanted_detail["tableFeatures"])
+        mine, other = both("vacuum {t} dry run")
+        assert mine.to_arrow_table().num_rows == other.count() > 0
+        both("vacuum {t}")
+        assert history(ours) == history(theirs)
+        assert not [*ours.rglob("*.parquet")]
+        assert not [*theirs.rglob("*.parquet")]

@@ -5,12 +5,10 @@
 //! anything looks at it: fitting types, skipping row groups and pages, and decoding then all find a
 //! column by the name it has in the table, and none is taken for missing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
-use datafusion::common::stats::Precision;
-use datafusion::common::{ColumnStatistics, Statistics};
 use datafusion::parquet::arrow::{ARROW_SCHEMA_META_KEY, PARQUET_FIELD_ID_META_KEY};
 use datafusion::parquet::basic::{ConvertedType, LogicalType, Type as PhysicalType};
 use datafusion::parquet::errors::ParquetError;
@@ -55,48 +53,17 @@ impl TableNames {
             mode: self.mode,
         }
     }
-
-    /// Refuses a footer, under the table's names, without a column that is read and has values, as the log says.
-    ///
-    /// # Errors
-    /// One isn't there: it would be read as nulls.
-    pub(crate) fn refuse_lost(
-        &self,
-        footer: &ParquetMetaData,
-        log: &Statistics,
-        is_read: impl Fn(&str) -> bool,
-    ) -> Result<()> {
-        let root = footer.file_metadata().schema_descr().root_schema();
-        let there: HashSet<_> = root
-            .get_fields()
-            .iter()
-            .map(|column| column.name())
-            .collect();
-        let mut known = self.fields.iter().zip(&log.column_statistics);
-        let is_lost = |(field, told): &(&FieldRef, &ColumnStatistics)| {
-            let name = field.name().as_str();
-            !there.contains(name) && is_read(name) && has_values(told, log.num_rows)
-        };
-        match known.find(is_lost) {
-            None => Ok(()),
-            Some((field, _)) => Err(ParquetError::General(format!(
-                "it has no column {}, of which the log tells values",
-                physical_name(field)
-            ))),
-        }
-    }
-}
-
-fn has_values(told: &ColumnStatistics, rows: Precision<usize>) -> bool {
-    let is_bounded = told
-        .min_value
-        .get_value()
-        .is_some_and(|value| !value.is_null());
-    let (nulls, rows) = (told.null_count.get_value(), rows.get_value());
-    is_bounded || nulls.zip(rows).is_some_and(|(nulls, rows)| nulls < rows)
 }
 
 impl MappingMode {
+    /// The name under which the log and the files know a field, where they go by names.
+    pub(crate) fn name_of(self, field: &Field) -> &str {
+        match self {
+            Self::None => field.name(),
+            Self::Name | Self::Id => physical_name(field),
+        }
+    }
+
     /// The struct under the table's names; None where it has them.
     fn renamed_struct(self, group: &Type, wanted: &Fields) -> Result<Option<Type>> {
         let columns = group.get_fields();
@@ -211,10 +178,7 @@ impl MappingMode {
             };
             return Ok(columns.iter().map(by_id).collect());
         }
-        let name = |field: &'a FieldRef| match self {
-            Self::None => field.name().as_str(),
-            Self::Name | Self::Id => physical_name(field),
-        };
+        let name = |field: &'a FieldRef| self.name_of(field);
         let names: HashMap<_, _> = wanted.iter().map(|field| (name(field), field)).collect();
         let mut found: Vec<_> = columns
             .iter()
@@ -652,38 +616,6 @@ mod tests {
             .collect();
         use ConvertedType::{NONE, UTF8};
         assert_eq!(types, [UTF8, UTF8, NONE, UTF8, UTF8, NONE]);
-    }
-
-    #[test]
-    fn a_column_with_values_is_there() {
-        let fields = vec![plain("a", DataType::Int64), plain("b", DataType::Int64)];
-        let table = names(MappingMode::None, fields);
-        let footer = footer("message m { optional int64 a; }");
-        let with = |b: ColumnStatistics| {
-            let mut told = Statistics::default().with_num_rows(Precision::Exact(3));
-            told.column_statistics = vec![ColumnStatistics::default(), b];
-            table.refuse_lost(&footer, &told, |_| false).unwrap();
-            let refused = table.refuse_lost(&footer, &told, |name| name == "b");
-            refused.map_err(|error| error.to_string())
-        };
-        let nulls = |count| ColumnStatistics {
-            null_count: count,
-            ..ColumnStatistics::default()
-        };
-        let bounded = ColumnStatistics {
-            min_value: Precision::Inexact(1_i64.into()),
-            ..ColumnStatistics::default()
-        };
-        for none in [Precision::Absent, Precision::Exact(3)] {
-            with(nulls(none)).unwrap();
-        }
-        for some in [nulls(Precision::Inexact(2)), bounded] {
-            let error = with(some).unwrap_err();
-            assert!(
-                error.contains("no column b, of which the log tells values"),
-                "{error}"
-            );
-        }
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl DataFile {
             .as_ref()
             .and_then(|text| serde_json::from_str(text).ok())
             .unwrap_or_default();
-        let (statistics, bounds) = statistics(&json, file, columns, &partition_values);
+        let (statistics, bounds, filled) = statistics(&json, file, columns, &partition_values);
         let statistics = Arc::new(statistics);
         let mut scanned: PartitionedFile = ObjectMeta {
             location,
@@ -76,6 +76,7 @@ impl DataFile {
         scanned.partition_values = partition_values;
         let in_file = columns.file_schema.fields().len();
         scanned.statistics = Some(for_scan(&statistics, in_file));
+        scanned = scanned.with_extension(filled);
         if let Some(selection) = selection {
             scanned = scanned.with_extension(selection);
         }

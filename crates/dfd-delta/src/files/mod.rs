@@ -7,6 +7,7 @@ pub(crate) mod data_file;
 pub(crate) mod deletion_vector;
 pub(crate) mod exact_columns;
 pub(crate) mod file_set;
+pub(crate) mod filled_fields;
 pub(crate) mod log_file;
 pub(crate) mod log_values;
 pub(crate) mod parquet_metadata;

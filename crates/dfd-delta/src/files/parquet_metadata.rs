@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use datafusion::common::{Result, Statistics as LogStatistics};
+use datafusion::common::Result;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::{
     CachedParquetMetaData, DefaultParquetFileReaderFactory, ParquetFileReaderFactory,
@@ -33,6 +33,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use crate::files::changed_in::ChangedIn;
 use crate::files::column_names::TableNames;
+use crate::files::filled_fields::FilledFields;
 use dfd_runtime::Location;
 use dfd_runtime::{CountingStore, Verb};
 
@@ -109,7 +110,7 @@ impl Readers {
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Reader> {
         let object = file.object_meta.clone();
-        let statistics = file.statistics.clone();
+        let filled = file.extension::<FilledFields>().cloned();
         let origin = Origin {
             store: Arc::clone(&self.store),
             path: object.location.clone(),
@@ -122,7 +123,7 @@ impl Readers {
             inner,
             object,
             origin,
-            statistics,
+            filled: filled.unwrap_or_default(),
             read: self.read.clone(),
             footers: Arc::clone(&self.footers),
             names: Arc::clone(&self.names),
@@ -169,8 +170,8 @@ struct Reader {
     inner: Box<dyn AsyncFileReader + Send>,
     object: ObjectMeta,
     origin: Origin,
-    /// What the log tells of the columns.
-    statistics: Option<Arc<LogStatistics>>,
+    /// The fields that it has, as the log tells.
+    filled: FilledFields,
     read: Option<Arc<HashSet<String>>>,
     footers: Arc<Footers>,
     names: Arc<TableNames>,
@@ -181,11 +182,11 @@ impl Reader {
     async fn named_footer(&mut self) -> Result<Arc<ParquetMetaData>, ParquetError> {
         let footer = self.footer().await?;
         let footer = self.names.given_to(footer)?;
-        if let Some(statistics) = &self.statistics {
-            let read = self.read.as_ref();
-            let is_read = |name: &str| read.is_none_or(|read| read.contains(name));
-            self.names.refuse_lost(&footer, statistics, is_read)?;
-        }
+        let schema = footer.file_metadata().schema_descr().root_schema();
+        let read = self.read.as_ref();
+        let is_read = |name: &str| read.is_none_or(|read| read.contains(name));
+        self.filled
+            .refuse_lost(schema, &self.names.fields, is_read)?;
         Ok(footer)
     }
 

@@ -7,6 +7,7 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use serde_json::Value;
 
+use crate::files::filled_fields::{FilledFields, ToldFields};
 use crate::files::log_file::LogFile;
 use crate::files::log_values::{Bound, End, bound};
 use crate::files::scan_columns::ScanColumns;
@@ -14,13 +15,13 @@ use crate::files::scan_columns::ScanColumns;
 /// Lower and upper bounds by column of the scan, for pruning.
 pub(crate) type Bounds = Vec<[Option<Bound>; 2]>;
 
-/// The statistics of a file by column of the scan, and its bounds for pruning.
+/// The statistics of a file by column of the scan, its bounds for pruning, and its fields that have values.
 pub(crate) fn statistics(
     json: &Value,
     file: &LogFile,
     columns: &ScanColumns,
     partition_values: &[ScalarValue],
-) -> (Statistics, Bounds) {
+) -> (Statistics, Bounds, FilledFields) {
     let deleted = file.deleted_rows;
     let stored = json.get("numRecords").and_then(Value::as_u64);
     let rows = stored
@@ -34,6 +35,7 @@ pub(crate) fn statistics(
     statistics.num_rows = rows.map_or(Precision::Absent, Precision::Exact);
     statistics.total_byte_size =
         usize::try_from(file.size).map_or(Precision::Absent, Precision::Inexact);
+    let mut fields = ToldFields::new(columns.mapping.mode(), rows);
     let mut bounds = Vec::with_capacity(columns.file_schema.fields().len());
     for (field, column) in columns
         .file_schema
@@ -42,11 +44,12 @@ pub(crate) fn statistics(
         .zip(&mut statistics.column_statistics)
     {
         let name = columns.mapping.physical(field.name());
-        let at = |end: End, key: &str| bound(json.get(key)?.get(name)?, field.data_type(), end);
-        let found = [at(End::Least, "minValues"), at(End::Greatest, "maxValues")];
-        let nulls = json
-            .get("nullCount")
-            .and_then(|counts| counts.get(name))
+        let told = ["minValues", "maxValues", "nullCount"].map(|kind| json.get(kind)?.get(name));
+        fields.add(field, told);
+        let [least, greatest, nulls] = told;
+        let at = |end: End, told: Option<&Value>| bound(told?, field.data_type(), end);
+        let found = [at(End::Least, least), at(End::Greatest, greatest)];
+        let nulls = nulls
             .and_then(Value::as_u64)
             .and_then(|count| usize::try_from(count).ok());
         column.null_count = precision(nulls, whole);
@@ -79,7 +82,7 @@ pub(crate) fn statistics(
             .push(ColumnStatistics::new_unknown());
         bounds.push([None, None]);
     }
-    (statistics, bounds)
+    (statistics, bounds, fields.filled())
 }
 
 /// The statistics of a file with these `columns` as its scan may see them.
