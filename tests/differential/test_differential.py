@@ -7,6 +7,7 @@ each time; `DFD_DIFFERENTIAL_SEED` is the number that it begins with.
 
 from __future__ import annotations
 
+import faulthandler
 import itertools
 import os
 import time
@@ -56,6 +57,9 @@ def test_law(law: str) -> None:
     """Cases of one seed; where time is given, of one seed after another."""
     share = SHARES.get(law, (1 - sum(SHARES.values())) / (len(LAWS) - len(SHARES)))
     until = time.monotonic() + SECONDS * share
+    if SECONDS:
+        # pytest's, which takes a long test for one that hangs.
+        faulthandler.cancel_dump_traceback_later()
     bounds = settings(
         max_examples=COUNTS.get(law, OTHERS),
         deadline=None,

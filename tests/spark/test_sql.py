@@ -95,6 +95,7 @@ def test_statements_are_those_of_spark(
     assert DeltaTable(ours).metadata().description == DeltaTable(theirs).metadata().description
 
 
+# Without generated columns, which Delta-Spark 4.0 has in its builder alone.
 MADE = (
     """
 create table {t} using delta partitioned by (p) comment 'first' {location}
@@ -114,9 +115,9 @@ create or replace table {t} (k int comment 'one', day date) using delta partitio
     tblproperties ('delta.deletedFileRetentionDuration' = 'interval 0 hours')
 insert into {t} values (-1, date '2026-01-01')
 delete from {t}
-create or replace table {t} (at timestamp_ntz, day date generated always as (cast(at as date)), n int)
-    using delta partitioned by (day) tblproperties ('delta.deletedFileRetentionDuration' = 'interval 0 hours')
-insert into {t} (at, n) values (timestamp '2026-01-02 23:00:00', 1), (null, 2)
+create or replace table {t} (at string, day date, n int) using delta partitioned by (day)
+    tblproperties ('delta.deletedFileRetentionDuration' = 'interval 0 hours')
+insert into {t} (at, n) values ('23:00', 1), (null, 2)
 delete from {t}
 """.strip()
     .replace("\n    ", " ")

@@ -388,6 +388,22 @@ def test_queries_read_versions_times_and_places(runtime: dfd.Runtime, table: Pat
             runtime.sql(wrong).to_arrow_table()
 
 
+def test_tables_are_described_however_they_are_named(runtime: dfd.Runtime, table: Path) -> None:
+    names = ["id", "p", "Value"]
+    for described in ["t", f"delta.`{table}`", "t version as of 0"]:
+        for words in ["describe", "desc", "DESCRIBE TABLE", "desc table"]:
+            found = runtime.sql(f"{words} {described}").to_arrow_table()
+            assert found["column_name"].to_pylist()[:3] == names, (words, described)
+
+
+def test_a_uri_is_that_of_a_delta_table(runtime: dfd.Runtime, tmp_path: Path) -> None:
+    runtime.sql(f"create table delta.`{tmp_path}/new` as select 1 as a")
+    runtime.sql(f"create table if not exists delta.`{tmp_path}/new` (b int)")
+    runtime.sql(f"create or replace table delta.`{tmp_path}/new` (a bigint, b int)")
+    assert DeltaTable(tmp_path / "new").history()[0]["operation"] == "CREATE OR REPLACE TABLE"
+    assert judged(tmp_path / "new", "select a, b from t") == []
+
+
 def test_folders_are_schemas(runtime: dfd.Runtime, table: Path, tmp_path: Path) -> None:
     runtime.register_schema("lake", tmp_path)
     assert runtime.sql("select count(*) as n from lake.t").to_arrow_table()["n"].to_pylist() == [9]

@@ -2,17 +2,37 @@
 
 use crate::cursor::Cursor;
 use crate::error::SyntaxError;
-use crate::statement::{Alteration, NewTable, Statement};
+use crate::statement::{Alteration, Name, NewTable, Statement};
 use crate::types::{column, new_column};
 
 type Result<T> = std::result::Result<T, SyntaxError>;
 
-/// Reads a CREATE TABLE of Delta's; `CREATE` was read.
-pub(crate) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
+/// What a CREATE TABLE begins with.
+pub(crate) struct Begun {
+    or_replace: bool,
+    if_not_exists: bool,
+    /// The table.
+    pub(crate) table: Name,
+}
+
+/// Reads how a CREATE TABLE begins; `CREATE` was read.
+pub(crate) fn new_table(cursor: &mut Cursor<'_>) -> Result<Begun> {
     let or_replace = cursor.takes("OR REPLACE");
     cursor.expect("TABLE")?;
-    let if_not_exists = cursor.takes("IF NOT EXISTS");
-    let table = cursor.name()?;
+    Ok(Begun {
+        or_replace,
+        if_not_exists: cursor.takes("IF NOT EXISTS"),
+        table: cursor.name()?,
+    })
+}
+
+/// Reads a CREATE TABLE of Delta's; `CREATE` was read.
+pub(crate) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    let Begun {
+        or_replace,
+        if_not_exists,
+        table,
+    } = new_table(cursor)?;
     let mut new = NewTable::default();
     if cursor.sees("(") {
         new.columns = cursor.brackets(new_column)?;

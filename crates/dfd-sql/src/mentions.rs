@@ -38,6 +38,10 @@ pub fn mentions(text: &str, prefix: &str) -> Result<Mentions, SyntaxError> {
     let mut found = Vec::new();
     let mut edits = Vec::new();
     let mut place = 0;
+    let described = described(&tokens);
+    if described == Some(2) {
+        edits.push((tokens.range(1..2), String::new()));
+    }
     while place < tokens.tokens.len() {
         let Some((name, after)) = name_at(&tokens, place) else {
             place += 1;
@@ -56,7 +60,12 @@ pub fn mentions(text: &str, prefix: &str) -> Result<Mentions, SyntaxError> {
             }
             _ => String::new(),
         };
-        edits.push((tokens.range(place..end), format!("\"{stand_in}\"{alias}")));
+        let rows = match described == Some(place) {
+            true => "SELECT * FROM ",
+            false => "",
+        };
+        let text = format!("{rows}\"{stand_in}\"{alias}");
+        edits.push((tokens.range(place..end), text));
         found.push(Mention {
             stand_in,
             table: name,
@@ -68,6 +77,18 @@ pub fn mentions(text: &str, prefix: &str) -> Result<Mentions, SyntaxError> {
         text: replaced(text, &edits),
         mentions: found,
     })
+}
+
+/// Where the name is that a DESCRIBE of a table describes.
+///
+/// DataFusion describes names of its session and queries, and knows no word TABLE there.
+fn described(tokens: &Tokens<'_>) -> Option<usize> {
+    let has = |words: [&str; 2]| words.into_iter().any(|words| tokens.has(0, words));
+    let is_named = |place| matches!(tokens.token(place), Some(Token::Word(_)));
+    if has(["DESCRIBE TABLE", "DESC TABLE"]) && is_named(2) {
+        return Some(2);
+    }
+    has(["DESCRIBE", "DESC"]).then_some(1)
 }
 
 /// The whole name that begins here, and the token after it.
@@ -145,6 +166,16 @@ mod tests {
                 "m0 t $v",
             ),
             (
+                "describe delta.`/a`",
+                "describe SELECT * FROM \"m0\"",
+                "m0 /a",
+            ),
+            (
+                "desc table t version as of 2",
+                "desc  SELECT * FROM \"m0\" AS \"t\"",
+                "m0 t 2",
+            ),
+            (
                 "select count(*) from DELTA.`/a b/c` where x = 'delta.`d`'",
                 "select count(*) from \"m0\" where x = 'delta.`d`'",
                 "m0 /a b/c",
@@ -165,7 +196,10 @@ mod tests {
             found("select * from t version as of 1 a join t version as of 2 b using (id)");
         assert_eq!(text, "select * from \"m0\" a join \"m1\" b using (id)");
         assert_eq!(told, ["m0 t 1", "m1 t 2"]);
+        assert_eq!(found("describe TABLE a.b").0, "describe  a.b");
         for text in [
+            "describe table",
+            "describe select 1",
             "select version as of from t",
             "select delta.x, a.delta.`y` from delta -- version as of 1",
             "select 't version as of 1', timestamp '2024-01-01' as of_x from t",

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::changes::{delete, insert, merge, table_of, truncate, update};
 use crate::cursor::Cursor;
-use crate::definitions::{alter, create};
+use crate::definitions::{alter, create, new_table};
 use crate::error::SyntaxError;
 use crate::statement::Statement;
 use crate::text::{Tokens, with_literals};
@@ -114,14 +114,8 @@ fn statement(text: &str, literals: &HashMap<String, String>) -> Result<Parsed, S
 }
 
 fn reader(tokens: &Tokens<'_>, first: usize) -> Option<(&'static str, Reader)> {
-    let places = 0..tokens.tokens.len();
     if tokens.has(first, "CREATE") {
-        let is_table =
-            tokens.has(first, "CREATE TABLE") || tokens.has(first, "CREATE OR REPLACE TABLE");
-        let is_delta = places
-            .into_iter()
-            .any(|place| tokens.has(place, "USING DELTA"));
-        return (is_table && is_delta).then_some(("CREATE", create as Reader));
+        return makes_delta(tokens, first).then_some(("CREATE", create as Reader));
     }
     if tokens.has(first, "DESC HISTORY") {
         return Some(("DESC HISTORY", history));
@@ -132,6 +126,19 @@ fn reader(tokens: &Tokens<'_>, first: usize) -> Option<(&'static str, Reader)> {
     READERS
         .into_iter()
         .find(|(words, _)| tokens.has(first, words))
+}
+
+/// Whether a CREATE TABLE makes a Delta table: it says so, or names a URI.
+fn makes_delta(tokens: &Tokens<'_>, create: usize) -> bool {
+    let count = tokens.tokens.len();
+    let statement = &tokens.text[tokens.range(create..count)];
+    let named = Cursor::at_start(statement).and_then(|mut cursor| {
+        cursor.expect("CREATE")?;
+        new_table(&mut cursor)
+    });
+    named.is_ok_and(|new| {
+        new.table.uri.is_some() || (create..count).any(|place| tokens.has(place, "USING DELTA"))
+    })
 }
 
 #[cfg(test)]
@@ -181,6 +188,8 @@ mod tests {
         for text in [
             "with a as (select 1) select * from a",
             "create table t (a int)",
+            "create table if not exists delta (a int)",
+            "create view delta.`x` as select 1",
             "create external table t stored as parquet location 'x'",
             "describe t",
             "set a = 3",
@@ -305,6 +314,14 @@ mod tests {
             },
         });
         assert_eq!(found, wanted);
+        for text in [
+            "create table delta.`/t` as select 1 as a",
+            "create or replace table if not exists DELTA.`/t` as select 1 as a",
+        ] {
+            let made = told(text);
+            assert_eq!(made["table"], "/t");
+            assert_eq!(made["new"]["query"], "select 1 as a");
+        }
         let made = told("create table t using delta as select 1 as a");
         assert_eq!(made["new"]["query"], "select 1 as a");
         for (text, change) in [
