@@ -418,6 +418,31 @@ def test_folders_are_schemas(runtime: dfd.Runtime, table: Path, tmp_path: Path) 
         runtime.sql("optimize lake.missing")
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "show tables",
+        "select * from information_schema.tables",
+        "select distinct table_schema, table_name from information_schema.columns",
+    ],
+)
+def test_all_tables_of_a_folder_are_listed(
+    runtime: dfd.Runtime, table: Path, tmp_path: Path, query: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime.sql(f"create table delta.`{tmp_path}/Two words` as select 1 as a")
+    (tmp_path / "broken/_delta_log").mkdir(parents=True)
+    (tmp_path / "broken/_delta_log" / f"{0:020}.json").write_text("{")
+    (tmp_path / "none").mkdir()
+    runtime.register_schema("lake", tmp_path)
+    found = runtime.sql(query).to_arrow_table().to_pylist()
+    names = {row["table_name"] for row in found if row["table_schema"] == "lake"}
+    assert names == {"t", "Two words"}
+    assert "broken" in caplog.text
+    assert runtime.sql('select a from lake."Two words"').to_arrow_table()["a"].to_pylist() == [1]
+    runtime.register_schema("nowhere", tmp_path / "nowhere")
+    assert runtime.sql("show tables").to_arrow_table().num_rows > 0
+
+
 def test_several_statements_run_in_order(runtime: dfd.Runtime, table: Path) -> None:
     result = runtime.sql(
         "delete from t where id = 0; insert into t values (100, ';', 1);\n"

@@ -63,4 +63,4 @@ pub use scan::rewrite_input::RewriteInput;
 pub use session_catalog::{CatalogList, RegisteredTable, Snapshots};
 pub use snapshot::{At, LatestSnapshot, QueryVersions, Restore, TableSnapshot};
 pub use table_features::{Work, table_features, unsupported};
-pub use table_files::{list_files, read_file};
+pub use table_files::{list_files, read_file, tables_beneath};

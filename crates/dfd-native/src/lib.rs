@@ -60,6 +60,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(table::delta_table, module)?)?;
     module.add_function(wrap_pyfunction!(table::refreshed, module)?)?;
     module.add_function(wrap_pyfunction!(table_files::list_files, module)?)?;
+    module.add_function(wrap_pyfunction!(table_files::tables_beneath, module)?)?;
     module.add_function(wrap_pyfunction!(table_files::read_file, module)?)?;
     module.add_class::<commit::DefinitionChange>()?;
     module.add_class::<commit::Restore>()?;

@@ -1,4 +1,4 @@
-//! The files in a table's folder, as Python lists and reads them.
+//! Files and folders, as Python lists and reads them.
 
 use std::collections::HashMap;
 
@@ -20,6 +20,20 @@ pub(crate) fn list_files(
     let location = location(py, uri, &options)?;
     let found: Result<_, Error> = polling::detached(py, || {
         dfd_runtime::block_on(dfd_delta::list_files(&location, folder))?
+    });
+    found.map_err(|error| errors::table(py, &error))
+}
+
+/// The names of the folders right beneath one that are tables.
+#[pyfunction]
+pub(crate) fn tables_beneath(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+) -> PyResult<Vec<String>> {
+    let location = location(py, uri, &options)?;
+    let found: Result<_, Error> = polling::detached(py, || {
+        dfd_runtime::block_on(dfd_delta::tables_beneath(&location))?
     });
     found.map_err(|error| errors::table(py, &error))
 }

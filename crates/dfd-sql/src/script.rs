@@ -26,6 +26,8 @@ pub struct Parsed {
     pub error: Option<String>,
     /// Everything in it that has dots between words, which may be the name of a table in a schema.
     pub dotted: Vec<String>,
+    /// Whether it asks which tables there are: SHOW TABLES, `information_schema`.
+    pub lists_tables: bool,
     /// What it does.
     pub statement: Statement,
 }
@@ -85,6 +87,7 @@ fn statement(text: &str, literals: &HashMap<String, String>) -> Result<Parsed, S
         explain,
         error,
         dotted: tokens.dotted(),
+        lists_tables: lists_tables(&tokens),
         statement,
     };
     let explain = tokens.has(0, "EXPLAIN");
@@ -111,6 +114,11 @@ fn statement(text: &str, literals: &HashMap<String, String>) -> Result<Parsed, S
         }
         Err(error) => Err(error),
     }
+}
+
+fn lists_tables(tokens: &Tokens<'_>) -> bool {
+    let mut places = 0..tokens.tokens.len();
+    tokens.has(0, "SHOW TABLES") || places.any(|place| tokens.has(place, "information_schema"))
 }
 
 fn reader(tokens: &Tokens<'_>, first: usize) -> Option<(&'static str, Reader)> {
@@ -181,6 +189,25 @@ mod tests {
                 .unwrap()
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn who_asks_for_tables_is_known() {
+        let asks = |text: &str| script(text, &HashMap::new()).unwrap()[0].lists_tables;
+        for text in [
+            "show tables",
+            "select * from Information_Schema.tables",
+            "select 1 from datafusion.information_schema.columns",
+        ] {
+            assert!(asks(text), "{text}");
+        }
+        for text in [
+            "select 'information_schema'",
+            "show all",
+            "select tables from t",
+        ] {
+            assert!(!asks(text), "{text}");
+        }
     }
 
     #[test]

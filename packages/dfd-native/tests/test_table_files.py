@@ -31,6 +31,13 @@ def test_they_are_listed_from_the_tables_root(table: Path) -> None:
     assert dfd_native.list_files(table.parent / "nowhere") == []
 
 
+def test_tables_are_the_folders_with_a_log(table: Path) -> None:
+    write_deltalake(table.parent / "b", pa.table({"a": [1]}))
+    assert dfd_native.tables_beneath(table.parent) == ["a é", "b"]
+    assert dfd_native.tables_beneath(table) == []
+    assert dfd_native.tables_beneath(table / "nowhere") == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_they_are_read_as_they_are(table: Path, name: str) -> None:
     assert dfd_native.read_file(table, path=name) == name.encode()

@@ -63,7 +63,7 @@ from dfd_native.stage import (
 from dfd_native.streams import adapt_stream, arrow_stream_to_batches
 from dfd_native.table import delta_table, refresh, refreshed, version_at
 from dfd_native.table_description import TableDescription
-from dfd_native.table_files import list_files, read_file
+from dfd_native.table_files import list_files, read_file, tables_beneath
 from dfd_native.table_functions import register_table_functions
 
 __all__ = [
@@ -136,6 +136,7 @@ __all__ = [
     "sql_with_values",
     "stage",
     "table_features",
+    "tables_beneath",
     "unsupported_features",
     "update_rows",
     "version_at",

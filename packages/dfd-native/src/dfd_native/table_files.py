@@ -1,4 +1,4 @@
-"""The files in a table's folder as they are, whatever its log says of them."""
+"""Files and folders as they are, whatever a log says of them."""
 
 from __future__ import annotations
 
@@ -40,3 +40,20 @@ def read_file(
     """
     ensure_compatible()
     return _native.read_file(table_uri(uri), dict(options or {}), path)
+
+
+def tables_beneath(
+    uri: str | os.PathLike[str], options: Mapping[str, str] | None = None
+) -> list[str]:
+    """The names of the folders right beneath one that have the log of a Delta table in them, sorted.
+
+    - `uri`: the folder. `options`: as for `active_files`.
+
+    One listing, and one more for each folder. Empty where there is no such folder.
+
+    Raises:
+        IncompatibleInstallation: the installed libraries don't fit together.
+        TableError: the location is refused, or the store can't be read.
+    """
+    ensure_compatible()
+    return _native.tables_beneath(table_uri(uri), dict(options or {}))

@@ -304,7 +304,7 @@ class Runtime:
     def register_schema(self, name: str, uri: str | Path) -> None:
         """Make the Delta tables right beneath a folder tables of a schema: `lake.orders` is the one at `uri/orders`.
 
-        A table is looked for when SQL names it first, and is then registered like any other. CREATE TABLE makes
+        A table is looked for when SQL names it first, or asks for all (SHOW TABLES), and is then registered like any other. CREATE TABLE makes
         tables there.
 
         Raises:
@@ -319,6 +319,17 @@ class Runtime:
         """The newest version of a table."""
         location, options, profile_name = self._locate(uri)
         return dfd_native.delta_table(location, options, profile_name=profile_name)
+
+    def tables_beneath(self, uri: str) -> list[str]:
+        """The names of the Delta tables right beneath a folder."""
+        location, options, _ = self._locate(uri)
+        try:
+            return dfd_native.tables_beneath(location, options)
+        except dfd_native.TableError as error:
+            failure = self._failure(location, error)
+            raise QueryError(
+                f"The tables of {location} can't be listed: {_describe(failure)}{error}"
+            ) from (failure or error)
 
     def storage_options(self, uri: str) -> dict[str, str]:
         """The options of a table's store, as deltalake takes them."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from typing import TYPE_CHECKING
 
 from dfd.errors import ConfigurationError, QueryError
+from dfd.table_reference import TableReference
 
 if TYPE_CHECKING:
     from dfd.sql.session import SqlSession
+
+
+_logger = logging.getLogger("dfd")
 
 
 class Folders:
@@ -43,3 +48,15 @@ class Folders:
             self._runtime.register(name, location)
         except QueryError:
             return
+
+    def find_all(self) -> None:
+        """Register all tables of the folders; one that can't be read is logged and left out."""
+        for (catalog, schema), root in self._roots.items():
+            for table in self._runtime.tables_beneath(root):
+                name = str(TableReference(catalog, schema, table))
+                if self._runtime.registered(name) is not None:
+                    continue
+                try:
+                    self._runtime.register(name, f"{root}/{table}")
+                except (ConfigurationError, QueryError) as error:
+                    _logger.warning("The table %s is left out: %s", name, error)

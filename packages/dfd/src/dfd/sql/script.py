@@ -56,6 +56,8 @@ def run_statement(runtime: SqlSession, parsed: Parsed, params: Mapping[str, Any]
     """The result of one statement."""
     tables = SqlTables(runtime, params)
     tables.find(parsed.dotted)
+    if parsed.lists_tables:
+        runtime.folders.find_all()
     statement = parsed.statement
     if isinstance(statement, Other):
         return runtime.plan_sql(tables.query(parsed.text), params)

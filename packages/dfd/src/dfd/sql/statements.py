@@ -190,6 +190,7 @@ class Parsed(msgspec.Struct, frozen=True):
     - `explain`: it is to be shown what it would do.
     - `error`: why it can't be read.
     - `dotted`: all in it that may be the name of a table in a schema.
+    - `lists_tables`: it asks which tables there are.
     """
 
     text: str
@@ -197,6 +198,7 @@ class Parsed(msgspec.Struct, frozen=True):
     explain: bool
     error: str | None
     dotted: list[str]
+    lists_tables: bool
     statement: Statement
 
 
