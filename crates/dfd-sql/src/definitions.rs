@@ -8,7 +8,7 @@ use crate::types::{column, new_column};
 type Result<T> = std::result::Result<T, SyntaxError>;
 
 /// What a CREATE TABLE begins with.
-pub(crate) struct Begun {
+pub(crate) struct TableHead {
     or_replace: bool,
     if_not_exists: bool,
     /// The table.
@@ -16,10 +16,10 @@ pub(crate) struct Begun {
 }
 
 /// Reads how a CREATE TABLE begins; `CREATE` was read.
-pub(crate) fn new_table(cursor: &mut Cursor<'_>) -> Result<Begun> {
+pub(crate) fn table_head(cursor: &mut Cursor<'_>) -> Result<TableHead> {
     let or_replace = cursor.takes("OR REPLACE");
     cursor.expect("TABLE")?;
-    Ok(Begun {
+    Ok(TableHead {
         or_replace,
         if_not_exists: cursor.takes("IF NOT EXISTS"),
         table: cursor.name()?,
@@ -28,11 +28,11 @@ pub(crate) fn new_table(cursor: &mut Cursor<'_>) -> Result<Begun> {
 
 /// Reads a CREATE TABLE of Delta's; `CREATE` was read.
 pub(crate) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
-    let Begun {
+    let TableHead {
         or_replace,
         if_not_exists,
         table,
-    } = new_table(cursor)?;
+    } = table_head(cursor)?;
     let mut new = NewTable::default();
     if cursor.sees("(") {
         new.columns = cursor.brackets(new_column)?;

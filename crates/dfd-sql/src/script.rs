@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::changes::{delete, insert, merge, table_of, truncate, update};
 use crate::cursor::Cursor;
-use crate::definitions::{alter, create, new_table};
+use crate::definitions::{alter, create, table_head};
 use crate::error::SyntaxError;
 use crate::statement::Statement;
 use crate::text::{Tokens, with_literals};
@@ -142,10 +142,10 @@ fn makes_delta(tokens: &Tokens<'_>, create: usize) -> bool {
     let statement = &tokens.text[tokens.range(create..count)];
     let named = Cursor::at_start(statement).and_then(|mut cursor| {
         cursor.expect("CREATE")?;
-        new_table(&mut cursor)
+        table_head(&mut cursor)
     });
-    named.is_ok_and(|new| {
-        new.table.uri.is_some() || (create..count).any(|place| tokens.has(place, "USING DELTA"))
+    named.is_ok_and(|head| {
+        head.table.uri.is_some() || (create..count).any(|place| tokens.has(place, "USING DELTA"))
     })
 }
 

@@ -51,7 +51,7 @@ class Folders:
 
     def find_all(self) -> None:
         """Register all tables of the folders; one that can't be read is logged and left out."""
-        for (catalog, schema), root in self._roots.items():
+        for (catalog, schema), root in list(self._roots.items()):
             for table in self._runtime.tables_beneath(root):
                 name = str(TableReference(catalog, schema, table))
                 if self._runtime.registered(name) is not None:
