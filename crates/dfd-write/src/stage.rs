@@ -258,7 +258,7 @@ async fn requirements(
         (Some(snapshot), Some(mode)) => {
             let mut definition = evolved(snapshot, schema, mode, asked, nulls)?;
             if mode == SchemaMode::Replace {
-                definition = snapshot.described(&definition, &settings.description)?;
+                definition = snapshot.replaced(&definition, &settings.description)?;
             }
             WriteRequirements::for_change(snapshot, definition)?
         }

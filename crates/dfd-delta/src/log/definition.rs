@@ -1,10 +1,12 @@
 //! What a commit makes of the table itself: of its protocol, its schema and its properties.
 
+use chrono::Utc;
 use delta_kernel::schema::{MetadataValue, StructType};
 use deltalake_core::kernel::{Metadata, Protocol};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Error};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 type Result<T> = std::result::Result<T, serde_json::Error>;
 
@@ -276,6 +278,25 @@ impl<'a> Definition<'a> {
             })?,
         };
         Ok(self.change_to(protocol, asked.metadata.unwrap_or(metadata)))
+    }
+
+    /// The change by which another table takes its place, under its log: with an id of its own, and a time at which
+    /// it was made, as Delta-Spark has it.
+    pub(crate) fn replaced(&self, description: &TableDescription) -> Result<DefinitionChange> {
+        let metadata = edited(self.metadata, |fields| {
+            fields.insert("id".to_owned(), json!(Uuid::new_v4().to_string()));
+            let now = Utc::now().timestamp_millis();
+            fields.insert("createdTime".to_owned(), json!(now));
+        })?;
+        let another = Definition {
+            protocol: self.protocol,
+            metadata: &metadata,
+        };
+        let described = another.described(description)?;
+        Ok(DefinitionChange {
+            protocol: described.protocol,
+            metadata: described.metadata.or(Some(metadata)),
+        })
     }
 
     /// The change by which the table gets the definition that it had.
@@ -587,6 +608,22 @@ mod tests {
             metadata: &bare,
         };
         assert!(definition.described(&plain).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_table_that_takes_another_s_place_has_an_id_of_its_own() {
+        let (protocol, now) = (protocol(1, 2, None), metadata("a", json!({"owner": "me"})));
+        let definition = Definition {
+            protocol: &protocol,
+            metadata: &now,
+        };
+        let replaced = definition.replaced(&TableDescription::default()).unwrap();
+        assert_eq!(replaced.protocol, None);
+        let metadata = replaced.metadata.unwrap();
+        assert_ne!(metadata.id(), "a");
+        Uuid::parse_str(metadata.id()).unwrap();
+        assert!(metadata.created_time() > now.created_time());
+        assert!(metadata.configuration().is_empty());
     }
 
     #[test]

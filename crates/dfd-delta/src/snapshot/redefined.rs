@@ -42,22 +42,22 @@ impl TableSnapshot {
         changed.map_err(|error| Error::log(self.location(), self.version(), error))
     }
 
-    /// The same change, by which the table has this description too, and no more of the one before.
+    /// The same change, by which another table takes this one's place, under its log.
     ///
     /// # Errors
     /// The log wasn't read.
-    pub fn described(
+    pub fn replaced(
         &self,
         change: &DefinitionChange,
         description: &TableDescription,
     ) -> Result<DefinitionChange, Error> {
         let now = self.definition()?;
-        let changed = now.with(change).described(description);
-        let described =
+        let changed = now.with(change).replaced(description);
+        let replaced =
             changed.map_err(|error| Error::log(self.location(), self.version(), error))?;
         Ok(DefinitionChange {
-            protocol: described.protocol.or_else(|| change.protocol.clone()),
-            metadata: described.metadata.or_else(|| change.metadata.clone()),
+            protocol: replaced.protocol.or_else(|| change.protocol.clone()),
+            metadata: replaced.metadata,
         })
     }
 

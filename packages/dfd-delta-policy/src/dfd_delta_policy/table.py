@@ -157,9 +157,10 @@ class GuardedTable(OperationRunner):
         - `properties`: as for `set_properties`. The protocol is the lowest that has them.
         - `name`, `description`: for people, in the table's metadata.
         - `exist_ok`: a table that is there is left as it is, whatever its schema (`nothing_to_do`).
-        - `or_replace`: a table that is there is replaced. Of its rows, columns, partitioning, properties, constraints,
-          comments, name and description nothing stays; its history does, with all older versions, and so do its id,
-          in-commit timestamps, column mapping and the features of its protocol. As Delta-Spark's CREATE OR REPLACE.
+        - `or_replace`: a table that is there is replaced by another, with an id of its own. Of its rows, columns,
+          partitioning, properties, constraints, comments, name and description nothing stays; its history does, with
+          all older versions, and so do in-commit timestamps, column mapping and the features of its protocol. As
+          Delta-Spark's CREATE OR REPLACE.
 
         Raises:
             InvalidOperation: there is a table, `schema` is none, a property is refused, or dfd-native isn't there.
