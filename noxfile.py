@@ -249,6 +249,11 @@ INTEGRATION = {
         ("tests/differential",),
         DUCKDB,
     ),
+    "caches": Integration(
+        "Every place where caches are says what was applied; pins, and how old a read may be.",
+        ("tests/cache",),
+        at_once=WAITING,
+    ),
     "streams-stage": Integration(
         "Arrow streams of every library in and out, and staged files.",
         ("tests/streams", "tests/stage"),

@@ -37,15 +37,16 @@ mod url_names;
 
 pub use change_feed::ChangeFeed;
 pub use change_feed_error::{ChangeFeedError, ChangesGone};
-pub use error::{Error, cast, causes, told};
+pub use error::{Error, cast, causes, gone_file, told};
 pub use error_fields::ErrorFields;
 pub use files::deletion_vector::{VectorFile, inline_vector};
 pub use files::parquet_metadata::{CREATED_BY, without_bounds};
 pub use log::{
     ActiveFile, ActiveFiles, Add, Commit, CommitInfo, DefinitionChange, ExistingFile, Fields,
-    LoggedCommit, TableDescription, check_name, commit, commits_since, put_commit,
+    LogLength, LoggedCommit, TableDescription, check_name, commit, commits_since, log_length,
+    put_commit,
 };
-pub use metadata_tables::{cache_stats, caches, files, history};
+pub use metadata_tables::{cache_stats, caches, files, history, registered};
 pub use plan_codec::codec::{DeltaCodec, Resolve};
 pub use plan_codec::filter_codec::FilterCodec;
 pub use plan_codec::registry::RegistrationScope;
@@ -60,7 +61,10 @@ pub use scan::projection::widened_projection;
 pub use scan::provider::DeltaTableProvider;
 pub use scan::relation::Relation;
 pub use scan::rewrite_input::RewriteInput;
-pub use session_catalog::{CatalogList, RegisteredTable, Snapshots};
-pub use snapshot::{At, LatestSnapshot, QueryVersions, Restore, TableSnapshot};
+pub use session_catalog::{CatalogList, RegisteredTable, pins};
+pub use snapshot::cache::{set_snapshot_limit, snapshot_limit};
+pub use snapshot::{
+    At, FollowedTable, Freshness, OpeningCost, QueryVersions, Restore, TableSnapshot, opening_cost,
+};
 pub use table_features::{Work, table_features, unsupported};
 pub use table_files::{list_files, read_file, tables_beneath};

@@ -8,6 +8,7 @@ use arrow::array::{
     UInt64Array,
 };
 use arrow::datatypes::{Field, Schema};
+use datafusion::common::ResolvedTableReference;
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use futures::{StreamExt, TryStreamExt};
@@ -18,9 +19,10 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::log::listing::LogListing;
 use crate::scan::opaque_table::OpaqueTable;
+use crate::session_catalog::{CatalogList, RegisteredTable};
 use crate::snapshot::TableSnapshot;
 use crate::snapshot::cache::snapshot_stats;
-use dfd_runtime::{CacheStats, parquet_metadata_stats};
+use dfd_runtime::CacheStats;
 
 const UTC: &str = "UTC";
 /// Commits that are read at a time.
@@ -195,15 +197,38 @@ pub fn files(snapshot: &TableSnapshot) -> Result<OpaqueTable, Error> {
         .into_table(format!("DeltaFiles: {}", snapshot.location().url()))
 }
 
-/// How the caches of this process are doing, by their names in a cache's configuration.
-pub fn cache_stats() -> [(&'static str, CacheStats); 2] {
-    [
-        ("snapshot", snapshot_stats()),
-        ("parquet_meta", parquet_metadata_stats()),
-    ]
+/// The Delta tables of a session, by their names; nothing is asked of their stores. Columns: `catalog`, `schema`, `table`,
+/// `uri`, `version` (that is read, or was seen last), `pinned`.
+///
+/// # Errors
+/// There is no memory for the table.
+pub fn registered(catalogs: &CatalogList) -> Result<OpaqueTable, Error> {
+    let mut tables = catalogs.tables();
+    tables.sort_by_key(|(name, _)| name.to_string());
+    let texts = |text: fn(&(ResolvedTableReference, RegisteredTable)) -> &str| {
+        StringArray::from_iter_values(tables.iter().map(text))
+    };
+    let followed = || tables.iter().map(|(_, table)| &table.followed);
+    let versions = followed().map(|table| table.current().version());
+    let pinned = followed().map(|table| Some(table.pinned().is_some()));
+    Columns::default()
+        .required("catalog", texts(|(name, _)| &name.catalog))
+        .required("schema", texts(|(name, _)| &name.schema))
+        .required("table", texts(|(name, _)| &name.table))
+        .required("uri", texts(|(_, table)| &table.uri))
+        .required("version", UInt64Array::from_iter_values(versions))
+        .required("pinned", pinned.collect::<BooleanArray>())
+        .into_table("DeltaTables".to_owned())
 }
 
-/// The caches of this process. Columns: `cache`, `hits`, `misses`, `entries`, `bytes`.
+/// How the caches of this process are doing, by their names in a cache's configuration.
+pub fn cache_stats() -> Vec<(&'static str, CacheStats)> {
+    let snapshots = ("snapshot", snapshot_stats());
+    let others = dfd_runtime::cache_stats();
+    [snapshots].into_iter().chain(others).collect()
+}
+
+/// The caches of this process. Columns: `cache`, `hits`, `misses`, `evictions`, `entries`, `bytes`.
 ///
 /// # Errors
 /// There is no memory for the table.
@@ -211,9 +236,10 @@ pub fn caches() -> Result<OpaqueTable, Error> {
     let stats = cache_stats();
     let names = stats.iter().map(|(name, _)| *name);
     type Figure = fn(&CacheStats) -> usize;
-    let figures: [(&str, Figure); 4] = [
+    let figures: [(&str, Figure); 5] = [
         ("hits", |stats| stats.hits),
         ("misses", |stats| stats.misses),
+        ("evictions", |stats| stats.evictions),
         ("entries", |stats| stats.entries),
         ("bytes", |stats| stats.bytes),
     ];

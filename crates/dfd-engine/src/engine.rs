@@ -10,7 +10,7 @@ use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 use datafusion_proto::bytes::logical_plan_from_bytes_with_extension_codec;
-use dfd_runtime::Location;
+use dfd_runtime::{Caches, Location};
 
 use crate::ambiguous_function::{ambiguous_function, without_aliases};
 use crate::config::EngineConfig;
@@ -24,20 +24,20 @@ use crate::total_order::min_and_max;
 use crate::unsupported_plan::{UnsupportedPlan, ensure_supported};
 
 /// A DataFusion of our own: caches, memory, functions. It runs plans of any session.
-#[derive(Debug)]
 pub struct Engine {
     base: SessionState,
+    caches: Arc<Caches>,
 }
 
 impl Engine {
-    /// An engine within the limits of `config`.
+    /// An engine within the limits of `config`, with these caches.
     ///
     /// # Errors
     /// The directory for spilled data can't be used.
-    pub fn try_new(config: EngineConfig) -> Result<Self> {
+    pub fn try_new(config: EngineConfig, caches: Arc<Caches>) -> Result<Self> {
         let may_spill = config.memory_bytes.is_some();
         let mut base = SessionStateBuilder::new()
-            .with_runtime_env(config.environment()?)
+            .with_runtime_env(config.environment(&caches)?)
             .with_default_features()
             .with_physical_optimizer_rules(physical_rules(may_spill))
             .build();
@@ -47,7 +47,7 @@ impl Engine {
         for function in min_and_max() {
             base.register_udaf(function)?;
         }
-        Ok(Self { base })
+        Ok(Self { base, caches })
     }
 
     /// Read what a session's tables have under the scheme and host of `location` from its store.
@@ -57,12 +57,9 @@ impl Engine {
             .register_object_store(location.url(), Arc::clone(location.store()));
     }
 
-    /// List directories anew from now on: their files have changed.
-    pub fn forget_listings(&self) {
-        let caches = &self.base.runtime_env().cache_manager;
-        if let Some(listings) = caches.get_list_files_cache() {
-            listings.clear();
-        }
+    /// Its caches.
+    pub fn caches(&self) -> &Caches {
+        &self.caches
     }
 
     /// Bytes that queries have reserved now.
@@ -159,7 +156,7 @@ mod tests {
     }
 
     fn engine() -> Engine {
-        Engine::try_new(EngineConfig::default()).unwrap()
+        Engine::try_new(EngineConfig::default(), Caches::new(CacheLimits::default())).unwrap()
     }
 
     fn written(plan: &LogicalPlan) -> Vec<u8> {
@@ -302,7 +299,7 @@ mod tests {
             memory_bytes: Some(1 << 20),
             ..EngineConfig::default()
         };
-        let engine = Engine::try_new(config).unwrap();
+        let engine = Engine::try_new(config, Caches::new(CacheLimits::default())).unwrap();
         let session = SessionContext::new();
         let names = texts((0..50_000).map(|n| format!("a name that takes some room: {n}")));
         session
@@ -410,7 +407,7 @@ mod tests {
             memory_bytes: Some(32 << 20),
             ..EngineConfig::default()
         };
-        let limited = Engine::try_new(config).unwrap();
+        let limited = Engine::try_new(config, Caches::new(CacheLimits::default())).unwrap();
         let query = planned(&limited, &bytes, None).unwrap();
         assert!(
             query.explain().contains("HashJoinExec"),
@@ -445,7 +442,7 @@ mod tests {
             memory_bytes: Some(10_000),
             ..EngineConfig::default()
         };
-        let limited = Engine::try_new(config).unwrap();
+        let limited = Engine::try_new(config, Caches::new(CacheLimits::default())).unwrap();
         for sql in [
             "SELECT n FROM l ORDER BY n",
             "SELECT l.n FROM l JOIN r ON l.n = r.n",

@@ -16,7 +16,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use dfd_delta::{At, DeltaTableProvider, TableSnapshot};
-use dfd_runtime::Location;
+use dfd_runtime::{CacheLimits, Caches, Location};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -178,9 +178,10 @@ pub(crate) fn session() -> SessionContext {
 
 /// A session with the rules and stores of an engine, four partitions and these settings.
 pub(crate) fn session_with(config: SessionConfig) -> SessionContext {
+    let caches = Caches::new(CacheLimits::default());
     let state = SessionStateBuilder::new()
         .with_config(config.with_target_partitions(4))
-        .with_runtime_env(EngineConfig::default().environment().unwrap())
+        .with_runtime_env(EngineConfig::default().environment(&caches).unwrap())
         .with_default_features()
         .with_physical_optimizer_rules(physical_rules(false))
         .build();

@@ -3,17 +3,18 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use datafusion::common::{DataFusionError, plan_err};
 use datafusion_proto::logical_plan::LogicalExtensionCodec;
 use dfd_delta::{QueryVersions, RegistrationScope};
 use dfd_engine::{EngineConfig, ForeignPlanCodec};
+use dfd_runtime::{CacheLimits, Caches};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use pyo3_arrow::PySchema;
 
+use crate::caches::{Figures, Limit, Named, figures, limits_of, set_limits};
 use crate::engine_run::EngineRun;
 use crate::support::location::location;
 use crate::support::{abi_check, errors, foreign_session};
@@ -25,30 +26,18 @@ pub(crate) struct Engine(dfd_engine::Engine);
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(signature = (
-        memory_limit_bytes=None,
-        spill_directory=None,
-        footer_cache_bytes=None,
-        list_files_bytes=0,
-        list_files_ttl_s=None,
-    ))]
+    #[pyo3(signature = (memory_limit_bytes=None, spill_directory=None))]
     fn new(
         py: Python<'_>,
         memory_limit_bytes: Option<usize>,
         spill_directory: Option<PathBuf>,
-        footer_cache_bytes: Option<usize>,
-        list_files_bytes: usize,
-        list_files_ttl_s: Option<u64>,
     ) -> PyResult<Self> {
         abi_check::check(py)?;
         let config = EngineConfig {
             memory_bytes: memory_limit_bytes,
             spill_directory,
-            footer_cache_bytes,
-            list_files_bytes,
-            list_files_ttl: list_files_ttl_s.map(Duration::from_secs),
         };
-        dfd_engine::Engine::try_new(config)
+        dfd_engine::Engine::try_new(config, Caches::new(CacheLimits::default()))
             .map(Self)
             .map_err(|error| errors::value(&error))
     }
@@ -61,7 +50,23 @@ impl Engine {
 
     /// List directories anew from now on.
     fn forget_listings(&self) {
-        self.0.forget_listings();
+        self.0.caches().forget_listings();
+    }
+
+    /// What its caches may hold, by name: bytes, and seconds.
+    fn cache_limits(&self) -> Named<Limit> {
+        limits_of(self.0.caches())
+    }
+
+    /// Set what its caches may hold; those that aren't named stay as they are.
+    fn set_cache_limits(&self, limits: HashMap<String, Limit>) -> PyResult<()> {
+        set_limits(self.0.caches(), &limits)
+    }
+
+    /// How its caches are doing.
+    fn cache_stats(&self) -> Named<Figures> {
+        let stats = self.0.caches().stats().into_iter();
+        stats.map(|(name, stats)| (name, figures(stats))).collect()
     }
 
     /// Read what tables have under the scheme and host of `uri` with these options.

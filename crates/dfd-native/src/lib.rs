@@ -3,6 +3,7 @@
 
 mod adapted_stream;
 mod batch;
+mod caches;
 mod commit;
 mod counters;
 mod delta_log;
@@ -29,8 +30,11 @@ use support::{allocator, build_info};
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     allocator::keep_freed();
     module.add_function(wrap_pyfunction!(build_info::build_info, module)?)?;
-    module.add_function(wrap_pyfunction!(counters::cache_stats, module)?)?;
-    module.add_function(wrap_pyfunction!(counters::cache_table, module)?)?;
+    module.add_function(wrap_pyfunction!(caches::cache_stats, module)?)?;
+    module.add_function(wrap_pyfunction!(caches::cache_table, module)?)?;
+    module.add_function(wrap_pyfunction!(caches::process_cache_limits, module)?)?;
+    module.add_function(wrap_pyfunction!(caches::process_cache_stats, module)?)?;
+    module.add_function(wrap_pyfunction!(caches::set_process_cache_limits, module)?)?;
     module.add_function(wrap_pyfunction!(counters::request_counts, module)?)?;
     module.add_function(wrap_pyfunction!(functions::functions, module)?)?;
     module.add_function(wrap_pyfunction!(delta_log::active_files, module)?)?;
@@ -59,6 +63,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(adapted_stream::stop_prefetching, module)?)?;
     module.add_function(wrap_pyfunction!(table::delta_table, module)?)?;
     module.add_function(wrap_pyfunction!(table::refreshed, module)?)?;
+    module.add_function(wrap_pyfunction!(table_files::log_length, module)?)?;
+    module.add_function(wrap_pyfunction!(table_files::opening_cost, module)?)?;
     module.add_function(wrap_pyfunction!(table_files::list_files, module)?)?;
     module.add_function(wrap_pyfunction!(table_files::tables_beneath, module)?)?;
     module.add_function(wrap_pyfunction!(table_files::read_file, module)?)?;

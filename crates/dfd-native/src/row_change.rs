@@ -229,7 +229,8 @@ fn changed(
 /// The engine in which rows are found that change.
 pub(crate) fn state() -> PyResult<SessionState> {
     static ENGINE: LazyLock<Result<dfd_engine::Engine, String>> = LazyLock::new(|| {
-        let engine = dfd_engine::Engine::try_new(EngineConfig::default());
+        let caches = Arc::clone(dfd_runtime::process_caches());
+        let engine = dfd_engine::Engine::try_new(EngineConfig::default(), caches);
         engine.map_err(|error| error.to_string())
     });
     match &*ENGINE {

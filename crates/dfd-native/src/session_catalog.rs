@@ -1,16 +1,17 @@
-//! Delta tables by name in a session of datafusion-python, and the versions that a query reads of them.
+//! Delta tables by name in a session of datafusion-python, the versions that a query reads of them, and pins.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::common::ResolvedTableReference;
 use datafusion_ffi::catalog_provider_list::FFI_CatalogProviderList;
-use dfd_delta::{CatalogList, LatestSnapshot, RegisteredTable, Snapshots};
+use dfd_delta::{CatalogList, Error, FollowedTable, RegisteredTable, pins};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyType};
 
-use crate::support::{abi_check, errors, foreign_session};
-use crate::table::{DeltaTable, exported_codec};
+use crate::support::{abi_check, errors, foreign_session, polling};
+use crate::table::{DeltaTable, LogTable, exported_codec};
 
 /// Catalog, schema and table.
 type Name = (String, String, String);
@@ -44,16 +45,13 @@ impl SessionCatalog {
         table: &DeltaTable,
         pinned: bool,
     ) -> PyResult<()> {
-        let snapshot = Arc::clone(table.snapshot());
-        let snapshots = if pinned {
-            Snapshots::Pinned(snapshot)
-        } else {
-            Snapshots::Latest(Arc::new(LatestSnapshot::new(snapshot)))
-        };
+        let snapshot = table.snapshot();
+        let followed = FollowedTable::new(Arc::clone(snapshot), Arc::clone(self.0.freshness()));
+        followed.pin(pinned.then(|| Arc::clone(snapshot)));
         let table = RegisteredTable {
             label,
             uri,
-            snapshots,
+            followed: Arc::new(followed),
         };
         // A schema may be one of Python's.
         let done = py.detach(|| self.0.put(resolved(name), table));
@@ -98,11 +96,65 @@ impl SessionCatalog {
                 name.schema.to_string(),
                 name.table.to_string(),
             );
-            let read = DeltaTable::from(table.snapshot());
-            let is_pinned = matches!(table.snapshots, Snapshots::Pinned(_));
+            let is_pinned = table.followed.pinned().is_some();
+            let read = DeltaTable::from(table.followed.current());
             (name, table.label, table.uri, read, is_pinned)
         };
         self.0.tables().into_iter().map(shown).collect()
+    }
+
+    /// The tables that are registered now, as a table.
+    fn listing(&self, py: Python<'_>) -> PyResult<LogTable> {
+        LogTable::made(py, || dfd_delta::registered(&self.0))
+    }
+
+    /// Pin tables to their newest versions, all at once; those that are pinned stay as they are.
+    fn pin(&self, py: Python<'_>, names: Vec<Name>) -> PyResult<()> {
+        let tables = self.followed(py, names)?;
+        let done = polling::detached(py, || dfd_runtime::block_on(pins::pin(&tables))?);
+        done.map_err(|error: Error| errors::table(py, &error))
+    }
+
+    /// Follow the newest versions again.
+    fn unpin(&self, py: Python<'_>, names: Vec<Name>) -> PyResult<()> {
+        for table in self.followed(py, names)? {
+            table.pin(None);
+        }
+        Ok(())
+    }
+
+    /// Look for the newest versions, all at once, and pin those tables to them that are pinned.
+    fn refresh(&self, py: Python<'_>, names: Vec<Name>) -> PyResult<()> {
+        let tables = self.followed(py, names)?;
+        let done = polling::detached(py, || dfd_runtime::block_on(pins::refresh(&tables))?);
+        done.map_err(|error: Error| errors::table(py, &error))
+    }
+
+    /// The version that is read, the newest, and when the first was committed that isn't read, in milliseconds.
+    fn staleness(&self, py: Python<'_>, name: Name) -> PyResult<(u64, u64, Option<i64>)> {
+        let table = self.followed_one(py, name)?;
+        let found = polling::detached(py, || dfd_runtime::block_on(pins::staleness(&table))?);
+        let found = found.map_err(|error: Error| errors::table(py, &error))?;
+        let since = found.since.map(|time| time.timestamp_millis());
+        Ok((found.version, found.newest, since))
+    }
+
+    /// How old a look at a log may be, in seconds.
+    fn set_freshness(&self, seconds: f64) -> PyResult<()> {
+        let age = Duration::try_from_secs_f64(seconds).map_err(|error| errors::value(&error))?;
+        self.0.freshness().set(age);
+        Ok(())
+    }
+
+    fn freshness(&self) -> f64 {
+        self.0.freshness().get().as_secs_f64()
+    }
+
+    /// Have the next query look at the log of the table at a canonical URI.
+    fn outdate(&self, py: Python<'_>, uri: &str) -> PyResult<()> {
+        let root = dfd_runtime::table_root(uri).map_err(|error| errors::table(py, &error))?;
+        self.0.outdate(&root);
+        Ok(())
     }
 
     fn __datafusion_catalog_provider_list__<'py>(
@@ -116,6 +168,19 @@ impl SessionCatalog {
         let list = Arc::clone(&self.0);
         let exported = FFI_CatalogProviderList::new_with_ffi_codec(list, Some(handle), codec);
         PyCapsule::new_with_value(py, exported, c"datafusion_catalog_provider_list")
+    }
+}
+
+impl SessionCatalog {
+    fn followed_one(&self, py: Python<'_>, name: Name) -> PyResult<Arc<FollowedTable>> {
+        let name = resolved(name);
+        let found = self.0.table(&name).map(|found| found.followed);
+        found.ok_or_else(|| errors::unregistered(py, &name.to_string()))
+    }
+
+    fn followed(&self, py: Python<'_>, names: Vec<Name>) -> PyResult<Vec<Arc<FollowedTable>>> {
+        let names = names.into_iter();
+        names.map(|name| self.followed_one(py, name)).collect()
     }
 }
 
@@ -140,6 +205,12 @@ impl QueryVersions {
     fn version_of(&self, py: Python<'_>, uri: &str) -> PyResult<Option<u64>> {
         let root = dfd_runtime::table_root(uri).map_err(|error| errors::table(py, &error))?;
         Ok(self.0.read_of(&root))
+    }
+
+    /// Why a scan in the session failed, where a data file is gone; once.
+    fn take_gone(&self, py: Python<'_>) -> Option<PyErr> {
+        let gone = self.0.take_gone()?;
+        Some(errors::table(py, gone.as_ref()))
     }
 
     /// Raises `TableError` where a table's newest version couldn't be had.

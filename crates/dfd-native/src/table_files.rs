@@ -38,6 +38,36 @@ pub(crate) fn tables_beneath(
     found.map_err(|error| errors::table(py, &error))
 }
 
+/// The version of a log's last checkpoint, and the commits since: how many, and their bytes.
+#[pyfunction]
+pub(crate) fn log_length(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+) -> PyResult<(Option<u64>, u64, u64)> {
+    let location = location(py, uri, &options)?;
+    let found: Result<_, Error> = polling::detached(py, || {
+        dfd_runtime::block_on(dfd_delta::log_length(&location))?
+    });
+    let found = found.map_err(|error| errors::table(py, &error))?;
+    Ok((found.checkpoint, found.commits, found.bytes))
+}
+
+/// Seconds and requests of opening the newest version, of which nothing is kept.
+#[pyfunction]
+pub(crate) fn opening_cost(
+    py: Python<'_>,
+    uri: &str,
+    options: HashMap<String, String>,
+) -> PyResult<(f64, u64)> {
+    let location = location(py, uri, &options)?;
+    let found: Result<_, Error> = polling::detached(py, || {
+        dfd_runtime::block_on(dfd_delta::opening_cost(location))?
+    });
+    let found = found.map_err(|error| errors::table(py, &error))?;
+    Ok((found.time.as_secs_f64(), found.requests))
+}
+
 /// The content of a file.
 #[pyfunction]
 pub(crate) fn read_file<'py>(

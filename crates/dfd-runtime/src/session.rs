@@ -2,23 +2,24 @@
 
 use std::sync::{Arc, LazyLock};
 
-use datafusion::execution::cache::cache_manager::CacheManagerConfig;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{TaskContext, TaskContextProvider};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use crate::counting_cache::parquet_metadata_cache;
+use crate::caches::{CacheLimits, Caches};
 use crate::object_stores::stores;
+
+/// The caches of whatever has no engine of its user's: Delta tables in sessions of other libraries, changes of rows.
+pub fn process_caches() -> &'static Arc<Caches> {
+    static CACHES: LazyLock<Arc<Caches>> = LazyLock::new(|| Caches::new(CacheLimits::default()));
+    &CACHES
+}
 
 /// The environment that all these sessions share: object stores, caches, memory.
 fn environment() -> Arc<RuntimeEnv> {
     static ENVIRONMENT: LazyLock<Arc<RuntimeEnv>> = LazyLock::new(|| {
-        let caches =
-            CacheManagerConfig::default().with_file_metadata_cache(Some(parquet_metadata_cache()));
-        let builder = RuntimeEnvBuilder::new()
-            .with_object_store_registry(stores())
-            .with_cache_manager(caches);
-        builder.build_arc().unwrap_or_default()
+        let builder = RuntimeEnvBuilder::new().with_object_store_registry(stores());
+        process_caches().environment(builder).unwrap_or_default()
     });
     Arc::clone(&ENVIRONMENT)
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -79,11 +80,19 @@ def test_says_when_there_is_nothing_to_read_back() -> None:
     assert not applied.read_back
 
 
-def test_refuses_what_this_datafusion_cannot_do() -> None:
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("parquet_meta_ttl_s", 60, "dfd-native's engine"),
+        ("freshness_s", 1.5, r"dfd\.connect"),
+        ("pin_tables", True, r"dfd\.connect"),
+    ],
+)
+def test_refuses_what_a_session_alone_cannot_do(field: str, value: Any, says: str) -> None:
     context = session()
     before = apply(context, CacheConfig()).settings
-    with pytest.raises(UnsupportedCacheSetting, match="parquet_meta_ttl_s"):
-        apply(context, CacheConfig(parquet_meta_ttl_s=60, list_files_limit_bytes=0))
+    with pytest.raises(UnsupportedCacheSetting, match=f"`{field}`.*{says}|{says}.*`{field}`"):
+        apply(context, CacheConfig(list_files_limit_bytes=0, **{field: value}))
     assert apply(context, CacheConfig()).settings == before
 
 

@@ -20,6 +20,12 @@ from dfd_cache.config import PRESETS
         ("parquet_meta_limit_bytes", -1024),
         ("file_statistics_limit_bytes", True),
         ("file_statistics_limit_bytes", 1 << 63),
+        ("snapshot_limit_bytes", 1000),
+        ("snapshot_ttl_s", 0),
+        ("freshness_s", -0.5),
+        ("freshness_s", True),
+        ("freshness_s", float("nan")),
+        ("pin_tables", 1),
     ],
 )
 def test_refuses_and_names_the_field(field: str, value: Any) -> None:
@@ -38,8 +44,12 @@ def test_presets_differ_as_their_names_say() -> None:
     assert CacheConfig().listings_bytes == off.listings_bytes == 0 < pinned.listings_bytes
     assert CacheConfig(list_files_ttl_s=30).listings_bytes > 0
     assert not any(
-        (off.list_files_limit_bytes, off.parquet_meta_limit_bytes, off.file_statistics_limit_bytes)
+        getattr(off, field) for field in off.__struct_fields__ if field.endswith("limit_bytes")
     )
+    assert pinned.pin_tables
+    assert not (latest.pin_tables or off.pin_tables)
+    assert latest.freshness_s == 0
+    assert CacheConfig.live_directory().listings_bytes == 0
 
 
 def test_every_preset_has_a_name() -> None:
@@ -53,7 +63,10 @@ def test_every_preset_has_a_name() -> None:
         assert CacheConfig.preset(name) == getattr(CacheConfig, name)()
     mixed = CacheConfig.preset("off", file_statistics_limit_bytes=1024)
     assert mixed == CacheConfig(
-        list_files_limit_bytes=0, parquet_meta_limit_bytes=0, file_statistics_limit_bytes=1024
+        list_files_limit_bytes=0,
+        parquet_meta_limit_bytes=0,
+        file_statistics_limit_bytes=1024,
+        snapshot_limit_bytes=0,
     )
     for name, fields in {"large": {}, "preset": {}, "off": {"ttl": 1}}.items():
         with pytest.raises(InvalidCacheConfig):

@@ -115,7 +115,7 @@ impl ChangeFeed {
         let sets = sets.into_iter().filter(|(_, files)| !files.is_empty());
         let file_set = |(columns, files): (&ScanColumns, Vec<(_, DataFile)>)| {
             let files = files.into_iter().map(|(_, file)| file).collect();
-            FileSet::new(location.clone(), columns.clone(), files)
+            FileSet::new(location.clone(), last, columns.clone(), files)
         };
         let feed = Arc::new(Self {
             file_sets: sets.map(file_set).collect(),

@@ -89,6 +89,21 @@ pub enum Error {
         #[source]
         reason: Source,
     },
+    /// A data file isn't there any more.
+    #[error(
+        "the file {path}, which version {version} of the Delta table at {uri} has, is gone: VACUUM removes what no version within the table's retention needs; read a newer version"
+    )]
+    FileGone {
+        /// The table.
+        uri: String,
+        /// Of the table.
+        version: u64,
+        /// From the table's root, or as the log has it.
+        path: String,
+        /// What the store says.
+        #[source]
+        reason: Source,
+    },
     /// A path that none of the version's files has.
     #[error("version {version} of the table has no file {path}")]
     NoSuchFile {
@@ -230,6 +245,14 @@ impl Error {
                 column: column.clone(),
                 ..nothing
             },
+            Self::FileGone {
+                uri, version, path, ..
+            } => ErrorFields {
+                uri: Some(uri.clone()),
+                version: Some(*version),
+                path: Some(path.clone()),
+                ..nothing
+            },
             Self::NoSuchFile { path, version } => ErrorFields {
                 path: Some(path.clone()),
                 version: Some(*version),
@@ -254,6 +277,12 @@ impl Error {
             Self::Runtime(_) | Self::DataFusion(_) => nothing,
         }
     }
+}
+
+/// The data file that a query failed of because it isn't there any more.
+pub fn gone_file<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
+    let is_gone = |link: &&Error| matches!(link, Error::FileGone { .. });
+    text::all::<Error>(error).find(is_gone)
 }
 
 impl From<Error> for DataFusionError {

@@ -43,7 +43,14 @@ pub fn cast<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<
 
 /// The first of an error and those that it comes from which is of this type.
 pub(crate) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    chain(error).find_map(cast)
+    all(error).next()
+}
+
+/// Those of an error and those that it comes from which are of this type.
+pub(crate) fn all<'a, T: Error + 'static>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a T> {
+    chain(error).filter_map(cast)
 }
 
 /// An error and those that it comes from, also where a library tells of them by no `source`.

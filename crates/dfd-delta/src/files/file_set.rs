@@ -15,6 +15,8 @@ use crate::files::scan_columns::ScanColumns;
 pub(crate) struct FileSet {
     /// Where the table is.
     pub location: Location,
+    /// The version that has them.
+    pub version: u64,
     /// The columns of their scan.
     pub columns: ScanColumns,
     /// In no order.
@@ -23,10 +25,16 @@ pub(crate) struct FileSet {
 }
 
 impl FileSet {
-    /// These files of the table at `location`.
-    pub(crate) fn new(location: Location, columns: ScanColumns, files: Vec<DataFile>) -> Self {
+    /// These files of a version of the table at `location`.
+    pub(crate) fn new(
+        location: Location,
+        version: u64,
+        columns: ScanColumns,
+        files: Vec<DataFile>,
+    ) -> Self {
         Self {
             location,
+            version,
             columns,
             files,
             whole: OnceLock::new(),

@@ -8,6 +8,7 @@ pub(crate) mod deletion_vector;
 pub(crate) mod exact_columns;
 pub(crate) mod file_set;
 pub(crate) mod filled_fields;
+pub(crate) mod footer_reads;
 pub(crate) mod log_file;
 pub(crate) mod log_values;
 pub(crate) mod parquet_metadata;

@@ -34,6 +34,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use crate::files::changed_in::ChangedIn;
 use crate::files::column_names::TableNames;
 use crate::files::filled_fields::FilledFields;
+use crate::files::footer_reads;
 use dfd_runtime::Location;
 use dfd_runtime::{CountingStore, Verb};
 
@@ -190,21 +191,36 @@ impl Reader {
         Ok(footer)
     }
 
-    /// The footer as the file has it, and as it is kept.
+    /// The footer as the file has it, and as it is kept; of all that want it at once, one reads it.
     async fn footer(&mut self) -> Result<Arc<ParquetMetaData>, ParquetError> {
-        let Footers { cache, store, .. } = self.footers.as_ref();
-        let key = Path::from(format!("{store}/{}", self.object.location));
-        if let Some(kept) = cache.get(&key)
+        let footers = Arc::clone(&self.footers);
+        let key = Path::from(format!("{}/{}", footers.store, self.object.location));
+        if let Some(kept) = footers.cache.get(&key)
             && kept.is_valid_for(&self.object)
             && let Some(footer) = kept
                 .file_metadata
                 .as_any()
                 .downcast_ref::<CachedParquetMetaData>()
         {
-            self.footers.hits.add(1);
+            footers.hits.add(1);
             return Ok(Arc::clone(footer.parquet_metadata()));
         }
-        self.footers.misses.add(1);
+        let cache = Arc::as_ptr(&footers.cache).addr();
+        let read = footer_reads::join(cache, &footers.store, &self.object);
+        let mut is_reader = false;
+        let footer = read.get_or_try_init(|| {
+            is_reader = true;
+            self.read_footer(&key)
+        });
+        let footer = Arc::clone(footer.await?);
+        match is_reader {
+            true => footers.misses.add(1),
+            false => footers.hits.add(1),
+        }
+        Ok(footer)
+    }
+
+    async fn read_footer(&mut self, key: &Path) -> Result<Arc<ParquetMetaData>, ParquetError> {
         // With its page index: whoever asks for that later would read it each time.
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let footer = self.inner.get_metadata(Some(&options)).await;
@@ -214,10 +230,8 @@ impl Reader {
         };
         let footer = without_float_bounds(footer)?;
         let kept = Arc::new(CachedParquetMetaData::new(Arc::clone(&footer)));
-        cache.put(
-            &key,
-            CachedFileMetadataEntry::new(self.object.clone(), kept),
-        );
+        let entry = CachedFileMetadataEntry::new(self.object.clone(), kept);
+        self.footers.cache.put(key, entry);
         Ok(footer)
     }
 }

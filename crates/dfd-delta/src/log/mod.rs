@@ -7,6 +7,7 @@ pub(crate) mod commit_file;
 mod commits_since;
 pub(crate) mod definition;
 mod fields;
+mod length;
 pub(crate) mod listing;
 
 pub use self::actions::{Add, CommitInfo, ExistingFile};
@@ -16,3 +17,4 @@ pub use self::commit_file::put_commit;
 pub use self::commits_since::{LoggedCommit, commits_since};
 pub use self::definition::{DefinitionChange, TableDescription, check_name};
 pub use self::fields::Fields;
+pub use self::length::{LogLength, log_length};

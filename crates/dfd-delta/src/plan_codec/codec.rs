@@ -22,9 +22,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::change_feed::ChangeFeed;
 use crate::plan_codec::registry;
-use crate::scan::latest_table::LatestTable;
 use crate::scan::opaque_exec::DeltaScanExec;
 use crate::scan::provider::DeltaTableProvider;
+use crate::scan::registered_provider::RegisteredProvider;
 use crate::scan::relation::Relation;
 use crate::scan::request::{Request, Views};
 use crate::snapshot::{At, TableSnapshot};
@@ -180,7 +180,7 @@ impl LogicalExtensionCodec for DeltaCodec {
         table: Arc<dyn TableProvider>,
         buffer: &mut Vec<u8>,
     ) -> Result<()> {
-        let relation = match table.downcast_ref::<LatestTable>() {
+        let relation = match table.downcast_ref::<RegisteredProvider>() {
             Some(latest) => Some(latest.to_write()?.relation().clone()),
             None => table
                 .downcast_ref::<DeltaTableProvider>()

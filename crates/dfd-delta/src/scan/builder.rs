@@ -40,6 +40,7 @@ use crate::scan::opaque_exec::DeltaScanExec;
 use crate::scan::projection::widened_projection;
 use crate::scan::pruning;
 use crate::scan::request::{Request, Views, filters_exactly, is_plain, unqualified};
+use crate::snapshot::QueryVersions;
 
 /// A planned scan.
 pub struct Planned {
@@ -55,15 +56,16 @@ impl Request {
     /// The caller may run on threads without our tokio runtime: the work is done on those that have it.
     pub async fn opaque_scan(self, config: SessionConfig) -> Result<DeltaScanExec> {
         let session = dfd_runtime::session(config).state();
+        // Asked before the work goes to another thread.
+        let query = QueryVersions::current();
         let work = async move {
             let planned = self.plan_for_foreign_session(&session).await?;
             let partitions = session.config_options().execution.target_partitions;
             DeltaScanExec::try_new(planned.plan, self, planned.scanned, partitions)
         };
-        dfd_runtime::handle()?
-            .spawn(work)
-            .await
-            .map_err(dfd_runtime::Error::from)?
+        let scan = dfd_runtime::handle()?.spawn(work).await;
+        let scan = scan.map_err(dfd_runtime::Error::from)??;
+        Ok(scan.of_query(query))
     }
 
     /// The scan as a foreign session has it.
@@ -296,7 +298,7 @@ impl FileScan<'_> {
         };
         let store_url = set.location.store_url().clone();
         let uri = set.location.url().clone();
-        let source = LocatedFiles::new(Arc::new(source), uri);
+        let source = LocatedFiles::new(Arc::new(source), uri, set.version);
         let config = FileScanConfigBuilder::new(store_url, Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics)

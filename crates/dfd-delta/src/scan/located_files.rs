@@ -34,14 +34,20 @@ use crate::files::exact_columns::Misfit;
 #[derive(Clone)]
 pub struct LocatedFiles {
     files: Arc<dyn FileSource>,
-    uri: Arc<Url>,
+    table: Arc<OfTable>,
+}
+
+/// The version of a table that has the files.
+struct OfTable {
+    uri: Url,
+    version: u64,
 }
 
 impl LocatedFiles {
-    /// The files that `files` reads, of the table at `uri`.
-    pub(crate) fn new(files: Arc<dyn FileSource>, uri: Url) -> Self {
-        let uri = Arc::new(uri);
-        Self { files, uri }
+    /// The files that `files` reads, of a version of the table at `uri`.
+    pub(crate) fn new(files: Arc<dyn FileSource>, uri: Url, version: u64) -> Self {
+        let table = Arc::new(OfTable { uri, version });
+        Self { files, table }
     }
 
     /// The source that reads them.
@@ -52,8 +58,8 @@ impl LocatedFiles {
     /// The same files by another source.
     #[must_use]
     pub fn with_source(&self, files: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
-        let uri = Arc::clone(&self.uri);
-        Arc::new(Self { files, uri })
+        let table = Arc::clone(&self.table);
+        Arc::new(Self { files, table })
     }
 }
 
@@ -75,7 +81,7 @@ impl FileSource for LocatedFiles {
     ) -> Result<Box<dyn Morselizer>> {
         Ok(Box::new(Located {
             inner: self.files.create_morselizer(store, config, partition)?,
-            place: Arc::clone(&self.uri),
+            place: Arc::clone(&self.table),
         }))
     }
 
@@ -167,7 +173,7 @@ impl FileSource for LocatedFiles {
 }
 
 /// One step of reading, and of what it is: a scan's files, or one of them.
-struct Located<Step, Of = Arc<Url>> {
+struct Located<Step, Of = Arc<OfTable>> {
     inner: Step,
     place: Of,
 }
@@ -181,7 +187,7 @@ impl<Step: fmt::Debug, Of> fmt::Debug for Located<Step, Of> {
 impl Morselizer for Located<Box<dyn Morselizer>> {
     fn plan_file(&self, file: PartitionedFile) -> Result<Box<dyn MorselPlanner>> {
         let of_file = Arc::new(OfFile {
-            uri: Arc::clone(&self.place),
+            table: Arc::clone(&self.place),
             file: file.clone(),
         });
         match self.inner.plan_file(file) {
@@ -193,7 +199,7 @@ impl Morselizer for Located<Box<dyn Morselizer>> {
 
 /// A file that is read.
 struct OfFile {
-    uri: Arc<Url>,
+    table: Arc<OfTable>,
     file: PartitionedFile,
 }
 
@@ -209,13 +215,26 @@ impl OfFile {
         if find::<ChangesGone>(&error).is_some() {
             return error;
         }
-        let uri = self.uri.as_ref();
-        let misfit = find::<Misfit>(&error);
-        let located = Error::File {
-            uri: uri.to_string(),
-            path: below(uri, self.file.object_meta.location.as_ref()),
-            column: misfit.map(|misfit| misfit.column.clone()),
-            reason: Box::new(error),
+        let OfTable { uri, version } = self.table.as_ref();
+        let path = below(uri, self.file.object_meta.location.as_ref());
+        let uri = uri.to_string();
+        let is_gone = matches!(
+            find::<object_store::Error>(&error),
+            Some(object_store::Error::NotFound { .. })
+        );
+        let located = match is_gone {
+            true => Error::FileGone {
+                uri,
+                version: *version,
+                path,
+                reason: Box::new(error),
+            },
+            false => Error::File {
+                uri,
+                path,
+                column: find::<Misfit>(&error).map(|misfit| misfit.column.clone()),
+                reason: Box::new(error),
+            },
         };
         located.into()
     }

@@ -81,7 +81,7 @@ impl LocatedRows {
         });
         let files = located.collect::<Result<Vec<_>, _>>()?;
         let location = snapshot.location().clone();
-        let files = FileSet::new(location, columns, files);
+        let files = FileSet::new(location, snapshot.version(), columns, files);
         Ok(Arc::new(Self {
             snapshot,
             files,

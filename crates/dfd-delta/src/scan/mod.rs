@@ -3,7 +3,6 @@
 pub(crate) mod builder;
 pub(crate) mod comparisons;
 pub(crate) mod cut_files;
-pub(crate) mod latest_table;
 pub(crate) mod located_files;
 pub(crate) mod located_rows;
 pub(crate) mod misread_columns;
@@ -12,6 +11,7 @@ pub(crate) mod opaque_table;
 pub(crate) mod projection;
 pub(crate) mod provider;
 pub(crate) mod pruning;
+pub(crate) mod registered_provider;
 pub(crate) mod relation;
 pub(crate) mod request;
 pub(crate) mod rewrite_input;

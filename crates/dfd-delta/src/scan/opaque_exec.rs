@@ -28,7 +28,9 @@ use datafusion::physical_plan::{
 use futures::{Stream, StreamExt};
 use tokio::runtime::Handle;
 
+use crate::error::gone_file;
 use crate::scan::request::Request;
+use crate::snapshot::QueryVersions;
 
 /// The plan inside, without children.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub struct DeltaScanExec {
     name: String,
     request: Option<Request>,
     target_partitions: usize,
+    /// The query that it is scanned for, which is told what a foreign session makes a text of.
+    query: Option<Arc<QueryVersions>>,
 }
 
 impl DeltaScanExec {
@@ -80,6 +84,7 @@ impl DeltaScanExec {
             ),
             request: Some(request),
             target_partitions,
+            query: None,
         })
     }
 
@@ -91,7 +96,14 @@ impl DeltaScanExec {
             name,
             request: None,
             target_partitions: 0,
+            query: None,
         }
+    }
+
+    /// The same for a query.
+    #[must_use]
+    pub(crate) fn of_query(self, query: Option<Arc<QueryVersions>>) -> Self {
+        Self { query, ..self }
     }
 
     /// What was asked for of a Delta table, over how many partitions; None for another table.
@@ -121,6 +133,16 @@ fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         columns,
         &options,
     )?)
+}
+
+/// The same error, of which the query knows that a data file is gone.
+fn told_to(query: Option<&QueryVersions>, error: DataFusionError) -> DataFusionError {
+    let Some(query) = query.filter(|_| gone_file(&error).is_some()) else {
+        return error;
+    };
+    let shared = Arc::new(error);
+    query.note_gone(&shared);
+    DataFusionError::Shared(shared)
 }
 
 /// What leaves a node that isn't the outermost doesn't leave the scan.
@@ -177,8 +199,10 @@ impl ExecutionPlan for DeltaScanExec {
         let batches = begun.map_err(DataFusionError::from)??;
         let schema = self.schema();
         let batches = Some(batches);
+        let query = self.query.clone();
         let batches = WithRuntime { batches, handle }.map(move |batch| match batch {
             Ok(batch) if batch.schema_ref() != &schema => conform(&batch, &schema),
+            Err(error) => Err(told_to(query.as_deref(), error)),
             other => other,
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(

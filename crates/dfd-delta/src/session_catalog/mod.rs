@@ -9,8 +9,9 @@
 //! dfd's is left to the session's own catalogs, which are all there is where no table was registered.
 
 mod named_tables;
+pub mod pins;
 mod providers;
 mod session_tables;
 
 pub use self::providers::CatalogList;
-pub use self::session_tables::{RegisteredTable, Snapshots};
+pub use self::session_tables::RegisteredTable;

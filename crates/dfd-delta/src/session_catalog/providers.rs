@@ -9,19 +9,40 @@ use datafusion::catalog::{
 use datafusion::common::{ResolvedTableReference, Result, exec_err, plan_err};
 use datafusion::config::ConfigOptions;
 use futures::future::join_all;
+use url::Url;
 
 use crate::session_catalog::named_tables::named_tables;
 use crate::session_catalog::session_tables::{RegisteredTable, SessionTables};
-use crate::snapshot::{LatestSnapshot, QueryVersions, TableSnapshot};
+use crate::snapshot::{FollowedTable, Freshness, QueryVersions, TableSnapshot};
 
 /// The catalogs of a session, which it registers here as in a list of its own.
 #[derive(Debug, Default)]
 pub struct CatalogList {
     tables: Arc<SessionTables>,
     catalogs: MemoryCatalogProviderList,
+    freshness: Arc<Freshness>,
 }
 
 impl CatalogList {
+    /// How old a look at the log of one of its tables may be.
+    pub fn freshness(&self) -> &Arc<Freshness> {
+        &self.freshness
+    }
+
+    /// The table of a name.
+    pub fn table(&self, name: &ResolvedTableReference) -> Option<RegisteredTable> {
+        self.tables.get(name)
+    }
+
+    /// Has the next query look for the newest version of the table whose root is `root`.
+    pub fn outdate(&self, root: &Url) {
+        for (_, table) in self.tables.all() {
+            if table.followed.seen().location().url() == root {
+                table.followed.outdate();
+            }
+        }
+    }
+
     /// The tables that are registered now.
     pub fn tables(&self) -> Vec<(ResolvedTableReference, RegisteredTable)> {
         self.tables.all()
@@ -30,21 +51,25 @@ impl CatalogList {
     /// Whether the store of several tables that aren't pinned is asked over a network.
     pub fn has_several_remote(&self) -> bool {
         let tables = self.tables.all().into_iter();
-        let remote = tables.filter(|(_, table)| !table.snapshot().location().is_local());
-        remote.filter(|(_, table)| table.latest().is_some()).count() > 1
+        let remote = tables.filter(|(_, table)| !table.followed.current().location().is_local());
+        remote
+            .filter(|(_, table)| table.followed.pinned().is_none())
+            .count()
+            > 1
     }
 
     /// Chooses the versions of the tables that a statement names, all at once: one after the other is what
     /// its planner asks for. What can't be had is left to the planner.
     pub async fn choose(&self, sql: &str, options: &ConfigOptions, versions: &QueryVersions) {
         let named = named_tables(sql, options).into_iter();
-        let mut tables: Vec<Arc<LatestSnapshot>> = Vec::new();
-        for latest in named.filter_map(|name| self.tables.get(&name)?.latest().cloned()) {
-            let seen = latest.seen();
-            let is_same = |other: &Arc<LatestSnapshot>| other.seen().location().is(seen.location());
+        let mut tables: Vec<Arc<FollowedTable>> = Vec::new();
+        let named = named.filter_map(|name| Some(self.tables.get(&name)?.followed));
+        for table in named.filter(|table| table.pinned().is_none()) {
+            let seen = table.seen();
+            let is_same = |other: &Arc<FollowedTable>| other.seen().location().is(seen.location());
             // Two names may be of one table.
             if !tables.iter().any(is_same) {
-                tables.push(latest);
+                tables.push(table);
             }
         }
         let looks = tables.iter().map(|table| versions.version_of(table));

@@ -1,15 +1,13 @@
 //! The Delta tables that were registered, by their names.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use datafusion::catalog::TableProvider;
 use datafusion::common::ResolvedTableReference;
 
-use crate::scan::latest_table::LatestTable;
-use crate::scan::provider::DeltaTableProvider;
-use crate::snapshot::{LatestSnapshot, TableSnapshot};
+use crate::scan::registered_provider::RegisteredProvider;
+use crate::snapshot::{FollowedTable, TableSnapshot};
 
 /// A Delta table under a name.
 #[derive(Debug, Clone)]
@@ -18,44 +16,14 @@ pub struct RegisteredTable {
     pub label: String,
     /// The location as it was given.
     pub uri: String,
-    /// What is read.
-    pub snapshots: Snapshots,
-}
-
-/// The versions that are read of a table.
-#[derive(Debug, Clone)]
-pub enum Snapshots {
-    /// This one.
-    Pinned(Arc<TableSnapshot>),
-    /// The newest.
-    Latest(Arc<LatestSnapshot>),
+    /// The version that is read.
+    pub followed: Arc<FollowedTable>,
 }
 
 impl RegisteredTable {
-    /// The version that is read, or that was seen last.
-    pub fn snapshot(&self) -> Arc<TableSnapshot> {
-        match &self.snapshots {
-            Snapshots::Pinned(snapshot) => Arc::clone(snapshot),
-            Snapshots::Latest(latest) => latest.seen(),
-        }
-    }
-
-    /// The newest version; None of a table that is pinned.
-    pub(super) fn latest(&self) -> Option<&Arc<LatestSnapshot>> {
-        match &self.snapshots {
-            Snapshots::Pinned(_) => None,
-            Snapshots::Latest(latest) => Some(latest),
-        }
-    }
-
     /// The table for one planning.
     pub(super) fn provider(&self) -> Arc<dyn TableProvider> {
-        match &self.snapshots {
-            Snapshots::Pinned(snapshot) => {
-                Arc::new(DeltaTableProvider::opaque(Arc::clone(snapshot)))
-            }
-            Snapshots::Latest(latest) => Arc::new(LatestTable::new(Arc::clone(latest))),
-        }
+        Arc::new(RegisteredProvider::new(Arc::clone(&self.followed)))
     }
 }
 
@@ -103,19 +71,8 @@ impl SessionTables {
         before: &Arc<TableSnapshot>,
         snapshot: &Arc<TableSnapshot>,
     ) -> bool {
-        match self.write().entry(name.clone()) {
-            Entry::Vacant(_) => false,
-            Entry::Occupied(mut entry) => match &mut entry.get_mut().snapshots {
-                Snapshots::Latest(latest) => latest.exchange(before, snapshot),
-                Snapshots::Pinned(pinned) => {
-                    let is_known = Arc::ptr_eq(pinned, before);
-                    if is_known {
-                        *pinned = Arc::clone(snapshot);
-                    }
-                    is_known
-                }
-            },
-        }
+        let known = self.get(name);
+        known.is_some_and(|known| known.followed.exchange(before, snapshot))
     }
 
     /// The names of the tables in a schema.

@@ -45,6 +45,16 @@ impl TableSnapshot {
         Self::read(location, version).await
     }
 
+    /// Reads the newest version from the log, for nobody else.
+    ///
+    /// # Errors
+    /// There is no such table, or the log can't be read or understood.
+    pub(crate) async fn read_anew(location: Location) -> Result<Arc<Self>, Error> {
+        let load = |builder| load(builder, None);
+        let table = with_readable_log(&location, None, load).await?;
+        Self::of(location, table, None).await
+    }
+
     async fn read(location: Location, version: Option<u64>) -> Result<Arc<Self>, Error> {
         cache::count(false);
         let mut stamp = None;

@@ -11,12 +11,13 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use datafusion::error::DataFusionError;
 use futures::future::try_join_all;
 use url::Url;
 
 use crate::error::Error;
 use crate::snapshot::at::At;
-use crate::snapshot::latest::LatestSnapshot;
+use crate::snapshot::followed_table::FollowedTable;
 use crate::snapshot::table_snapshot::TableSnapshot;
 use dfd_runtime::Location;
 
@@ -30,8 +31,9 @@ pub struct QueryVersions {
 struct Choice {
     snapshots: Vec<Arc<TableSnapshot>>,
     /// Tables without a choice, and the version that was written of them.
-    noted: Vec<(Arc<LatestSnapshot>, Arc<TableSnapshot>)>,
+    noted: Vec<(Arc<FollowedTable>, Arc<TableSnapshot>)>,
     failure: Option<Arc<Error>>,
+    gone: Option<Arc<DataFusionError>>,
 }
 
 impl Choice {
@@ -81,16 +83,30 @@ impl QueryVersions {
         self.choice().failure.take()
     }
 
-    /// The version of `table` that the query reads: the newest, where it asks for the first time.
+    /// Remembers the first scan that failed because a data file is gone.
+    pub(crate) fn note_gone(&self, error: &Arc<DataFusionError>) {
+        self.choice().gone.get_or_insert_with(|| Arc::clone(error));
+    }
+
+    /// Why a scan in a session of another library failed, where a data file is gone; once.
+    pub fn take_gone(&self) -> Option<Arc<DataFusionError>> {
+        self.choice().gone.take()
+    }
+
+    /// The version of `table` that the query reads: that to which it is pinned, or the newest, where the query asks
+    /// for the first time.
     ///
     /// # Errors
     /// The log can't be read or understood.
-    pub async fn version_of(&self, table: &LatestSnapshot) -> Result<Arc<TableSnapshot>, Error> {
+    pub async fn version_of(&self, table: &FollowedTable) -> Result<Arc<TableSnapshot>, Error> {
+        if let Some(pinned) = table.pinned() {
+            return Ok(pinned);
+        }
         let seen = table.seen();
         if let Some(chosen) = self.choice().of(seen.location()) {
             return Ok(chosen);
         }
-        let found = table.look().await;
+        let found = table.read().await;
         let mut choice = self.choice();
         match found {
             Ok(found) => Ok(choice.choose(found)),
@@ -124,7 +140,10 @@ impl QueryVersions {
     }
 
     /// The version of `table` that the query reads, or the one that was seen last: then it is noted.
-    pub(crate) fn noted(&self, table: &Arc<LatestSnapshot>) -> Arc<TableSnapshot> {
+    pub(crate) fn noted(&self, table: &Arc<FollowedTable>) -> Arc<TableSnapshot> {
+        if let Some(pinned) = table.pinned() {
+            return pinned;
+        }
         let seen = table.seen();
         let mut choice = self.choice();
         let noted = choice.noted.iter().map(|(_, noted)| noted);

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::{Schema, SchemaRef};
 use chrono::{DateTime, Utc};
@@ -41,7 +41,12 @@ pub struct TableSnapshot {
     redefined: Option<TableConfiguration>,
     stamp: Option<Stamp>,
     instance: u64,
+    /// See [`TableSnapshot::bytes`].
+    bytes: OnceLock<usize>,
 }
+
+/// Memory of an add action beside its texts.
+const BYTES_OF_ACTION: usize = 64;
 
 /// Footers that are read at once, of files of which the log doesn't tell how many rows they have.
 const FOOTERS_AT_ONCE: usize = 16;
@@ -108,10 +113,11 @@ impl TableSnapshot {
             version,
             stamp,
             schema,
-            files: FileSet::new(location, columns, Vec::new()),
+            files: FileSet::new(location, version, columns, Vec::new()),
             table,
             redefined: None,
             instance: IN_USE.number(),
+            bytes: OnceLock::new(),
         };
         snapshot.files.files = snapshot.read_files().await?;
         let snapshot = Arc::new(snapshot);
@@ -136,11 +142,12 @@ impl TableSnapshot {
         let snapshot = Arc::new(Self {
             version: self.version,
             schema,
-            files: FileSet::new(self.location().clone(), columns, files),
+            files: FileSet::new(self.location().clone(), self.version, columns, files),
             table: self.table.clone(),
             redefined: Some(definition),
             stamp: self.stamp.clone(),
             instance: IN_USE.number(),
+            bytes: OnceLock::new(),
         });
         IN_USE.enter(snapshot.instance, &snapshot);
         Ok(snapshot)
@@ -210,6 +217,12 @@ impl TableSnapshot {
         logged.deleted_rows = Some(gone.len());
         let rows = selection_of(Read::AllBut, &gone, stored);
         DataFile::try_new(&logged, root, self.columns(), Some(rows))
+    }
+
+    /// When a version of the table was committed, by the time of its file; None where the log no longer has it.
+    pub(crate) async fn committed_at(&self, version: u64) -> Result<Option<DateTime<Utc>>, Error> {
+        let stamp = commit_stamp(self.location(), version).await?;
+        Ok(stamp.map(|(_, time, _)| time))
     }
 
     /// Whether the log no longer has the commit of this version.
@@ -308,16 +321,28 @@ impl TableSnapshot {
         &self.table
     }
 
-    /// Memory of the files and their statistics.
+    /// Memory of the files and their statistics, and about that of the copy of the log that deltalake-core has.
     pub(crate) fn bytes(&self) -> usize {
-        let mut seen = DFHeapSizeCtx::default();
-        let of_file = |file: &DataFile| {
-            size_of::<DataFile>()
-                + file.scanned.object_meta.location.as_ref().len()
-                + file.bounds.len() * size_of::<[Option<Bound>; 2]>()
-                + file.statistics.heap_size(&mut seen)
+        *self.bytes.get_or_init(|| {
+            let mut seen = DFHeapSizeCtx::default();
+            let of_file = |file: &DataFile| {
+                size_of::<DataFile>()
+                    + file.scanned.object_meta.location.as_ref().len()
+                    + file.bounds.len() * size_of::<[Option<Bound>; 2]>()
+                    + file.statistics.heap_size(&mut seen)
+            };
+            let files: usize = self.files().iter().map(of_file).sum();
+            size_of::<Self>() + files + self.bytes_of_log()
+        })
+    }
+
+    /// Of each file the path, and its statistics twice: as a text, and by column.
+    fn bytes_of_log(&self) -> usize {
+        let logged = self.log_files().unwrap_or_default();
+        let of_file = |file: &LogicalFileView| {
+            file.path().len() + 2 * file.stats().map_or(0, |stats| stats.len()) + BYTES_OF_ACTION
         };
-        self.files().iter().map(of_file).sum()
+        logged.iter().map(of_file).sum()
     }
 }
 

@@ -27,6 +27,15 @@ pub(crate) fn table(py: Python<'_>, error: &(impl Error + 'static)) -> PyErr {
     converted(py, "TableError", error)
 }
 
+/// `TableError` of a name that no Delta table has.
+pub(crate) fn unregistered(py: Python<'_>, name: &str) -> PyErr {
+    raised(
+        py,
+        "TableError",
+        &format!("no Delta table is registered as {name}"),
+    )
+}
+
 /// `CommitError` of an error of `dfd_delta`.
 pub(crate) fn commit(py: Python<'_>, error: &dfd_delta::Error) -> PyErr {
     converted(py, "CommitError", error)
@@ -84,6 +93,10 @@ pub(crate) fn panicked(py: Python<'_>, error: &dfd_runtime::Error) -> PyErr {
 
 /// A class of `dfd_native.errors` for an error, with what it and its causes know.
 fn converted(py: Python<'_>, class: &str, error: &(dyn Error + 'static)) -> PyErr {
+    let class = match dfd_delta::gone_file(error) {
+        Some(_) => "SnapshotGone",
+        None => class,
+    };
     let exception = raised(py, class, &told(error));
     let mut cause = None;
     for text in causes(error).iter().rev() {

@@ -1,9 +1,10 @@
-"""Cache settings put into a session, and read back from it."""
+"""Cache settings put where caches are, and read back from there."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -23,29 +24,104 @@ _LISTING_TTL = "datafusion.runtime.list_files_cache_ttl"
 _FOR_EVER_S = 1 << 31
 
 
-class AppliedCache(msgspec.Struct, frozen=True):
-    """The outcome of `apply`, as the session says it: DataFusion's settings by name, as it shows them.
+Limit = tuple[int, "float | None"]
 
-    `read_back` is False where the session has no `information_schema` to ask.
+
+class EngineCaches(Protocol):
+    """The caches of an engine, as `dfd_native.Engine` has them: bytes and seconds by name."""
+
+    @property
+    def cache_limits(self) -> Mapping[str, Limit]: ...
+    def set_cache_limits(self, limits: Mapping[str, Any]) -> None: ...
+
+
+class AppliedCache(msgspec.Struct, frozen=True):
+    """The outcome of `apply`, as the places say it where caches are.
+
+    - `settings`: of the session, DataFusion's by name, as it shows them; `read_back` is False where
+      the session has no `information_schema` to ask.
+    - `places`: what each place says of its caches, by name: `session` as `settings` has it; with an
+      engine `engine`, `foreign_session` (Delta tables in plain sessions, and changes of rows) and
+      `snapshots`, each cache with its bytes and its seconds (None: for ever).
     """
 
     config: CacheConfig
     settings: dict[str, str | None]
     read_back: bool
+    places: dict[str, dict[str, Any]] = {}
 
 
-def apply(session_context: SessionContext, config: CacheConfig) -> AppliedCache:
-    """Set the caches of a session and read back what took effect.
+def apply(
+    session_context: SessionContext, config: CacheConfig, engine: EngineCaches | None = None
+) -> AppliedCache:
+    """Set the caches of a session, and with it those of an engine and of the process, and read back what took effect.
+
+    `engine` is a `dfd_native.Engine`. What belongs to the process is of the last that was applied.
 
     Raises:
-        UnsupportedCacheSetting: DataFusion can't do what a field asks for; nothing was set.
-        CacheNotApplied: the session says another value afterwards.
+        UnsupportedCacheSetting: what a field asks for needs an engine, or a runtime; nothing was set.
+        CacheNotApplied: a place says another value afterwards.
     """
+    if engine is None:
+        _refuse_what_needs_more(config)
+    elif config.parquet_meta_ttl_s is not None:
+        # The session's footers have no time to live.
+        in_session = msgspec.structs.replace(
+            config, parquet_meta_ttl_s=None, parquet_meta_limit_bytes=0
+        )
+        applied = _apply_to_session(session_context, in_session)
+        return _with_places(applied, config, engine)
+    applied = _apply_to_session(session_context, config)
+    return applied if engine is None else _with_places(applied, config, engine)
+
+
+def _refuse_what_needs_more(config: CacheConfig) -> None:
     if config.parquet_meta_ttl_s is not None:
         raise UnsupportedCacheSetting(
-            "DataFusion's cache of Parquet footers has no time to live; "
-            "leave `parquet_meta_ttl_s` out, or set `parquet_meta_limit_bytes` to 0."
+            "A session's cache of Parquet footers has no time to live. dfd-native's engine has one: give "
+            "`engine=`, leave `parquet_meta_ttl_s` out, or set `parquet_meta_limit_bytes` to 0."
         )
+    for field in ("freshness_s", "pin_tables"):
+        if getattr(config, field):
+            raise UnsupportedCacheSetting(
+                f"`{field}` is of tables that a runtime registers, and a session has no such: use dfd.connect()."
+            )
+
+
+def _with_places(applied: AppliedCache, config: CacheConfig, engine: EngineCaches) -> AppliedCache:
+    import dfd_native
+
+    files: dict[str, Limit] = {
+        "parquet_meta": (config.parquet_meta_limit_bytes, config.parquet_meta_ttl_s),
+        "list_files": (config.listings_bytes, config.list_files_ttl_s),
+        "file_statistics": (config.file_statistics_limit_bytes, None),
+    }
+    snapshots: dict[str, Limit] = {"snapshot": (config.snapshot_limit_bytes, config.snapshot_ttl_s)}
+    engine.set_cache_limits(files)
+    dfd_native.set_process_cache_limits(
+        {name: dfd_native.CacheLimit(*limit) for name, limit in {**files, **snapshots}.items()}
+    )
+    of_process = dfd_native.process_cache_limits()
+    found = {
+        "engine": dict(engine.cache_limits),
+        "foreign_session": {name: of_process[name] for name in files},
+        "snapshots": {name: of_process[name] for name in snapshots},
+    }
+    for place, caches in found.items():
+        wanted = snapshots if place == "snapshots" else files
+        for name, limit in wanted.items():
+            if tuple(caches[name]) != limit:
+                raise CacheNotApplied(f"{place}: {name} was set to {limit} and is {caches[name]}.")
+    shown = {
+        place: {name: {"bytes": limit[0], "ttl_s": limit[1]} for name, limit in caches.items()}
+        for place, caches in found.items()
+    }
+    return AppliedCache(
+        config, applied.settings, applied.read_back, {"session": dict(applied.settings), **shown}
+    )
+
+
+def _apply_to_session(session_context: SessionContext, config: CacheConfig) -> AppliedCache:
     wanted = {name: _render(getattr(config, field)) for field, name in _LIMITS.items()}
     if config.listings_bytes:
         ttl_s = config.list_files_ttl_s
@@ -57,11 +133,17 @@ def apply(session_context: SessionContext, config: CacheConfig) -> AppliedCache:
         session_context.sql(f"SET {name} = '{value}'").collect()
     found = _read(session_context)
     if found is None:
-        return AppliedCache(config, dict(wanted), read_back=False)
+        return _of_session(config, dict(wanted), read_back=False)
     for name, value in wanted.items():
         if not _agree(value, found.get(name)):
             raise CacheNotApplied(f"{name} was set to {value} and is {found.get(name)}.")
-    return AppliedCache(config, found, read_back=True)
+    return _of_session(config, found, read_back=True)
+
+
+def _of_session(
+    config: CacheConfig, settings: dict[str, str | None], read_back: bool
+) -> AppliedCache:
+    return AppliedCache(config, settings, read_back, {"session": dict(settings)})
 
 
 def _render(limit_bytes: int) -> str:

@@ -6,10 +6,10 @@ from dfd_cache.errors import StatisticsUnavailable
 
 
 def cache_stats() -> dict[str, dict[str, int]]:
-    """Hits and misses since this process began, entries and bytes now, of each of its caches.
+    """Hits, misses and evictions since this process began, entries and bytes now, of each of its caches.
 
-    As `dfd_native.cache_stats()` counts them: snapshots of Delta tables, Parquet footers. Those of a
-    session of datafusion-python are not: it tells nothing of them.
+    As `dfd_native.cache_stats()` counts them: snapshots of Delta tables, Parquet footers, listings and
+    statistics of plain files. Those of a session of datafusion-python are not: it tells nothing of them.
 
     Raises:
         StatisticsUnavailable: dfd-native isn't installed.

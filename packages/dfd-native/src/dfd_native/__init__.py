@@ -5,6 +5,13 @@ from importlib.metadata import version as _version
 
 from dfd_native import cpu as _cpu  # noqa: F401  first: it looks before the library is loaded
 from dfd_native._native import AdaptedStream, DeltaTable, EngineRun, LogTable, RecordBatch
+from dfd_native.caches import (
+    CacheLimit,
+    cache_stats,
+    process_cache_limits,
+    process_cache_stats,
+    set_process_cache_limits,
+)
 from dfd_native.changes import (
     DefinitionChange,
     Restore,
@@ -13,7 +20,7 @@ from dfd_native.changes import (
     plan_restore,
 )
 from dfd_native.commits import OperationInfo, commit, commit_files, create_table
-from dfd_native.counters import cache_stats, request_counts
+from dfd_native.counters import request_counts
 from dfd_native.engine import DeltaExtension, Engine
 from dfd_native.errors import (
     CommitError,
@@ -49,7 +56,12 @@ from dfd_native.row_changes import (
     merge_rows,
     update_rows,
 )
-from dfd_native.session_catalog import CatalogTable, QueryVersions, SessionCatalog
+from dfd_native.session_catalog import (
+    CatalogTable,
+    QueryVersions,
+    SessionCatalog,
+    TableStaleness,
+)
 from dfd_native.sql import sql_mentions, sql_script, sql_subqueries, sql_with_values
 from dfd_native.stage import (
     AbandonedStage,
@@ -63,13 +75,22 @@ from dfd_native.stage import (
 from dfd_native.streams import adapt_stream, arrow_stream_to_batches
 from dfd_native.table import delta_table, refresh, refreshed, version_at
 from dfd_native.table_description import TableDescription
-from dfd_native.table_files import list_files, read_file, tables_beneath
+from dfd_native.table_files import (
+    LogLength,
+    OpeningCost,
+    list_files,
+    log_length,
+    opening_cost,
+    read_file,
+    tables_beneath,
+)
 from dfd_native.table_functions import register_table_functions
 
 __all__ = [
     "AbandonedStage",
     "ActiveFiles",
     "AdaptedStream",
+    "CacheLimit",
     "CatalogTable",
     "CommitError",
     "DefinitionChange",
@@ -83,11 +104,13 @@ __all__ = [
     "IncompatibleInstallation",
     "InvalidCommit",
     "LiveStage",
+    "LogLength",
     "LogTable",
     "LoggedCommit",
     "MarkedFiles",
     "MergeClause",
     "NativeError",
+    "OpeningCost",
     "OperationInfo",
     "QueryVersions",
     "RecordBatch",
@@ -95,6 +118,7 @@ __all__ = [
     "RowChange",
     "RuleViolation",
     "SessionCatalog",
+    "SnapshotGone",
     "SourceError",
     "SqlSyntaxError",
     "StageError",
@@ -103,6 +127,7 @@ __all__ = [
     "StreamError",
     "TableDescription",
     "TableError",
+    "TableStaleness",
     "abandoned_stages",
     "active_files",
     "adapt_stream",
@@ -120,9 +145,13 @@ __all__ = [
     "ensure_compatible",
     "list_files",
     "live_stages",
+    "log_length",
     "merge_rows",
     "misread_columns",
+    "opening_cost",
     "plan_restore",
+    "process_cache_limits",
+    "process_cache_stats",
     "read_file",
     "refresh",
     "refreshed",
@@ -130,6 +159,7 @@ __all__ = [
     "register_table_functions",
     "request_counts",
     "rewrite",
+    "set_process_cache_limits",
     "sql_mentions",
     "sql_script",
     "sql_subqueries",

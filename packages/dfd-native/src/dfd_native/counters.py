@@ -1,4 +1,4 @@
-"""Counters of this process: requests to object stores, hits and misses of caches."""
+"""Counters of this process: requests to object stores."""
 
 from __future__ import annotations
 
@@ -13,14 +13,3 @@ def request_counts() -> dict[str, int]:
     its metrics (`requests`).
     """
     return _native.request_counts()
-
-
-def cache_stats() -> dict[str, dict[str, int]]:
-    """Hits and misses since this process began, entries and bytes now, of each of its caches.
-
-    - `snapshot`: Delta tables, their files and statistics. A hit is a look at a table that had no
-      commit to read. It takes the place of listing a table's files.
-    - `parquet_meta`: footers of Parquet files, of all engines together. A hit is a file whose footer
-      wasn't read.
-    """
-    return _native.cache_stats()

@@ -10,6 +10,7 @@ from dfd_base import renamed_keywords
 
 from dfd_native import _native
 from dfd_native._native import EngineRun
+from dfd_native.caches import CacheLimit
 from dfd_native.errors import EngineRefusal
 from dfd_native.handshake import ensure_compatible
 from dfd_native.location import table_uri
@@ -61,6 +62,8 @@ class Engine:
     - `list_files_limit_bytes`, `list_files_ttl_s`: listings of directories that are kept, and for how many
       seconds; for ever without the latter. By default each query lists them anew.
 
+    Its caches may be given other limits at any time (`set_cache_limits`).
+
     Raises:
         IncompatibleInstallation: the installed libraries don't fit together.
     """
@@ -75,18 +78,38 @@ class Engine:
         list_files_ttl_s: int | None = None,
     ) -> None:
         ensure_compatible()
-        self._native = _native.Engine(
-            memory_limit_bytes,
-            spill_directory,
-            parquet_metadata_limit_bytes,
-            list_files_limit_bytes,
-            list_files_ttl_s,
-        )
+        self._native = _native.Engine(memory_limit_bytes, spill_directory)
+        limits = {"list_files": CacheLimit(list_files_limit_bytes, list_files_ttl_s)}
+        if parquet_metadata_limit_bytes is not None:
+            limits["parquet_meta"] = CacheLimit(parquet_metadata_limit_bytes)
+        self.set_cache_limits(limits)
 
     @property
     def reserved_bytes(self) -> int:
         """The bytes of memory that the engine's queries have reserved now."""
         return self._native.reserved_bytes
+
+    @property
+    def cache_limits(self) -> dict[str, CacheLimit]:
+        """What its caches may hold, as they say it: `parquet_meta`, `list_files`, `file_statistics`."""
+        return {name: CacheLimit(*limit) for name, limit in self._native.cache_limits().items()}
+
+    def set_cache_limits(self, limits: Mapping[str, CacheLimit]) -> None:
+        """Set what its caches may hold, by their names; those that aren't named stay as they are.
+
+        What is too much goes at once. Where another time to live is set, all that is held goes.
+
+        Raises:
+            ValueError: there is no such cache, or a time is none.
+        """
+        self._native.set_cache_limits({name: tuple(limit) for name, limit in limits.items()})
+
+    def cache_stats(self) -> dict[str, dict[str, int]]:
+        """How its caches are doing: look-ups and evictions since it was made, entries and bytes now.
+
+        The names are those of `dfd_native.cache_stats`.
+        """
+        return self._native.cache_stats()
 
     def forget_listings(self) -> None:
         """List directories anew from now on, as after a statement that wrote into one."""

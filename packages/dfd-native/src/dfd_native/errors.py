@@ -98,6 +98,19 @@ class EngineError(NativeError):
     code = "engine"
 
 
+class SnapshotGone(TableError, EngineError):
+    """A data file isn't there any more that the version has which is read; no row of it was left out.
+
+    `uri`, `version` and `path` say which; `remedy` what to do.
+    """
+
+    code = "snapshot_gone"
+    remedy = (
+        "Read a newer version: refresh the pin, or register the table again. VACUUM removes what no "
+        "version within `delta.deletedFileRetentionDuration` needs: make it longer than a pin lives."
+    )
+
+
 class StageError(NativeError):
     """A stage failed: the stream, the store or the disk did. Nothing is committed, and nothing is left."""
 

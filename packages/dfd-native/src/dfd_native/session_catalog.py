@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from dfd_native import _native
-from dfd_native._native import DeltaTable, QueryVersions
+from dfd_native._native import DeltaTable, LogTable, QueryVersions
 from dfd_native.handshake import ensure_compatible
 
 if TYPE_CHECKING:
     from datafusion import SessionContext
 
-__all__ = ["CatalogTable", "QueryVersions", "SessionCatalog"]
+__all__ = ["CatalogTable", "QueryVersions", "SessionCatalog", "TableStaleness"]
 
 Name = tuple[str, str, str]
 
@@ -29,6 +29,19 @@ class CatalogTable(NamedTuple):
     uri: str
     table: DeltaTable
     pinned: bool
+
+
+class TableStaleness(NamedTuple):
+    """How far what is read of a table is behind the newest version.
+
+    - `version`: the one that is read; `newest` the newest there is.
+    - `since`: when the first version was committed that isn't read, by the time of its file, in
+      milliseconds since 1970; None where the newest is read, or the log no longer has that commit.
+    """
+
+    version: int
+    newest: int
+    since: int | None
 
 
 class SessionCatalog:
@@ -77,6 +90,57 @@ class SessionCatalog:
         Plans that are made already read a table that isn't pinned from there too.
         """
         return self._native.exchange(name, before, table)
+
+    def listing(self) -> LogTable:
+        """The tables that are registered now, as a table: `catalog`, `schema`, `table`, `uri`, `version`, `pinned`."""
+        return self._native.listing()
+
+    def pin(self, names: list[Name]) -> None:
+        """Have every query read the versions that are the newest now; those that are pinned stay as they are.
+
+        All logs are looked at at once. Kept DataFrames and views read them too.
+
+        Raises:
+            TableError: a name is no Delta table's, or a log can't be read; nothing is pinned then.
+        """
+        self._native.pin(names)
+
+    def unpin(self, names: list[Name]) -> None:
+        """Have every query read the newest version again.
+
+        Raises:
+            TableError: a name is no Delta table's.
+        """
+        self._native.unpin(names)
+
+    def refresh(self, names: list[Name]) -> None:
+        """Look for the newest versions, all at once, and pin those tables to them that are pinned.
+
+        Raises:
+            TableError: a name is no Delta table's, or a log can't be read; all stays as it is then.
+        """
+        self._native.refresh(names)
+
+    def staleness(self, name: Name) -> TableStaleness:
+        """How far what is read of a table is behind: one look at its log.
+
+        Raises:
+            TableError: the name is no Delta table's, or its log can't be read.
+        """
+        return TableStaleness(*self._native.staleness(name))
+
+    @property
+    def freshness_s(self) -> float:
+        """The seconds that a look at a log may be old for a query to rely on it; 0: each query looks for itself."""
+        return self._native.freshness()
+
+    @freshness_s.setter
+    def freshness_s(self, seconds: float) -> None:
+        self._native.set_freshness(seconds)
+
+    def outdate(self, uri: str) -> None:
+        """Have the next query look at the log of the table at a canonical URI, however young the last look is."""
+        self._native.outdate(uri)
 
     def choose(self, sql: str, session_context: SessionContext, versions: QueryVersions) -> None:
         """Choose the versions of the tables that a statement names all at once, before it is planned.

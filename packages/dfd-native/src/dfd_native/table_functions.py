@@ -11,6 +11,7 @@ from dfd_native import _native
 from dfd_native._native import DeltaTable, LogTable
 from dfd_native.handshake import ensure_compatible
 from dfd_native.location import table_uri
+from dfd_native.session_catalog import SessionCatalog
 from dfd_native.table import open_table
 from dfd_native.weak_methods import weakly
 
@@ -21,7 +22,9 @@ Locate = Callable[[str], "tuple[str, Mapping[str, str], str | None]"]
 
 
 def register_table_functions(
-    session_context: SessionContext, locate: Locate | None = None
+    session_context: SessionContext,
+    locate: Locate | None = None,
+    catalog: SessionCatalog | None = None,
 ) -> tuple[str, ...]:
     """Make the table functions of this package callable in SQL; return their names.
 
@@ -40,7 +43,9 @@ def register_table_functions(
       timestamp where the table has such, else the time of the commit's file). It is an error, with
       the version, where `delta.enableChangeDataFeed` isn't true, where the schema doesn't fit
       that of `to`, where the log was cleaned up, and where a data file was vacuumed.
-    - `dfd_cache_stats()`: `cache`, `hits`, `misses`, `entries`, `bytes`, of this process.
+    - `dfd_tables()`: with a `catalog` its Delta tables, of which nothing is asked: `catalog`, `schema`,
+      `table`, `uri`, `version` (that is read, or was seen last), `pinned`.
+    - `dfd_cache_stats()`: `cache`, `hits`, `misses`, `evictions`, `entries`, `bytes`, of this process.
 
     `locate` gives the canonical URI of a table, the options of its object store and the name of
     its profile (see `delta_table`). Default: local paths and `file://` URIs alone. The session holds a
@@ -80,7 +85,20 @@ def register_table_functions(
     def dfd_cache_stats() -> LogTable:
         return _native.cache_table()
 
-    functions = (read_delta, delta_history, delta_files, read_delta_cdf, dfd_cache_stats)
+    functions: tuple[Callable[..., DeltaTable | LogTable], ...] = (
+        read_delta,
+        delta_history,
+        delta_files,
+        read_delta_cdf,
+        dfd_cache_stats,
+    )
+    if catalog is not None:
+        listed = catalog
+
+        def dfd_tables() -> LogTable:
+            return listed.listing()
+
+        functions += (dfd_tables,)
     for function in functions:
         session_context.register_udtf(udtf(function, function.__name__))
     return tuple(function.__name__ for function in functions)

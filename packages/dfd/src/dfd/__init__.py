@@ -7,12 +7,14 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dfd.errors import ConfigurationError, DfdError, QueryError, ScriptError
+from dfd.errors import ConfigurationError, DfdError, QueryError, ScriptError, SnapshotGone
 
 if TYPE_CHECKING:
     from dfd import profile as profile
     from dfd import query as query
     from dfd import runtime as runtime
+    from dfd.advice import Advice
+    from dfd.pins import Pin, Staleness
     from dfd.profile import DataFusionRuntimeProfile
     from dfd.query import Query
     from dfd.runtime import Runtime, connect
@@ -21,23 +23,30 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Advice",
     "ConfigurationError",
     "DataFusionRuntimeProfile",
     "DfdError",
+    "Pin",
     "Query",
     "QueryError",
     "RegisteredTable",
     "Runtime",
     "ScriptError",
+    "SnapshotGone",
+    "Staleness",
     "connect",
 ]
 
 _MODULES = ("profile", "query", "runtime")
 _HOMES = {
+    "Advice": "dfd.advice",
     "DataFusionRuntimeProfile": "dfd.profile",
+    "Pin": "dfd.pins",
     "Query": "dfd.query",
     "RegisteredTable": "dfd.session_tables",
     "Runtime": "dfd.runtime",
+    "Staleness": "dfd.pins",
     "connect": "dfd.runtime",
 }
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dfd_delta_policy import Audit
     from dfd_native import AbandonedStage
 
+    from dfd.advice import Advice
     from dfd.runtime import Runtime
 
 _PATHS_SHOWN = 3
@@ -28,6 +29,7 @@ class Examined(msgspec.Struct, frozen=True):
 
     abandoned: list[AbandonedStage]
     audit: Audit | None
+    advice: Advice | None = None
 
     @property
     def is_sound(self) -> bool:
@@ -39,7 +41,7 @@ def examine(runtime: Runtime, uri: str) -> Examined:
     """Look at a table; nothing of it is changed."""
     abandoned = runtime.abandoned_stages(uri)
     try:
-        return Examined(abandoned, runtime.table(uri).audit())
+        return Examined(abandoned, runtime.table(uri).audit(), runtime.advise(uri))
     except TableNotFoundError:
         return Examined(abandoned, None)
 
@@ -48,8 +50,24 @@ def print_examined(uri: str, found: Examined, out: Console) -> None:
     """Say what was found at a table."""
     if not found.abandoned and found.audit is not None:
         out.print(printable(f"{uri}: no writer left files behind."), soft_wrap=True)
-    for line in (*_of_stages(found.abandoned), *_of_log(uri, found.audit)):
+    for line in (
+        *_of_stages(found.abandoned),
+        *_of_log(uri, found.audit),
+        *_of_advice(uri, found.advice),
+    ):
         out.print(printable(f"{uri}: {line}"), soft_wrap=True)
+
+
+def _of_advice(uri: str, advice: Advice | None) -> Iterator[str]:
+    if advice is None:
+        return
+    yield (
+        f"version {advice.version} has {advice.files} file(s) of {advice.bytes} bytes; opening it anew took "
+        f"{advice.opening_s:.3f} s and {advice.opening_requests} requests, with {advice.commits} commit(s) of "
+        f"{advice.log_bytes} bytes since the last checkpoint."
+    )
+    for remedy in advice.remedies:
+        yield f"{remedy.reason}: `dfd {remedy.verb} {uri}`."
 
 
 def _of_stages(stages: list[AbandonedStage]) -> Iterator[str]:

@@ -10,7 +10,14 @@ from dfd_base import DfdError
 if TYPE_CHECKING:
     from dfd_delta_policy import Outcome
 
-__all__ = ["ConfigurationError", "DemoError", "DfdError", "QueryError", "ScriptError"]
+__all__ = [
+    "ConfigurationError",
+    "DemoError",
+    "DfdError",
+    "QueryError",
+    "ScriptError",
+    "SnapshotGone",
+]
 
 
 class ConfigurationError(DfdError, ValueError):
@@ -31,6 +38,32 @@ class QueryError(DfdError):
     def __init__(self, message: str, query_id: str | None = None) -> None:
         super().__init__(message)
         self.query_id = query_id
+
+
+class SnapshotGone(QueryError):
+    """A version of a table can't be read any more: one of its data files is gone. No row was left out.
+
+    - `table`: its URI. `version`: the one that was read. `file`: from the table's root.
+    - `remedy`: what to do.
+    """
+
+    code = "snapshot_gone"
+
+    def __init__(
+        self,
+        message: str,
+        query_id: str | None = None,
+        *,
+        table: str,
+        version: int,
+        file: str,
+        remedy: str,
+    ) -> None:
+        super().__init__(f"{message}. {remedy}", query_id)
+        self.table = table
+        self.version = version
+        self.file = file
+        self.remedy = remedy
 
 
 class ScriptError(QueryError):

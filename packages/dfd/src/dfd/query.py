@@ -194,7 +194,7 @@ class Query:
             run.end(plan, rows, abandoned=True)
             raise
         except Exception as error:
-            raise run.fail(plan, rows, error) from error
+            raise run.fail(plan, rows, self.versions.cause_of(error)) from error
         except BaseException as error:
             run.end(plan, rows, error)
             raise

@@ -8,9 +8,10 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import dfd_native
 from dfd_obs import OperatorMetrics, operator_metrics
 
-from dfd.errors import QueryError
+from dfd.errors import QueryError, SnapshotGone
 from dfd.far_times import with_advice
 
 if TYPE_CHECKING:
@@ -24,7 +25,18 @@ _unfinished: weakref.WeakSet[QueryRun] = weakref.WeakSet()
 
 def failure(query_id: str, error: Exception) -> QueryError:
     """What is raised where a query failed of an error."""
-    failed = QueryError(f"Query {query_id} failed: {with_advice(error)}", query_id)
+    said = f"Query {query_id} failed: {with_advice(error)}"
+    if isinstance(error, dfd_native.SnapshotGone):
+        failed: QueryError = SnapshotGone(
+            said,
+            query_id,
+            table=error.uri or "",
+            version=error.version or 0,
+            file=error.path or "",
+            remedy=error.remedy,
+        )
+    else:
+        failed = QueryError(said, query_id)
     failed.__cause__ = error
     return failed
 

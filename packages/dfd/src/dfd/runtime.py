@@ -22,8 +22,10 @@ from dfd_delta_policy import AttemptEvent, CommitHook, GuardedTable, MergeBuilde
 from dfd_obs import DiagnosticsReport, Observer
 from dfd_storage import StorageFailure, StorageProfile, StorageResolver, UnsupportedSetting
 
+from dfd.advice import Advice, advise
 from dfd.errors import ConfigurationError, QueryError
 from dfd.guarded_tables import GuardedTables
+from dfd.pins import Pin, Staleness
 from dfd.profile import (
     AGGREGATE_FILTERS,
     DataFusionRuntimeProfile,
@@ -84,16 +86,14 @@ class Runtime:
         self.engine = dfd_native.Engine(
             memory_limit_bytes=runtime_profile.engine.memory_limit_bytes,
             spill_directory=runtime_profile.engine.spill_directory,
-            parquet_metadata_limit_bytes=runtime_profile.cache.parquet_meta_limit_bytes,
-            list_files_limit_bytes=runtime_profile.cache.listings_bytes,
-            list_files_ttl_s=runtime_profile.cache.list_files_ttl_s,
         )
-        self.cache = dfd_cache.apply(self.session, runtime_profile.cache)
+        self.cache = dfd_cache.apply(self.session, runtime_profile.cache, self.engine)
         dfd_native.register_functions(self.session)
         # What the session calls doesn't hold the runtime, which holds the session.
         self._locate = partial(_locate, self._resolver)
-        dfd_native.register_table_functions(self.session, self._locate)
         self._tables = SessionTables(self.session)
+        dfd_native.register_table_functions(self.session, self._locate, self._tables.catalog)
+        self._tables.freshness_s = runtime_profile.cache.freshness_s
         self._guarded_tables = GuardedTables(self._guarded_table)
         self.folders = Folders(self)
         self._generations: dict[str, int] = {}
@@ -186,7 +186,8 @@ class Runtime:
         is planned: by `sql` at once, of a DataFrame when its `Query` is first asked for anything.
         So do DataFrames that were kept, views and prepared statements. One query reads one version
         of a table, however often it names it, and no query an older one than those before. With
-        one of the three every query reads the same version. `timestamp` has a time zone; see
+        one of the three, or with `CacheConfig.pin_tables`, every query reads the same version, until
+        it is `refresh`ed or `unpin`ned. `timestamp` has a time zone; see
         `dfd_native.delta_table` for what the time of a version is.
 
         Whatever else had the name is replaced, in one step.
@@ -211,7 +212,8 @@ class Runtime:
             raise QueryError(
                 f"No Delta table could be read at {location}: {_describe(failure)}{error}"
             ) from (failure or error)
-        pinned = pinned or version is not None or timestamp is not None
+        is_of_a_time = version is not None or timestamp is not None
+        pinned = pinned or is_of_a_time or self.profile.cache.pin_tables
         self._tables.put(name, location, table, pinned)
 
     def unregister(self, name: str) -> bool:
@@ -225,6 +227,54 @@ class Runtime:
     def tables(self) -> list[RegisteredTable]:
         """The Delta tables of the session, sorted by name; nothing is asked of their stores."""
         return self._tables.tables()
+
+    def pin(self, *names: str) -> Pin:
+        """Have every query read the versions of these tables, without names of all, that are the newest now.
+
+        Their logs are looked at all at once. Kept DataFrames and views read them too. A table that is pinned already
+        stays as it is. What this gives may be used as a context manager, which lets them go at the end.
+
+        Raises:
+            ConfigurationError: a name is no Delta table's of the session.
+            QueryError: a log can't be read; nothing is pinned then.
+        """
+        with self._telling_outdated():
+            return self._tables.pin(names)
+
+    def unpin(self, *names: str) -> None:
+        """Have queries read the newest versions of these tables again, without names of all.
+
+        Raises:
+            ConfigurationError: a name is no Delta table's of the session.
+        """
+        self._tables.unpin(names)
+
+    def refresh(self, *names: str) -> dict[str, int]:
+        """Look for newer versions of these tables, without names of all, and move pins to them; what is read now, by name.
+
+        Raises:
+            ConfigurationError: a name is no Delta table's of the session.
+            QueryError: a log can't be read; no pin is moved then.
+        """
+        with self._telling_outdated():
+            return self._tables.refresh(names)
+
+    def staleness(self, name: str) -> Staleness:
+        """How far what queries read of a table is behind its newest version: one look at its log.
+
+        Raises:
+            ConfigurationError: the name is no Delta table's of the session.
+            QueryError: its log can't be read.
+        """
+        with self._telling_outdated():
+            return self._tables.staleness(name)
+
+    @contextlib.contextmanager
+    def _telling_outdated(self) -> Iterator[None]:
+        try:
+            yield
+        except dfd_native.TableError as error:
+            raise self._out_of_date(error) from error
 
     def _failure(self, uri: str, error: Exception) -> StorageFailure | None:
         """The store's refusal behind an error, as writes say it too; None where it wasn't the store."""
@@ -319,6 +369,29 @@ class Runtime:
         """The newest version of a table."""
         location, options, profile_name = self._locate(uri)
         return dfd_native.delta_table(location, options, profile_name=profile_name)
+
+    def located(self, uri: str | Path) -> tuple[str, dict[str, str]]:
+        """The canonical URI of a table, and the options of its store, as dfd-native takes them."""
+        location, options, _ = self._locate(str(uri))
+        return location, options
+
+    def advise(self, uri: str | Path) -> Advice:
+        """What a table costs who opens and reads it, measured now, and the verbs that make it less.
+
+        The newest version is opened once anew. Nothing of the table is changed.
+
+        Raises:
+            QueryError: there is no such table, or it can't be read.
+            dfd_storage.StorageError: the URI or its profile is refused.
+        """
+        location, _ = self.located(uri)
+        try:
+            return advise(self, location)
+        except dfd_native.TableError as error:
+            failure = self._failure(location, error)
+            raise QueryError(
+                f"No Delta table could be read at {location}: {_describe(failure)}{error}"
+            ) from (failure or error)
 
     def tables_beneath(self, uri: str) -> list[str]:
         """The names of the Delta tables right beneath a folder."""
@@ -593,7 +666,7 @@ class Runtime:
 
     @contextlib.contextmanager
     def _observe(self, name: str, uri: str) -> Iterator[Callable[[Outcome], None]]:
-        with self.observer.operation(name, uri) as scope:
+        with self.observer.operation(name, uri) as scope, self._outdating(uri):
             yield lambda outcome: scope.finish(
                 {
                     "version": outcome.version,
@@ -606,6 +679,14 @@ class Runtime:
                     "operation_id": outcome.operation_id,
                 }
             )
+
+    @contextlib.contextmanager
+    def _outdating(self, uri: str) -> Iterator[None]:
+        """What is committed in the block is seen by the next query, whatever `freshness_s` is."""
+        try:
+            yield
+        finally:
+            self._tables.outdate(uri)
 
     def report(self) -> DiagnosticsReport:
         """A report of what is installed, what is set, what ran, and the plans of slow queries."""
@@ -625,6 +706,7 @@ class Runtime:
             caches={
                 "applied": msgspec.to_builtins(self.cache),
                 "counted": dfd_native.cache_stats(),
+                "engine": self.engine.cache_stats(),
             },
             tables=[msgspec.to_builtins(table) for table in self.tables()],
         )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
 
 import dfd_native
 import msgspec
 from datafusion import SessionContext
 
 from dfd.errors import ConfigurationError
+from dfd.pins import Pin, Staleness
 from dfd.table_reference import TableReference, refused
 
 _NAMING = re.compile(
@@ -39,7 +41,8 @@ class SessionTables:
 
     def __init__(self, session_context: SessionContext) -> None:
         self._session_context = session_context
-        self._catalog = dfd_native.SessionCatalog(session_context)
+        #: The same tables, as dfd-native has them.
+        self.catalog = dfd_native.SessionCatalog(session_context)
 
     def reference(self, name: str) -> TableReference:
         """The one table that the session would mean by a name in SQL.
@@ -75,13 +78,99 @@ class SessionTables:
     def named(self, name: str) -> RegisteredTable | None:
         """The Delta table that the session means by a name in SQL; None where it means none."""
         try:
-            parts = self.reference(name).parts
+            entry = self._entry(name)
         except ConfigurationError:
             return None
-        for table in self._catalog.tables():
-            if table.name == parts:
-                return RegisteredTable(table.label, table.uri, table.table.version, table.pinned)
-        return None
+        return None if entry is None else _registered(entry)
+
+    def _entry(self, name: str) -> dfd_native.CatalogTable | None:
+        parts = self.reference(name).parts
+        return next((table for table in self.catalog.tables() if table.name == parts), None)
+
+    def _entries(self, names: Sequence[str]) -> dict[str, dfd_native.CatalogTable]:
+        """The tables of these names, by the names as given; without names all, by their own."""
+        if not names:
+            return {table.label: table for table in self.catalog.tables()}
+        found = {}
+        for name in names:
+            entry = self._entry(name)
+            if entry is None:
+                known = ", ".join(table.name for table in self.tables()) or "none"
+                raise ConfigurationError(
+                    f"{name!r} is no Delta table of the session, whose Delta tables are: {known}."
+                )
+            found[name] = entry
+        return found
+
+    def pin(self, names: Sequence[str]) -> Pin:
+        """Pin tables, without names all, to their newest versions; those that are pinned stay as they are.
+
+        Raises:
+            ConfigurationError: a name is no Delta table's.
+            dfd_native.TableError: a log can't be read; nothing is pinned then.
+        """
+        entries = self._entries(names)
+        at = datetime.now(timezone.utc)
+        followed = [entry.name for entry in entries.values() if not entry.pinned]
+        self.catalog.pin(followed)
+
+        def release() -> None:
+            there = {table.name for table in self.catalog.tables()}
+            self.catalog.unpin([name for name in followed if name in there])
+
+        return Pin(self._versions(entries), at, release)
+
+    def unpin(self, names: Sequence[str]) -> None:
+        """Have tables, without names all, follow their newest versions.
+
+        Raises:
+            ConfigurationError: a name is no Delta table's.
+        """
+        self.catalog.unpin([entry.name for entry in self._entries(names).values()])
+
+    def refresh(self, names: Sequence[str]) -> dict[str, int]:
+        """Look for newer versions of tables, without names of all, and move those that are pinned; what is read now.
+
+        Raises:
+            ConfigurationError: a name is no Delta table's.
+            dfd_native.TableError: a log can't be read; nothing is moved then.
+        """
+        entries = self._entries(names)
+        self.catalog.refresh([entry.name for entry in entries.values()])
+        return self._versions(entries)
+
+    def _versions(self, entries: dict[str, dfd_native.CatalogTable]) -> dict[str, int]:
+        read = {table.name: table.table.version for table in self.catalog.tables()}
+        return {name: read[entry.name] for name, entry in entries.items() if entry.name in read}
+
+    def staleness(self, name: str) -> Staleness:
+        """How far what is read of a table is behind: one look at its log.
+
+        Raises:
+            ConfigurationError: the name is no Delta table's.
+            dfd_native.TableError: its log can't be read.
+        """
+        (entry,) = self._entries([name]).values()
+        found = self.catalog.staleness(entry.name)
+        if found.version == found.newest:
+            return Staleness(found.version, found.newest, 0.0)
+        if found.since is None:
+            return Staleness(found.version, found.newest, None)
+        behind_s = datetime.now(timezone.utc).timestamp() - found.since / 1000
+        return Staleness(found.version, found.newest, max(behind_s, 0.0))
+
+    def outdate(self, uri: str) -> None:
+        """Have the next query look at the log of the table at a canonical URI."""
+        self.catalog.outdate(uri)
+
+    @property
+    def freshness_s(self) -> float:
+        """The seconds that a look at a log may be old for a query to rely on it."""
+        return self.catalog.freshness_s
+
+    @freshness_s.setter
+    def freshness_s(self, seconds: float) -> None:
+        self.catalog.freshness_s = seconds
 
     def _has_schema(self, reference: TableReference) -> bool:
         if reference.catalog not in self._session_context.catalog_names():
@@ -96,7 +185,7 @@ class SessionTables:
         """
         resolved = self.reference(name).parts
         try:
-            self._catalog.register(resolved, table, pinned, label=name, uri=uri)
+            self.catalog.register(resolved, table, pinned, label=name, uri=uri)
         except dfd_native.TableError as error:
             raise refused(name, f"the session says: {error}") from error
 
@@ -106,33 +195,33 @@ class SessionTables:
         Raises:
             ConfigurationError: it is no name of a table, or of a schema that isn't there.
         """
-        return self._catalog.unregister(self.reference(name).parts)
+        return self.catalog.unregister(self.reference(name).parts)
 
     def tables(self) -> list[RegisteredTable]:
         """The tables that are registered now, sorted by the names that they were given."""
-        found = [
-            RegisteredTable(t.label, t.uri, t.table.version, t.pinned)
-            for t in self._catalog.tables()
-        ]
-        return sorted(found, key=lambda table: table.name)
+        return sorted(map(_registered, self.catalog.tables()), key=lambda table: table.name)
 
     def choose(self, sql: str, versions: TableVersions) -> None:
         """Choose the versions of the tables that a statement names, before it is planned."""
-        self._catalog.choose(sql, self._session_context, versions.native)
+        self.catalog.choose(sql, self._session_context, versions.native)
 
     def reopen(self, open_again: Callable[[str, int], dfd_native.DeltaTable | None]) -> None:
         """Read the versions that are read now from what `open_again(uri, version)` gives; None leaves a table.
 
         A table that is registered anew or read at a newer version meanwhile is left as it is then.
         """
-        for entry in self._catalog.tables():
+        for entry in self.catalog.tables():
             table = open_again(entry.uri, entry.table.version)
-            while table is not None and not self._catalog.exchange(entry.name, entry.table, table):
-                current = [t for t in self._catalog.tables() if t.name == entry.name]
+            while table is not None and not self.catalog.exchange(entry.name, entry.table, table):
+                current = [t for t in self.catalog.tables() if t.name == entry.name]
                 if not current:
                     break
                 entry = current[0]
                 table = open_again(entry.uri, entry.table.version)
+
+
+def _registered(table: dfd_native.CatalogTable) -> RegisteredTable:
+    return RegisteredTable(table.label, table.uri, table.table.version, table.pinned)
 
 
 class TableVersions:
@@ -148,6 +237,11 @@ class TableVersions:
     def version_of(self, uri: str) -> int | None:
         """The version that was read so far of the table at `uri`; None where it wasn't, or is pinned to one."""
         return self.native.version_of(uri)
+
+    def cause_of(self, error: Exception) -> Exception:
+        """What a run in the session failed of: the session makes a text of every error below it."""
+        gone = self.native.take_gone()
+        return gone if isinstance(gone, Exception) else error
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:

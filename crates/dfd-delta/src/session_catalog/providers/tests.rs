@@ -1,8 +1,7 @@
 //! Tests of tables that are registered over a session's catalogs.
 
 use super::*;
-use crate::session_catalog::Snapshots;
-use crate::snapshot::LatestSnapshot;
+use crate::snapshot::FollowedTable;
 use crate::test_tables::{TestTable, field, in_memory, longs, rows, run, sorted};
 use datafusion::catalog::{MemoryCatalogProvider, MemorySchemaProvider};
 use datafusion::prelude::SessionContext;
@@ -21,7 +20,7 @@ fn delta(column: &str) -> (TestTable, RegisteredTable) {
     let registered = RegisteredTable {
         label: column.to_owned(),
         uri: table.url().to_string(),
-        snapshots: Snapshots::Latest(Arc::new(LatestSnapshot::new(table.open()))),
+        followed: Arc::new(FollowedTable::new(table.open(), Arc::default())),
     };
     (table, registered)
 }

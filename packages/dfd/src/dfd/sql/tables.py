@@ -56,7 +56,7 @@ class SqlTables:
         if entry is not None and entry.pinned:
             raise QueryError(
                 f"{name.text} stands for version {entry.version}, and what is older than the newest can't be changed. "
-                f"Register {entry.uri} without a version, or name it delta.`{entry.uri}`."
+                f"Unpin it, register {entry.uri} without a version, or name it delta.`{entry.uri}`."
             )
         return uri
 

@@ -6,10 +6,10 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use serde_json::{Value, json};
 
 /// A table of one file of two rows, in version 1.
-fn table() -> (TestTable, Arc<LatestSnapshot>) {
+fn table() -> (TestTable, Arc<FollowedTable>) {
     let table = TestTable::new(&[field("a", "long"), field("b", "long")], &[]);
     grow(&table, 1);
-    let latest = Arc::new(LatestSnapshot::new(table.open()));
+    let latest = Arc::new(FollowedTable::new(table.open(), Arc::default()));
     (table, latest)
 }
 
@@ -25,9 +25,9 @@ fn file(table: &TestTable, version: u64) -> Value {
 }
 
 /// A session whose `t` is planned once, and then kept.
-fn kept(latest: &Arc<LatestSnapshot>, sql: &str) -> DataFrame {
+fn kept(latest: &Arc<FollowedTable>, sql: &str) -> DataFrame {
     let session = SessionContext::new();
-    let table = Arc::new(LatestTable::new(Arc::clone(latest)));
+    let table = Arc::new(RegisteredProvider::new(Arc::clone(latest)));
     session.register_table("t", table).unwrap();
     run(session.sql(sql)).unwrap()
 }
@@ -57,7 +57,7 @@ fn columns_that_came_since_are_not_in_the_plan() {
     let metadata = metadata(&fields, &[], json!({}));
     table.commit(2, &[metadata, file(&table, 2)]);
     assert_eq!(found(&frame), ["3|1", "3|1", "4|2", "4|2"]);
-    let anew = Arc::new(LatestTable::new(latest));
+    let anew = Arc::new(RegisteredProvider::new(latest));
     let rows = run(queried(anew, "select * from t where a = 1"));
     assert_eq!(sorted(&rows), ["3||1", "3||1"]);
 }
@@ -88,19 +88,19 @@ fn another_schema_takes_another_plan() {
 fn a_query_reads_one_version_however_often_it_asks() {
     let (table, latest) = table();
     let query = Arc::new(QueryVersions::default());
-    let other = Arc::new(LatestSnapshot::new(table.open()));
+    let other = Arc::new(FollowedTable::new(table.open(), Arc::default()));
     let versions = |table: &TestTable, version| {
         query.enter();
-        let first = run(LatestTable::new(Arc::clone(&latest)).version()).unwrap();
+        let first = run(RegisteredProvider::new(Arc::clone(&latest)).version()).unwrap();
         grow(table, version);
-        let second = run(LatestTable::new(Arc::clone(&other)).version()).unwrap();
+        let second = run(RegisteredProvider::new(Arc::clone(&other)).version()).unwrap();
         QueryVersions::leave();
         (first.version(), second.version())
     };
     assert_eq!(versions(&table, 2), (1, 1));
     assert_eq!(versions(&table, 3), (1, 1));
     assert!(QueryVersions::current().is_none());
-    let now = run(LatestTable::new(Arc::clone(&other)).version()).unwrap();
+    let now = run(RegisteredProvider::new(Arc::clone(&other)).version()).unwrap();
     assert_eq!(now.version(), 3);
     assert!(query.take_failure().is_none());
 }
@@ -108,7 +108,7 @@ fn a_query_reads_one_version_however_often_it_asks() {
 #[test]
 fn the_scans_of_one_plan_read_one_version() {
     let (table, latest) = table();
-    let provider = LatestTable::new(latest);
+    let provider = RegisteredProvider::new(latest);
     provider.schema();
     let first = run(provider.version()).unwrap();
     grow(&table, 2);
@@ -124,7 +124,7 @@ fn a_table_that_is_gone_is_told_to_whoever_reads_it() {
     table.clear();
     let query = Arc::new(QueryVersions::default());
     query.enter();
-    let provider = LatestTable::new(Arc::clone(&latest));
+    let provider = RegisteredProvider::new(Arc::clone(&latest));
     let schema = provider.schema();
     let failed = run(provider.version()).unwrap_err().to_string();
     QueryVersions::leave();
@@ -177,6 +177,6 @@ fn what_was_seen_never_goes_back() {
 #[test]
 fn statistics_are_those_of_another_version_perhaps() {
     let (_table, latest) = table();
-    let statistics = LatestTable::new(latest).statistics().unwrap();
+    let statistics = RegisteredProvider::new(latest).statistics().unwrap();
     assert_ne!(statistics.num_rows.is_exact(), Some(true));
 }

@@ -1,7 +1,8 @@
-//! The newest version of a Delta table as a DataFusion table.
+//! A Delta table under a name, as a DataFusion table.
 //!
-//! A plan has the schema of the version that was the newest when it was planned, for as long as it
-//! lives: its columns are known by their places. Its rows are those of the newest version when it runs.
+//! A plan has the schema of the version that was read when it was planned, for as long as it lives: its
+//! columns are known by their places. Its rows are those of the version that is read when it runs: the
+//! newest, or the one that the table is pinned to.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,34 +18,34 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use crate::error::Error;
 use crate::scan::provider::DeltaTableProvider;
-use crate::snapshot::latest::moment;
-use crate::snapshot::{LatestSnapshot, QueryVersions, TableSnapshot};
+use crate::snapshot::followed_table::moment;
+use crate::snapshot::{FollowedTable, QueryVersions, TableSnapshot};
 
 /// How long the scans of one plan may take to be made: longer than this, what one has seen is not
 /// taken over by the next.
 const ONE_PLANNING: Duration = Duration::from_secs(1);
 
-/// A table that isn't pinned, for one planning in a session of another library.
+/// A table under a name, for one planning in a session of another library.
 #[derive(Debug)]
-pub(crate) struct LatestTable {
-    latest: Arc<LatestSnapshot>,
+pub(crate) struct RegisteredProvider {
+    table: Arc<FollowedTable>,
     /// The version whose schema the plan has.
     planned: OnceLock<Arc<TableSnapshot>>,
     /// When a planner last asked for the schema.
     asked: AtomicU64,
 }
 
-impl LatestTable {
+impl RegisteredProvider {
     /// A provider for one planning.
-    pub(crate) fn new(latest: Arc<LatestSnapshot>) -> Self {
+    pub(crate) fn new(table: Arc<FollowedTable>) -> Self {
         Self {
-            latest,
+            table,
             planned: OnceLock::new(),
             asked: AtomicU64::new(moment()),
         }
     }
 
-    /// The version that was the newest when the table was first asked about.
+    /// The version that was read when the table was first asked about.
     fn planned(&self) -> &Arc<TableSnapshot> {
         self.planned.get_or_init(|| {
             let found = dfd_runtime::block_on(self.version());
@@ -52,25 +53,26 @@ impl LatestTable {
             found
                 .ok()
                 .and_then(std::result::Result::ok)
-                .unwrap_or_else(|| self.latest.seen())
+                .unwrap_or_else(|| self.table.current())
         })
     }
 
-    /// The version to read now: that of the query whose tables this thread asks for, else the newest.
+    /// The version to read now: that of the query whose tables this thread asks for, where there is one.
     async fn version(&self) -> std::result::Result<Arc<TableSnapshot>, Error> {
         let query = QueryVersions::current();
         if query.is_none() {
             // Every planning asks for the schema before it scans: what was seen since was seen by it.
             let asked = self.asked.load(Ordering::SeqCst);
-            if let Some(seen) = self.latest.seen_since(asked, ONE_PLANNING) {
-                return Ok(seen);
+            let seen = || self.table.seen_since(asked, ONE_PLANNING);
+            if let Some(known) = self.table.known().or_else(seen) {
+                return Ok(known);
             }
         }
-        let latest = Arc::clone(&self.latest);
+        let table = Arc::clone(&self.table);
         let look = async move {
             match query {
-                Some(query) => query.version_of(&latest).await,
-                None => latest.look().await,
+                Some(query) => query.version_of(&table).await,
+                None => table.read().await,
             }
         };
         // The caller's threads may be without our tokio runtime.
@@ -87,7 +89,7 @@ impl LatestTable {
     /// The version to write into a plan, under the schema that the plan has: a query's versions note it.
     pub(crate) fn to_write(&self) -> std::result::Result<DeltaTableProvider, Error> {
         let snapshot = match QueryVersions::current() {
-            Some(query) => query.noted(&self.latest),
+            Some(query) => query.noted(&self.table),
             None => dfd_runtime::block_on(self.version())??,
         };
         DeltaTableProvider::opaque(snapshot).for_plan_of(self.planned())
@@ -99,7 +101,7 @@ impl LatestTable {
 }
 
 #[async_trait]
-impl TableProvider for LatestTable {
+impl TableProvider for RegisteredProvider {
     fn schema(&self) -> SchemaRef {
         let schema = Arc::clone(self.planned().schema());
         self.asked.store(moment(), Ordering::SeqCst);
