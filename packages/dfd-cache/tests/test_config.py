@@ -47,7 +47,8 @@ def test_presets_differ_as_their_names_say() -> None:
         getattr(off, field) for field in off.__struct_fields__ if field.endswith("limit_bytes")
     )
     assert pinned.pin_tables
-    assert not (latest.pin_tables or off.pin_tables)
+    assert not latest.pin_tables
+    assert not off.pin_tables
     assert latest.freshness_s == 0
     assert CacheConfig.live_directory().listings_bytes == 0
 
