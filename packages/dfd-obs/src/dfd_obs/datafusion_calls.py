@@ -6,12 +6,11 @@ A stream that is handed on isn't: who reads it, and until when, is seen by `dfd.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any
 
 from dfd_obs.observer import Observer
 from dfd_obs.patches import Patches
-from dfd_obs.plan import operator_metrics
 from dfd_obs.preparation import Preparation
 from dfd_obs.query_summary import QuerySummary
 from dfd_obs.scopes import is_observed
@@ -89,8 +88,19 @@ class DataFusionCalls:
         except BaseException as error:
             scope.finish(rows=0, error=error)
             raise
-        executed = plan()
-        operators = [] if executed is None else operator_metrics(executed)
-        rows = operators[0].metrics.get("output_rows", 0) if operators else 0
-        scope.finish(rows=rows, operators=operators)
+        scope.finish(rows=_rows(result), plan=plan())
         return result
+
+
+def _rows(result: Any) -> int:
+    """The rows of a result in any of the shapes that a DataFrame gives; 0 where it has none."""
+    if isinstance(result, dict):
+        return len(next(iter(result.values()), ()))
+    if isinstance(result, list):
+        return sum(1 if isinstance(one, dict) else _rows(one) for one in result)
+    if isinstance(result, int):
+        return 1  # `count` gives it in place of a row.
+    rows = getattr(result, "num_rows", None)
+    if isinstance(rows, int):
+        return rows
+    return len(result) if isinstance(result, Sized) else 0

@@ -31,7 +31,7 @@ class DeltaLakeCalls:
         for name in _OF_TABLES:
             patches.wrap(deltalake.DeltaTable, name, self._named(name, lambda one: one.table_uri))
         patches.wrap(
-            table.TableMerger, "execute", self._named("merge", lambda one: one._table.table_uri)
+            table.TableMerger, "execute", self._named("merge", lambda one: one._table.table_uri())
         )
         for name, operation in (("compact", "optimize"), ("z_order", "z_order")):
             patches.wrap(
