@@ -162,16 +162,18 @@ class Query:
         """A run that has not begun, and where it runs: None is the session."""
         planned = self._plan_to_run()
         prepared = self._take_preparation()
-        route: Route = "session" if isinstance(planned, EngineRefusal) else "engine"
+        # Not the run itself: what the scope is started by would hold it, and it would never be dropped.
+        refusal = planned if isinstance(planned, EngineRefusal) else None
+        route: Route = "engine" if refusal is None else "session"
 
         def start() -> QueryScope:
             if self._statement is not None:
                 return self._statement
             scope = self._observer.start_query(prepared)
-            if isinstance(planned, EngineRefusal):
-                scope.routed(route, planned.reason, str(planned))
-            else:
+            if refusal is None:
                 scope.routed(route, None)
+            else:
+                scope.routed(route, refusal.reason, str(refusal))
             self._id = scope.query_id
             return scope
 
