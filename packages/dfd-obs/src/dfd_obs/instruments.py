@@ -56,7 +56,7 @@ class Instruments:
         self._rows.record(record.rows, attributes)
         if record.slow:
             self._slow.add(1)
-        if scanned is not None:
+        if scanned is not None and any(scanned):
             self._scan_bytes.add(scanned.bytes, _SYSTEM)
             self._scan_requests.add(scanned.requests, _SYSTEM)
             self._files_skipped.add(scanned.files_skipped, _SYSTEM)

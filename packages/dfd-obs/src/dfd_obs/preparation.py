@@ -6,9 +6,9 @@ the newest) and plan. What lies between its steps is the user's own time.
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -59,15 +59,16 @@ class Preparation:
         self._open: list[tuple[Step, float]] = []
         self._start_ns = time.time_ns() - round(planned_s * 1e9)
 
-    @contextlib.contextmanager
-    def taking(self, step: Step) -> Iterator[None]:
+    def taking(self, step: Step) -> AbstractContextManager[None]:
         """Take a step for as long as the block lasts, as a part of the one that is being taken."""
+        return _Taking(self, step)
+
+    def _begin(self, step: Step) -> None:
         self._open.append((step, self._seconds()))
-        try:
-            yield
-        finally:
-            self._taken.append(self._until(self._seconds(), len(self._open) - 1))
-            self._open.pop()
+
+    def _end(self) -> None:
+        self._taken.append(self._until(self._seconds(), len(self._open) - 1))
+        self._open.pop()
 
     def _until(self, end_s: float, depth: int) -> Interval:
         step, start_s = self._open[depth]
@@ -108,3 +109,17 @@ class Preparation:
     def unix_ns(self, at_s: float) -> int:
         """A time of the preparation's clock as nanoseconds since 1970, as spans have it."""
         return self._start_ns + round((at_s - self.start_s) * 1e9)
+
+
+class _Taking(AbstractContextManager[None]):
+    """A step that is being taken. No generator: each query takes several, of microseconds."""
+
+    def __init__(self, preparation: Preparation, step: Step) -> None:
+        self._preparation = preparation
+        self._step = step
+
+    def __enter__(self) -> None:
+        self._preparation._begin(self._step)
+
+    def __exit__(self, *_: object) -> None:
+        self._preparation._end()

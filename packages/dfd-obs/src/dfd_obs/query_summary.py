@@ -126,10 +126,12 @@ def _tables(plan: Plan) -> list[str]:
     waiting = [plan]
     while waiting:
         next_one = waiting.pop()
-        node = _node(next_one)
+        inputs = next_one.inputs()
+        waiting.extend(reversed(inputs))
+        # The node of a plan is a copy, of thousands of expressions perhaps: a scan has no inputs.
+        node = None if inputs else _node(next_one)
         if type(node).__name__ == "TableScan":
             found.append(".".join(filter(None, node.fqn())))
-        waiting.extend(reversed(next_one.inputs()))
     return found
 
 

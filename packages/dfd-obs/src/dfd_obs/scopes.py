@@ -88,11 +88,10 @@ class _Scope:
         return is_first
 
     def _end(self, error: BaseException | None, attributes: Mapping[str, Any]) -> None:
+        self.span.set_attributes(attributes)
         if error is not None:
             self.span.set_attribute(semconv.ERROR_TYPE, semconv.error_type(error))
             self.span.set_status(StatusCode.ERROR, self._recorder.describe_error(error))
-        for name, value in attributes.items():
-            self.span.set_attribute(name, value)
         self.span.end()
 
     def _error_fields(self, error: BaseException | None) -> dict[str, str | None]:
@@ -184,7 +183,8 @@ class QueryScope(_Scope):
             execution_s = end_s - self._start_s
         record = self._made(rows, operators, error, abandoned, execution_s, end_s)
         # While the span is current, so that measurements have it as their example, and log lines its id.
-        with self.activate():
+        is_heard = record.slow or self.span.is_recording()
+        with self.activate() if is_heard else contextlib.nullcontext():
             self._recorder.record(record, ScanTotals.of(operators) if operators else None)
         ran = [Interval("execute", self._start_s, end_s)] if execution_s else []
         self._add_spans([*self._prepared.intervals, *ran])
