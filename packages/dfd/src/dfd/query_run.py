@@ -128,21 +128,27 @@ class QueryRun:
 
 
 class _TimedBatches(Generic[Batch]):
-    """Batches whose run hears how long each is waited for. No generator: one that is dropped would keep its frame."""
+    """Batches whose run hears how long each is waited for."""
 
     def __init__(self, run: QueryRun, batches: Iterable[Batch]) -> None:
-        self._run = run
-        self._batches = iter(batches)
+        self._run: QueryRun | None = run
+        self._batches: Iterator[Batch] = iter(batches)
 
     def __iter__(self) -> Iterator[Batch]:
         return self
 
     def __next__(self) -> Batch:
+        if self._run is None:
+            raise StopIteration
         self._run.wait_begins()
         try:
-            return next(self._batches)
-        finally:
-            self._run.wait_ends()
+            batch = next(self._batches)
+        except BaseException:
+            # It has ended. The traceback of what ended it has this frame, and must not hold what ran.
+            self._run, self._batches = None, iter(())
+            raise
+        self._run.wait_ends()
+        return batch
 
 
 @atexit.register
