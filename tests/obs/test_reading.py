@@ -203,3 +203,21 @@ def test_a_runtime_is_closed_by_another_task_and_by_another_thread() -> None:
     assert dfd_obs.current_run() != before
     in_a_thread(runtime.close)
     assert dfd_obs.current_run() == before
+
+
+def test_threads_that_know_of_no_run_work_for_that_of_their_runtime(uri: Path) -> None:
+    with dfd.connect() as runtime, ThreadPoolExecutor(2) as executor:
+        runtime.register("flights", uri)
+        run_id = dfd_obs.current_run().id
+
+        def work(number: int) -> None:
+            runtime.sql(ENGINE).to_arrow_table()
+            runtime.query(runtime.session.table("flights")).to_arrow_table()
+            runtime.write(uri.parent / f"copy_{number}", runtime.sql(ENGINE))
+
+        list(executor.map(work, range(2)))
+    records = (*runtime.observer.records, *runtime.observer.operations)
+    assert [record.run_id for record in records] == [run_id] * 8
+    for number in range(2):
+        (commit,) = DeltaTable(uri.parent / f"copy_{number}").history()
+        assert commit["dfd.run_id"] == run_id

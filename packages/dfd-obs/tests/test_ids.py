@@ -125,3 +125,13 @@ def test_a_copy_of_the_context_outlives_the_block() -> None:
     with dfd_obs.run("job"):
         context = contextvars.copy_context()
     assert context.run(dfd_obs.current_run).id == "job"
+
+
+def test_a_run_is_joined_where_the_caller_works_for_none() -> None:
+    run = dfd_obs.Run("of-the-process")
+    with dfd_obs.working_for(run):
+        assert dfd_obs.current_run() == run
+    with dfd_obs.run("job"), dfd_obs.working_for(run):
+        assert dfd_obs.current_run().id == "job"
+    with dfd_obs.working_for(None):
+        assert ids.entered_run() is None

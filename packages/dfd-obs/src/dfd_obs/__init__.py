@@ -10,7 +10,7 @@ from dfd_obs.errors import (
     ObservabilityError,
     TracingUnavailable,
 )
-from dfd_obs.ids import Run, current_ids, current_run, run
+from dfd_obs.ids import Run, current_ids, current_run, run, working_for
 from dfd_obs.instrumentation import DataFusionInstrumentor, instrument, uninstrument
 from dfd_obs.observer import Observer, add_event
 from dfd_obs.plan import ExecutedPlan, OperatorMetrics, PlanCapture, operator_metrics
@@ -54,6 +54,7 @@ __all__ = [
     "operator_metrics",
     "run",
     "uninstrument",
+    "working_for",
 ]
 __version__ = _version("dfd-obs")
 

@@ -58,6 +58,16 @@ def run(run_id: str | None = None) -> Iterator[Run]:
         yield made
 
 
+@contextlib.contextmanager
+def working_for(run: Run | None) -> Iterator[None]:
+    """Work for a run for as long as the block lasts, unless the caller works for another already."""
+    if run is None or entered_run() is not None:
+        yield
+    else:
+        with entered(_run, run):
+            yield
+
+
 def entered_run() -> Run | None:
     """The run whose block is around the caller; None outside of all."""
     return current(_run)

@@ -129,7 +129,7 @@ def _tables(plan: Plan) -> list[str]:
         inputs = next_one.inputs()
         waiting.extend(reversed(inputs))
         # The node of a plan is a copy, of thousands of expressions perhaps: a scan has no inputs.
-        node = None if inputs else _node(next_one)
+        node: Any = None if inputs else _node(next_one)
         if type(node).__name__ == "TableScan":
             found.append(".".join(filter(None, node.fqn())))
     return found

@@ -23,7 +23,7 @@ def use(directory: Path) -> None:
         preparation.summary = dfd_obs.QuerySummary.of_text("select 1")
     observer.start_query(preparation).finish(rows=1, execution_s=0.5)
     carried: dict[str, str] = dfd_obs.carrier()
-    with dfd_obs.continued(carried):
+    with dfd_obs.continued(carried), dfd_obs.working_for(run):
         logging.getLogger("user").addFilter(dfd_obs.RunFilter())
     same: dfd_obs.Observer = dfd_obs.instrument(observer=observer)
     dfd_obs.uninstrument()

@@ -8,21 +8,28 @@ from contextvars import ContextVar
 
 import dfd_obs
 from dfd_delta_policy import AttemptEvent, Outcome, Status
-from dfd_obs import Observer, OperationScope
+from dfd_obs import Observer, OperationScope, Run
 
 _operation: ContextVar[OperationScope | None] = ContextVar("dfd_operation", default=None)
 
 
 class ObservedOperations:
-    """What `GuardedTable` tells an observer of its operations."""
+    """What `GuardedTable` tells an observer of its operations.
 
-    def __init__(self, observer: Observer) -> None:
+    `run`: gives the run of those whose caller works for none.
+    """
+
+    def __init__(self, observer: Observer, run: Callable[[], Run | None]) -> None:
         self._observer = observer
+        self._run = run
 
     @contextlib.contextmanager
     def operation(self, name: str, uri: str) -> Iterator[Callable[[Outcome], None]]:
         """An operation for as long as the block lasts; what it gives takes its outcome."""
-        with self._observer.operation(name, uri) as scope:
+        with (
+            dfd_obs.working_for(self._run()),
+            self._observer.operation(name, uri) as scope,
+        ):
             outer = _operation.get()
             _operation.set(scope)
             try:

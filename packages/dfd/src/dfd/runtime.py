@@ -65,7 +65,8 @@ def _describe(failure: StorageFailure | None) -> str:
 class Runtime:
     """One DataFusion session with Delta tables, mutations under policy, and observation.
 
-    Made by `connect()`. A context manager: its block is one run (`dfd_obs.run`).
+    Made by `connect()`. A context manager: its block is one run (`dfd_obs.run`), which is that of threads too that
+    know of none.
     """
 
     @renamed_keywords(profile="runtime_profile")
@@ -109,7 +110,8 @@ class Runtime:
             self._generations[storage.uri] = storage.credentials_generation
             self._open_store(storage)
         self.observer = Observer(runtime_profile.observability)
-        self._operations = ObservedOperations(self.observer)
+        self._run: dfd_obs.Run | None = None
+        self._operations = ObservedOperations(self.observer, lambda: self._run)
         self._namespace = default_namespace(self.session)
         dfd_obs.RunFilter.install()
         self._stack = contextlib.ExitStack()
@@ -162,7 +164,7 @@ class Runtime:
         return dfd_native.delta_table(location, options, version=version, profile_name=profile_name)
 
     def __enter__(self) -> Runtime:
-        self._stack.enter_context(dfd_obs.run())
+        self._run = self._stack.enter_context(dfd_obs.run())
         return self
 
     def __exit__(
@@ -176,6 +178,7 @@ class Runtime:
     def close(self) -> None:
         """End the runtime's run. Calling it twice is harmless."""
         self._guarded_tables.clear()
+        self._run = None
         self._stack.close()
 
     def register(
@@ -262,7 +265,7 @@ class Runtime:
         """
         from dfd.sql.script import run_script
 
-        with self.preparing(sql) as preparation:
+        with dfd_obs.working_for(self._run), self.preparing(sql) as preparation:
             self._renew()
             return run_script(self, sql, params, preparation)
 
@@ -393,7 +396,8 @@ class Runtime:
         if not isinstance(dataframe, DataFrame):
             # Some methods of datafusion 55 give what a DataFrame is made of, `select_exprs` for one.
             dataframe = DataFrame(dataframe)
-        prepared = self.observer.prepare(str(dataframe.logical_plan()), self._namespace)
+        with dfd_obs.working_for(self._run):
+            prepared = self.observer.prepare(str(dataframe.logical_plan()), self._namespace)
         with prepared.taking("plan"):
             self._renew()
         versions = TableVersions(self._out_of_date)
