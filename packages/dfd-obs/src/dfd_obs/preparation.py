@@ -27,6 +27,20 @@ class Interval(NamedTuple):
     part_of: Step | None = None
 
 
+class Durations(NamedTuple):
+    """The seconds of a query, told apart."""
+
+    refresh_s: float
+    planning_s: float
+    execution_s: float
+    consumer_s: float
+
+    @property
+    def own_s(self) -> float:
+        """All but those of whoever held the query or read its batches."""
+        return self.refresh_s + self.planning_s + self.execution_s
+
+
 class Preparation:
     """A query before it runs. Begins when it is made; one thread at a time takes its steps.
 
@@ -82,7 +96,7 @@ class Preparation:
 
     def ran(self) -> None:
         """Say that the last step was to run it: a statement is done when it is planned."""
-        self._taken[-1:] = [last._replace(step="execute") for last in self._taken[-1:]]
+        self._taken[-1] = self._taken[-1]._replace(step="execute")
 
     def export(self) -> None:
         """Say that the caller makes the query's stream, for its own run and under its own span, where it has them."""
@@ -105,6 +119,16 @@ class Preparation:
         intervals = self.intervals
         whole = sum(one.end_s - one.start_s for one in intervals if one.step == step)
         return whole - sum(one.end_s - one.start_s for one in intervals if one.part_of == step)
+
+    def durations(self, execution_s: float, end_s: float) -> Durations:
+        """The seconds of a query that ran for `execution_s` after this, and ended at `end_s`."""
+        found = Durations(
+            self.total_s("refresh"),
+            self.total_s("plan"),
+            self.total_s("execute") + execution_s,
+            0.0,
+        )
+        return found._replace(consumer_s=max(0.0, end_s - self.start_s - found.own_s))
 
     def unix_ns(self, at_s: float) -> int:
         """A time of the preparation's clock as nanoseconds since 1970, as spans have it."""

@@ -17,7 +17,7 @@ from dfd_obs.config import ObservabilityConfig
 from dfd_obs.ids import Run
 from dfd_obs.origin import Origin
 from dfd_obs.plan import ExecutedPlan, OperatorMetrics, PlanCapture, ScanTotals, operator_metrics
-from dfd_obs.preparation import Interval, Preparation
+from dfd_obs.preparation import Durations, Interval, Preparation
 from dfd_obs.record import OperationRecord, QueryRecord, Status
 from dfd_obs.redact import redact
 
@@ -89,16 +89,14 @@ class _Scope:
 
     def _end(self, error: BaseException | None, attributes: Mapping[str, Any]) -> None:
         self.span.set_attributes(attributes)
-        if error is not None:
-            self.span.set_attribute(semconv.ERROR_TYPE, semconv.error_type(error))
-            self.span.set_status(StatusCode.ERROR, self._recorder.describe_error(error))
+        kind = semconv.error_type(error)
+        if kind is not None:
+            self.span.set_attribute(semconv.ERROR_TYPE, kind)
+            self.span.set_status(StatusCode.ERROR, self._described(error))
         self.span.end()
 
-    def _error_fields(self, error: BaseException | None) -> dict[str, str | None]:
-        if error is None:
-            return {"error": None, "error_type": None}
-        described = self._recorder.describe_error(error)
-        return {"error": described, "error_type": semconv.error_type(error)}
+    def _described(self, error: BaseException | None) -> str | None:
+        return None if error is None else self._recorder.describe_error(error)
 
     def _trace_id(self) -> str | None:
         context = self.span.get_span_context()
@@ -181,57 +179,51 @@ class QueryScope(_Scope):
             operators = operator_metrics(plan)
         if execution_s is None:
             execution_s = end_s - self._start_s
-        record = self._made(rows, operators, error, abandoned, execution_s, end_s)
+        durations = self._prepared.durations(execution_s, end_s)
+        status: Status = "error" if error is not None else "abandoned" if abandoned else "ok"
+        record = self._made(rows, operators, error, status, durations)
         # While the span is current, so that measurements have it as their example, and log lines its id.
         is_heard = record.slow or self.span.is_recording()
         with self.activate() if is_heard else contextlib.nullcontext():
             self._recorder.record(record, ScanTotals.of(operators) if operators else None)
         ran = [Interval("execute", self._start_s, end_s)] if execution_s else []
         self._add_spans([*self._prepared.intervals, *ran])
-        durations = ("refresh_s", "planning_s", "execution_s", "consumer_s")
-        told = {f"dfd.{name}": getattr(record, name) for name in durations}
-        self._end(error, {semconv.RETURNED_ROWS: rows, semconv.STATUS: record.status, **told})
+        told = {f"dfd.{name}": seconds for name, seconds in durations._asdict().items()}
+        self._end(error, {semconv.RETURNED_ROWS: rows, semconv.STATUS: status, **told})
 
     def _made(
         self,
         rows: int,
         operators: Sequence[OperatorMetrics] | None,
         error: BaseException | None,
-        abandoned: bool,
-        execution_s: float,
-        end_s: float,
+        status: Status,
+        durations: Durations,
     ) -> QueryRecord:
-        prepared, config = self._prepared, self._recorder.config
-        planning_s, refresh_s = prepared.total_s("plan"), prepared.total_s("refresh")
-        execution_s += prepared.total_s("execute")
-        duration_s = refresh_s + planning_s + execution_s
-        slow = duration_s * 1000 >= config.slow_query_ms
-        status: Status = "error" if error is not None else "abandoned" if abandoned else "ok"
-        capture = None
-        if slow and operators is not None:
-            capture = PlanCapture.of(
-                operators, max_bytes=config.max_plan_bytes, detail=config.record_sql == "text"
-            )
+        slow = durations.own_s * 1000 >= self._recorder.config.slow_query_ms
         return QueryRecord(
             query_id=self.query_id,
             run_id=self._run.id,
             sql=self._sql,
             summary=self._summary,
-            operation=prepared.summary.verb,
+            operation=self._prepared.summary.verb,
             route=self._route,
             route_reason=self._route_reason,
-            started_at=prepared.started_at,
-            duration_s=duration_s,
-            refresh_s=refresh_s,
-            planning_s=planning_s,
-            execution_s=execution_s,
-            consumer_s=max(0.0, end_s - prepared.start_s - duration_s),
+            started_at=self._prepared.started_at,
+            duration_s=durations.own_s,
             rows=rows,
             status=status,
             slow=slow,
-            plan=capture,
+            plan=self._capture(operators) if slow and operators is not None else None,
             trace_id=self._trace_id(),
-            **self._error_fields(error),
+            **durations._asdict(),
+            error=self._described(error),
+            error_type=semconv.error_type(error),
+        )
+
+    def _capture(self, operators: Sequence[OperatorMetrics]) -> PlanCapture:
+        config = self._recorder.config
+        return PlanCapture.of(
+            operators, max_bytes=config.max_plan_bytes, detail=config.record_sql == "text"
         )
 
     def _add_spans(self, intervals: Sequence[Interval]) -> None:
@@ -295,7 +287,8 @@ class OperationScope(_Scope):
             status="ok" if error is None else "error",
             details=plain,
             trace_id=self._trace_id(),
-            **self._error_fields(error),
+            error=self._described(error),
+            error_type=semconv.error_type(error),
         )
         with self.activate():
             self._recorder.record(record)

@@ -27,6 +27,6 @@ DURATION_BOUNDARIES = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 ROWS_BOUNDARIES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 
 
-def error_type(error: BaseException) -> str:
+def error_type(error: BaseException | None) -> str | None:
     """The class of an error: no part of its message, which may hold values of rows."""
-    return type(error).__qualname__
+    return None if error is None else type(error).__qualname__
