@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Protocol
@@ -27,6 +28,11 @@ _active: BlockVar[bool] = ContextVar("dfd_scope", default=None)
 def is_observed() -> bool:
     """Whether the caller works within a query or an operation that is observed."""
     return current(_active) is True
+
+
+def observed() -> AbstractContextManager[object]:
+    """A block whose queries and operations somebody observes already, so that `instrument` passes them by."""
+    return entered(_active, True)
 
 
 class Recorder(Protocol):
@@ -79,7 +85,7 @@ class _Scope:
             trace.use_span(
                 self.span, end_on_exit=False, record_exception=False, set_status_on_exception=False
             ),
-            entered(_active, True),
+            observed(),
         ):
             yield
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from datafusion import SessionContext
 from dfd_obs import Observer, Preparation
+from dfd_obs.scopes import observed
 
 from dfd.errors import QueryError, ScriptError
 
@@ -25,7 +26,7 @@ def preparing(observer: Observer, text: str, namespace: str) -> Iterator[Prepara
     """Prepare a statement within the block. An error that leaves it is recorded, and a `QueryError` has its id."""
     prepared = observer.prepare(text, namespace)
     try:
-        with prepared.taking("plan"):
+        with observed(), prepared.taking("plan"):
             yield prepared
     except BaseException as error:
         if not _is_recorded(error):
