@@ -286,6 +286,11 @@ INTEGRATION = {
         DUCKDB,
         at_once=WAITING,
     ),
+    "obs": Integration(
+        "One trace and one run however a query is read, in other processes too; no literal and no secret is told.",
+        ("tests/obs",),
+        ("nbclient", "ipykernel", *DUCKDB),
+    ),
     "wheels-compat": Integration(
         "The wheels in empty environments, and beside other releases of their dependencies.",
         ("tests/compat",),
@@ -519,6 +524,13 @@ def bench_memory(session: nox.Session) -> None:
     """Queries within a memory limit: dfd's engine beside duckdb. Not part of the tests."""
     _install(session, "dfd", "numpy", "polars", *DUCKDB)
     session.run("python", "-m", "benchmarks.memory", *session.posargs)
+
+
+@nox.session(name="bench-obs", python=CURRENT)
+def bench_obs(session: nox.Session) -> None:
+    """Queries with everything observed, without an SDK, and unobserved. Not part of the tests."""
+    _install(session, "dfd", "opentelemetry-sdk>=1.30,<2", "polars", *DUCKDB, "tpchgen-cli")
+    session.run("python", "-m", "benchmarks.obs", *session.posargs)
 
 
 @nox.session(python=CURRENT)

@@ -279,8 +279,10 @@ class Session(dfd.Runtime):
         finally:
             self._others = {}
 
-    def plan_sql(self, sql: str, params: Mapping[str, Any] | None = None) -> dfd.Query:
-        query = super().plan_sql(sql, params)
+    def plan_sql(
+        self, sql: str, params: Mapping[str, Any] | None = None, preparation: Any = None
+    ) -> dfd.Query:
+        query = super().plan_sql(sql, params, preparation)
         self._meet("planned")
         return query
 

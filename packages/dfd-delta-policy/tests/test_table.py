@@ -243,6 +243,32 @@ def test_operations_are_observed(table: GuardedTable) -> None:
     assert issubclass(seen[2], InvalidOperation)
 
 
+def test_the_steps_of_an_operation_are_observed(table: GuardedTable) -> None:
+    import contextlib
+
+    seen: list[Any] = []
+
+    @contextlib.contextmanager
+    def step(name: str) -> Any:
+        seen.append(f"{name} begins")
+        yield seen.append
+        seen.append(f"{name} ends")
+
+    guarded = GuardedTable(table.uri, step=step)
+    outcome = guarded.delete("id = 0")
+    assert seen[-3:] == ["commit begins", outcome, "commit ends"]
+    # Where nothing is staged, as without dfd-native, the work is within the attempt.
+    assert seen[:-3] in ([], ["stage begins", "stage ends"])
+    seen.clear()
+    guarded.set_properties({"delta.appendOnly": "true"})
+    assert (seen[0], seen[-1]) == ("commit begins", "commit ends")
+    seen.clear()
+    with pytest.raises(ConflictError):
+        guarded.delete()
+    assert seen[0].endswith(" begins")
+    assert "commit ends" not in seen
+
+
 def test_bad_input_is_refused_at_once_and_commits_nothing(
     table: GuardedTable, rows: Any, clock: Any
 ) -> None:

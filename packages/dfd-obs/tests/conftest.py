@@ -16,9 +16,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 @pytest.fixture(scope="session")
 def exporter() -> InMemorySpanExporter:
     exporter = InMemorySpanExporter()
-    provider = TracerProvider()
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        provider = TracerProvider()
+        trace.set_tracer_provider(provider)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
     return exporter
 
 
@@ -31,6 +33,11 @@ def spans(exporter: InMemorySpanExporter) -> Iterator[InMemorySpanExporter]:
 
 @pytest.fixture(scope="session")
 def measured() -> InMemoryMetricReader:
-    reader = InMemoryMetricReader()
-    metrics.set_meter_provider(MeterProvider(metric_readers=[reader]))
-    return reader
+    # A process has one provider, and a provider the readers that it was made with.
+    made = getattr(metrics.get_meter_provider(), "reader_of_tests", None)
+    if made is None:
+        made = InMemoryMetricReader()
+        provider = MeterProvider(metric_readers=[made])
+        provider.reader_of_tests = made
+        metrics.set_meter_provider(provider)
+    return made

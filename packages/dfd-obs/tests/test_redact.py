@@ -23,10 +23,30 @@ SECRET = "hunter2-0123456789"
         {"url": f"https://host/t?X-Amz-Signature={SECRET}"},
         {"message": f"GET https://host/t?token={SECRET} failed"},
         {"accountKey": SECRET},
+        {"pwd": SECRET},
+        {"passphrase": SECRET},
+        {"cookie": SECRET},
+        {"auth": f"Basic {SECRET}"},
+        {"headers": {"x-api-key": SECRET}},
+        {"connection_string": f"AccountName=a;AccountKey={SECRET};"},
+        f"AccountName=a;AccountKey={SECRET};EndpointSuffix=b",
+        f"aws_secret_access_key={SECRET}",
+        f"Authorization: Bearer {SECRET}",
+        f'{{"secret_access_key": "{SECRET}"}}',
+        f"s3://key:part@{SECRET}@bucket/t",
+        {"blob": SECRET.encode()},
     ],
 )
 def test_hides(value: object) -> None:
     assert SECRET not in json.dumps(redact(value))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["the author signed 7 tokens", "signal=on", "SELECT flights", "s3://bucket/a@b/t", "key=7"],
+)
+def test_keeps_what_is_none_of_them(text: str) -> None:
+    assert redact(text) == text
 
 
 def test_keeps_what_is_none() -> None:

@@ -78,7 +78,8 @@ def test_a_dataframe_is_a_query(runtime: dfd.Runtime, uri: Path) -> None:
 def test_errors_keep_the_query_id(runtime: dfd.Runtime, uri: Path) -> None:
     with pytest.raises(dfd.QueryError, match="nope") as planning:
         runtime.sql("select nope from t")
-    assert planning.value.query_id is None
+    (record,) = runtime.observer.records
+    assert (record.status, record.query_id) == ("error", planning.value.query_id)
     query = runtime.sql("select 1 / (id - 3) as x from t")
     with pytest.raises(dfd.QueryError, match=r"(?i)divide by zero") as running:
         query.to_arrow_table()

@@ -12,7 +12,7 @@ from dfd_base import renamed_keywords
 from dfd_storage import StorageProfile, StorageResolver
 
 from dfd_delta_policy.backend.protocol import TableDescription
-from dfd_delta_policy.commit.attempts import CommitTarget
+from dfd_delta_policy.commit.attempts import CommitTarget, Step, unobserved_step
 from dfd_delta_policy.commit.committer import NativeCommitter
 from dfd_delta_policy.commit.lock import CommitLock
 from dfd_delta_policy.commit.loop import Clock, CommitLoop
@@ -60,6 +60,7 @@ class GuardedTable(OperationRunner):
     - `on_attempt`: told of every attempt that failed.
     - `observe`: called with an operation's name and URI; the operation runs within what it gives,
       and hands its outcome to what that yields.
+    - `step`: called with `"stage"` and `"commit"`, which run within what it gives in the same way.
     - `clock`: time and chance.
 
     Every mutation reads a fresh snapshot, commits at exactly the next version or not at all, and
@@ -79,6 +80,7 @@ class GuardedTable(OperationRunner):
         commit_metadata: Callable[[], Mapping[str, str]] | None = None,
         on_attempt: Callable[[AttemptEvent], None] | None = None,
         observe: Observe | None = None,
+        step: Step | None = None,
         clock: Clock | None = None,
     ) -> None:
         profile = StorageResolver().resolve(uri) if storage is None else storage
@@ -93,6 +95,7 @@ class GuardedTable(OperationRunner):
             on_attempt=on_attempt,
             storage=profile,
             commit_lock=CommitLock(self.uri),
+            step=step or unobserved_step,
         )
         self._loop = CommitLoop(target, clock or Clock())
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from dfd_base import DfdError
 
+from dfd_native.refusal_reasons import refusal_reason
+
 
 class NativeError(DfdError):
     """Root of the errors of this package: what happened, and where, for a program to read.
@@ -87,9 +89,16 @@ class InvalidCommit(TableError, ValueError):
 
 
 class EngineRefusal(NativeError):
-    """The engine doesn't take the plan, and says why; nothing has run."""
+    """The engine doesn't take the plan, and says why; nothing has run.
+
+    `reason` is why as a code, in which no part of the plan is: see `dfd_native.refusal_reasons.REASONS`.
+    """
 
     code = "engine_refusal"
+
+    def __init__(self, message: str = "", reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason or refusal_reason(message)
 
 
 class EngineError(NativeError):

@@ -13,11 +13,11 @@ from dfd_obs.errors import InvalidObservabilityConfig
 class ObservabilityConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The extent to which an `Observer` records queries and operations.
 
-    - `slow_query_ms`: a query that takes at least so many milliseconds keeps its plan and metrics.
-      Default 1000; 0 keeps every plan.
+    - `slow_query_ms`: a query that takes at least so many milliseconds, without its reader's own time, keeps its
+      plan and metrics. Default 1000; 0 keeps every plan.
     - `max_plan_bytes`: of one plan, as UTF-8; what goes beyond is cut off and said so. Default 64 KiB.
     - `max_records`: the newest so many queries, and as many operations, are kept. Default 1000.
-    - `record_sql`: `"text"` keeps the query's text, error messages and the expressions of plans;
+    - `record_sql`: `"text"` keeps the query's text, error messages, reasons of routes and the expressions of plans;
       `"digest"` (default) and `"off"` keep none of them, as they may hold values of rows. `"digest"`
       keeps a SHA-256 of the text, so that equal queries are seen to be equal.
     - `delta_tracing`: have delta-rs send its own spans (see `init_delta_tracing`). Default off.

@@ -6,8 +6,9 @@ Works on anything shaped like `datafusion.plan.ExecutionPlan`; datafusion is not
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, Protocol
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -46,6 +47,23 @@ class OperatorMetrics(msgspec.Struct, frozen=True, kw_only=True):
         return f"{'  ' * self.depth}{head}, metrics=[{numbers}]"
 
 
+class ScanTotals(NamedTuple):
+    """What all scans of a plan read and left out."""
+
+    bytes: int
+    requests: int
+    files_skipped: int
+
+    @classmethod
+    def of(cls, operators: Iterable[OperatorMetrics]) -> ScanTotals:
+        """The totals of a plan that ran."""
+        sums = Counter[str]()
+        for operator in operators:
+            sums.update(operator.metrics)
+        skipped = sums["files_considered"] - sums["files_scanned"]
+        return cls(sums["bytes_scanned"], sums["requests"], skipped)
+
+
 def operator_metrics(plan: ExecutedPlan) -> list[OperatorMetrics]:
     """Every operator, outermost first, depth first."""
     return list(_walk(plan, 0))
@@ -76,9 +94,11 @@ class PlanCapture(msgspec.Struct, frozen=True):
     truncated: bool
 
     @classmethod
-    def of(cls, plan: ExecutedPlan, *, max_bytes: int, detail: bool) -> PlanCapture:
-        """The text of a plan as it is now; without `detail` only operators and numbers."""
-        text = "\n".join(one.line(detail=detail) for one in operator_metrics(plan))
+    def of(
+        cls, operators: Iterable[OperatorMetrics], *, max_bytes: int, detail: bool
+    ) -> PlanCapture:
+        """The text of a plan's operators; without `detail` only their names and numbers."""
+        text = "\n".join(one.line(detail=detail) for one in operators)
         encoded = text.encode("utf-8")
         if len(encoded) <= max_bytes:
             return cls(text, truncated=False)

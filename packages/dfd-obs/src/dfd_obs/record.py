@@ -16,10 +16,17 @@ Status = Literal["ok", "error", "abandoned"]
 class QueryRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One run of a query.
 
+    - `summary`: what it does and to which tables, `"SELECT flights"`; `operation`: its verb alone. None where
+      it isn't known.
     - `sql`: its text, its digest, or None, as `record_sql` says.
-    - `started_at` UTC; `duration_s` seconds until the last batch was taken.
+    - `route_reason`: why it ran in the session, as a code (`"unplannable"`); in words too under
+      `record_sql="text"`.
+    - `started_at`: UTC, when its text was given.
+    - `duration_s`: the seconds that dfd took: `refresh_s` for the newest versions of its tables, `planning_s`, and
+      `execution_s`. `consumer_s` are those of whoever held the query or read its batches, as far as they can be
+      told apart: a library that reads the engine's Arrow C stream itself takes its time within `execution_s`.
     - `status`: `"abandoned"` when the reader stopped before the end.
-    - `error`: the class of the error, with its message only under `record_sql="text"`.
+    - `error_type`: the class of the error; `error`: with its message under `record_sql="text"`.
     - `plan`: of this very run, when it was slow.
     - `trace_id`: of the span, 32 hexadecimal digits; None without an OpenTelemetry SDK.
     """
@@ -37,6 +44,13 @@ class QueryRecord(msgspec.Struct, frozen=True, kw_only=True):
     slow: bool
     plan: PlanCapture | None
     trace_id: str | None
+    summary: str | None = None
+    operation: str | None = None
+    refresh_s: float = 0.0
+    planning_s: float = 0.0
+    execution_s: float = 0.0
+    consumer_s: float = 0.0
+    error_type: str | None = None
 
 
 class OperationRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,3 +66,4 @@ class OperationRecord(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None
     details: Mapping[str, Any]
     trace_id: str | None
+    error_type: str | None = None

@@ -7,15 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 HIDDEN = "***"
-_SECRET_KEY = re.compile(
-    r"secret|password|passwd|token|credential|signature|sas|private|api_?key|account_?key|"
-    r"access_?key(?!_?id)|authorization|bearer",
-    re.IGNORECASE,
+_WORDS = (
+    r"secret|password|passwd|passphrase|pwd|token|credential|signature|sas|private|cookie|bearer|"
+    r"api[_-]?key|account_?key|access_?key(?!_?id)|connection_?string|authorization"
 )
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
-_SIGNED = re.compile(
-    r"(?i)\b(sig|signature|x-amz-signature|x-amz-credential|x-amz-security-token|token|"
-    r"password|secret)=[^&\s'\"]+"
+# `sig` and `auth` stand alone: `signal` and `author` are others.
+_SECRET_KEY = re.compile(rf"{_WORDS}|(?:^|[_.-])(?:sig|auth)(?:$|[_.-])", re.IGNORECASE)
+_USERINFO = re.compile(r"(?<=://)[^/\s]*@")
+_SCHEME = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]+", re.IGNORECASE)
+# `aws_secret_access_key=...`, `"sas_token": "..."`, `?sig=...`: a name, and what it is set to.
+_ASSIGNED = re.compile(
+    rf"((?:\b|[\w-])(?:{_WORDS}|\bsig\b)[\w-]*[\"']?\s*=\s*|[\"'][\w-]*(?:{_WORDS})[\w-]*[\"']\s*:\s*)"
+    r"(\"[^\"]*\"|'[^']*'|[^&\s'\";,]+)",
+    re.IGNORECASE,
 )
 
 
@@ -33,7 +37,10 @@ def redact(value: Any) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [redact(entry) for entry in value]
     if isinstance(value, str):
-        return _SIGNED.sub(rf"\1={HIDDEN}", _USERINFO.sub(f"{HIDDEN}@", value))
+        text = _SCHEME.sub(rf"\1 {HIDDEN}", _USERINFO.sub(f"{HIDDEN}@", value))
+        return _ASSIGNED.sub(rf"\1{HIDDEN}", text)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return HIDDEN  # Nobody can say what is in it.
     if value is None or isinstance(value, (bool, int, float)):
         return value
     return redact(str(value))

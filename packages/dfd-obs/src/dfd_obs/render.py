@@ -47,14 +47,17 @@ def _sections(report: Mapping[str, Any]) -> Iterator[_Table | _Plan]:
     yield _records(
         "Queries",
         report["queries"],
-        ("query_id", "sql", "status", "rows", "duration_s", "slow", "route", "error"),
+        ("query_id", "summary", "sql", "status", "rows", "duration_s", "slow", "route", "error"),
     )
     for query in report["slow_queries"]:
         plan = query["plan"]
         text = "The plan of this run was not at hand." if plan is None else plan["text"]
         if plan is not None and plan["truncated"]:
             text += "\n... (cut off: max_plan_bytes)"
-        facts = ("sql", "duration_s", "rows", "status", "run_id", "trace_id")
+        facts = (
+            "summary", "sql", "duration_s", "refresh_s", "planning_s", "execution_s", "consumer_s", "rows",
+            "status", "run_id", "trace_id",
+        )  # fmt: skip
         yield _Plan(
             f"Slow query {query['query_id']}", [(name, _text(query[name])) for name in facts], text
         )

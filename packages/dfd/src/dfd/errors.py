@@ -29,8 +29,7 @@ class ConfigurationError(DfdError, ValueError):
 class QueryError(DfdError):
     """A query could not be planned or failed while it ran.
 
-    `query_id` is that of the spans and records, or None when planning failed
-    before an id was given.
+    `query_id` is that of the spans and records, or None where nothing was recorded.
     """
 
     code = "query"

@@ -14,7 +14,7 @@ from datafusion import DataFrame, SessionContext
 from dfd_base import renamed_keywords
 from dfd_native import AdaptedStream, Engine, EngineRefusal, EngineRun, adapt_stream
 from dfd_native.frames import under
-from dfd_obs import Observer, OperatorMetrics
+from dfd_obs import Observer, OperatorMetrics, Preparation, QuerySummary
 
 from dfd.errors import QueryError
 from dfd.explained import explained_change, explanation, is_logical_alone, writes_files
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     import polars as pl
     from datafusion.plan import LogicalPlan
     from dfd_delta_policy import Outcome
-    from dfd_obs.observer import QueryScope
+    from dfd_obs import QueryScope
     from dfd_obs.plan import ExecutedPlan
 
 Result = TypeVar("Result")
+Route = Literal["engine", "session"]
 
 
 class Query:
@@ -38,6 +39,8 @@ class Query:
 
     Nothing runs until the stream is consumed. Every export is a run of its own, with a
     query id, a span and a record of its own; `id` and `metrics()` are those of the newest.
+    It belongs to the run and the span that are around the export, or else were around the query when it was made,
+    whoever reads its stream, and where.
     """
 
     @renamed_keywords(session="session_context")
@@ -50,6 +53,8 @@ class Query:
         engine: Engine,
         is_sql: bool,
         versions: TableVersions | None = None,
+        preparation: Preparation | None = None,
+        statement: QueryScope | None = None,
     ) -> None:
         self.dataframe = dataframe
         #: What a statement that changed a table has done; None of a query.
@@ -58,14 +63,17 @@ class Query:
         self.versions = versions or TableVersions(lambda error: QueryError(str(error)))
         self._is_sql = is_sql
         self._observer = observer
-        self._text = text
         self._session_context = session_context
         self._engine = engine
-        self._id: str | None = None
+        # Of a statement that ran when it was planned, and runs no more.
+        self._statement = statement
+        self._id: str | None = None if statement is None else statement.query_id
         self._metrics: list[OperatorMetrics] = []
-        # Planned when somebody first asks, and consumed by the first run.
+        # Planned when somebody first asks, and consumed by the first run, as its preparation is.
         self._planned: EngineRun | EngineRefusal | None = None
-        self._planning_s = 0.0
+        self._preparation = preparation or observer.prepare(text)
+        self._preparation.summary = QuerySummary.of_plan(dataframe.logical_plan())
+        self._is_taken = False
         self._optimized: LogicalPlan | None = None
         self._schema: pa.Schema | None = None
 
@@ -75,7 +83,7 @@ class Query:
         return self._id
 
     @property
-    def route(self) -> Literal["engine", "session"]:
+    def route(self) -> Route:
         """Where the query runs: in dfd's engine, or in the user's own session."""
         return "session" if isinstance(self._plan_once(), EngineRefusal) else "engine"
 
@@ -105,45 +113,67 @@ class Query:
                 self._optimized = optimized_plan(self.dataframe, self._session_context)
             except Exception as error:
                 # The run will fail of it in the session, with a query id and a record of its own.
-                raise EngineRefusal(f"the session can't optimize the plan: {error}") from error
+                reason = f"the session can't optimize the plan: {error}"
+                raise EngineRefusal(reason, "unplannable") from error
         return self._optimized
 
     def _plan_once(self) -> EngineRun | EngineRefusal:
         if self._planned is None:
-            began = self._observer.seconds()
-            try:
-                if not self.schema.names:
-                    # What `SessionContext.sql` leaves of a statement that it has run.
-                    raise EngineRefusal("a statement runs in the session, when it is made")
-                logical, schema = self._logical(), self.schema
-                with self.versions.reading():
-                    self._planned = self._engine.run(
-                        logical, self._session_context, schema, is_sql=self._is_sql
-                    )
-            except EngineRefusal as refusal:
-                # Without its traceback, which holds the frames that hold this query.
-                self._planned = EngineRefusal(str(refusal))
-            self._planning_s = self._observer.seconds() - began
+            with self._prepare().taking("plan"):
+                try:
+                    self._planned = self._plan_in_engine()
+                except EngineRefusal as refusal:
+                    # Without its traceback, which holds the frames that hold this query.
+                    self._planned = EngineRefusal(str(refusal), refusal.reason)
         return self._planned
+
+    def _plan_in_engine(self) -> EngineRun:
+        if not self.schema.names:
+            # What `SessionContext.sql` leaves of a statement that it has run.
+            raise EngineRefusal("a statement runs in the session, when it is made", "statement")
+        logical, schema = self._logical(), self.schema
+        with self.versions.reading():
+            return self._engine.run(logical, self._session_context, schema, is_sql=self._is_sql)
+
+    def _prepare(self) -> Preparation:
+        """The preparation of the next run; the first run's began with the query itself."""
+        if self._is_taken:
+            self._preparation = self._preparation.again()
+            self._is_taken = False
+        return self._preparation
+
+    def _take_preparation(self) -> Preparation:
+        """The preparation, for a run of the caller's."""
+        prepared = self._prepare()
+        # Not when the first batch is asked for, which a thread may do that knows of no run and no span.
+        prepared.export()
+        self._is_taken = True
+        return prepared
 
     def _plan_to_run(self) -> EngineRun | EngineRefusal:
         """The plan of a new run; one that can't be made is a run that failed."""
         try:
             return self._plan_once()
         except Exception as error:
-            scope = self._observer.start_query(self._text)
-            self._id = scope.query_id
-            scope.finish(rows=0, error=error)
-            raise failure(scope.query_id, error) from error
+            self._id = self._observer.fail(self._take_preparation(), error)
+            raise failure(self._id, error) from error
 
     def _new_run(self) -> tuple[QueryRun, EngineRun | None]:
         """A run that has not begun, and where it runs: None is the session."""
         planned = self._plan_to_run()
-        route, reason, planning_s = self.route, self.route_reason, self._planning_s
+        prepared = self._take_preparation()
+        # Not the run itself: what the scope is started by would hold it, and it would never be dropped.
+        refusal = planned if isinstance(planned, EngineRefusal) else None
+        route: Route = "engine" if refusal is None else "session"
 
         def start() -> QueryScope:
-            scope = self._observer.start_query(self._text, planning_s=planning_s)
-            scope.routed(route, reason)
+            if self._statement is not None:
+                return self._statement
+            scope = self._observer.start_query(prepared)
+            if refusal is None:
+                scope.routed(route, None)
+            else:
+                scope.routed(route, refusal.reason, str(refusal))
             self._id = scope.query_id
             return scope
 
@@ -153,8 +183,7 @@ class Query:
             if route == "session" and writes_files(self.dataframe.logical_plan()):
                 self._engine.forget_listings()
 
-        run = QueryRun(start, on_end)
-        self._planning_s = 0.0
+        run = QueryRun(start, on_end, self._observer.seconds)
         if not isinstance(planned, EngineRun):
             return run, None
         # A run is read once.
@@ -181,6 +210,9 @@ class Query:
         return batches, self.dataframe.execution_plan()
 
     def _session_batches(self, run: QueryRun) -> Iterator[pa.RecordBatch]:
+        return run.timed(self._run_in_session(run))
+
+    def _run_in_session(self, run: QueryRun) -> Iterator[pa.RecordBatch]:
         rows = 0
         plan: ExecutedPlan | None = None
         batches: Iterable[pa.RecordBatch] = ()
@@ -227,7 +259,7 @@ class Query:
         if planned is None:
             batches = self._session_batches(run)
         else:
-            batches = map(pa.record_batch, run.observing(planned))
+            batches = run.timed(map(pa.record_batch, run.observing(planned)))
         return pa.RecordBatchReader.from_batches(self.schema, batches)
 
     @contextlib.contextmanager

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import contextvars
 import weakref
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import dfd_native
 from dfd_obs import OperatorMetrics, operator_metrics
@@ -16,8 +15,10 @@ from dfd.far_times import with_advice
 
 if TYPE_CHECKING:
     from dfd_native import EngineRun
-    from dfd_obs.observer import QueryScope
+    from dfd_obs import QueryScope
     from dfd_obs.plan import ExecutedPlan
+
+Batch = TypeVar("Batch")
 
 # Those that have begun and not ended: whoever reads them may hold them still when the process ends.
 _unfinished: weakref.WeakSet[QueryRun] = weakref.WeakSet()
@@ -44,25 +45,48 @@ def failure(query_id: str, error: Exception) -> QueryError:
 class QueryRun:
     """A run that begins with its first batch, and ends once, in whatever thread that happens.
 
-    Its ids and its trace are those of the code that made it.
-
     - `start`: starts its scope. `on_end`: takes the metrics of the plan that ran.
+    - `seconds`: a clock, in seconds.
     """
 
     def __init__(
-        self, start: Callable[[], QueryScope], on_end: Callable[[list[OperatorMetrics]], None]
+        self,
+        start: Callable[[], QueryScope],
+        on_end: Callable[[list[OperatorMetrics]], None],
+        seconds: Callable[[], float],
     ) -> None:
         self._start = start
         self._on_end = on_end
-        self._context = contextvars.copy_context()
+        self._seconds = seconds
         self._scope: QueryScope | None = None
         self._failure: BaseException | None = None
+        # The seconds its reader waited for batches; None where that isn't seen.
+        self._waited_s: float | None = None
+        self._waits_since: float | None = None
 
     def begin(self) -> QueryScope:
         """Start the scope."""
-        self._scope = scope = self._context.run(self._start)
+        self._scope = scope = self._start()
         _unfinished.add(self)
         return scope
+
+    def timed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The batches of the run: what their reader does between two of them is no part of its execution."""
+        return _TimedBatches(self, batches)
+
+    def wait_begins(self) -> None:
+        """The reader asks for a batch."""
+        self._waits_since = self._seconds()
+
+    def wait_ends(self) -> None:
+        """The reader has the batch, or the end."""
+        self._waited_s = self._until_now()
+        self._waits_since = None
+
+    def _until_now(self) -> float | None:
+        if self._waits_since is None:
+            return self._waited_s
+        return (self._waited_s or 0.0) + self._seconds() - self._waits_since
 
     def observing(self, planned: EngineRun) -> EngineRun:
         """The run of a plan, which tells this one of its begin and its end."""
@@ -93,7 +117,13 @@ class QueryRun:
         self._on_end(metrics)
         if rows is None:
             rows = metrics[0].metrics.get("output_rows", 0) if metrics else 0
-        scope.finish(rows=rows, plan=plan, error=error, abandoned=abandoned)
+        scope.finish(
+            rows=rows,
+            operators=metrics,
+            error=error,
+            abandoned=abandoned,
+            execution_s=self._until_now(),
+        )
         if isinstance(error, Exception):
             error = failure(scope.query_id, error)
         self._failure = error
@@ -107,6 +137,30 @@ class QueryRun:
         """What `end` gave for its error, once: a library that reads the run's stream makes a text of that."""
         failure, self._failure = self._failure, None
         return failure
+
+
+class _TimedBatches(Generic[Batch]):
+    """Batches whose run hears how long each is waited for."""
+
+    def __init__(self, run: QueryRun, batches: Iterable[Batch]) -> None:
+        self._run: QueryRun | None = run
+        self._batches: Iterator[Batch] = iter(batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        if self._run is None:
+            raise StopIteration
+        self._run.wait_begins()
+        try:
+            batch = next(self._batches)
+        except BaseException:
+            # It has ended. The traceback of what ended it has this frame, and must not hold what ran.
+            self._run, self._batches = None, iter(())
+            raise
+        self._run.wait_ends()
+        return batch
 
 
 @atexit.register

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -18,14 +19,16 @@ import dfd_obs
 import msgspec
 from datafusion import DataFrame, SessionConfig, SessionContext
 from dfd_base import renamed_keywords
-from dfd_delta_policy import AttemptEvent, CommitHook, GuardedTable, MergeBuilder, Outcome
-from dfd_obs import DiagnosticsReport, Observer
+from dfd_delta_policy import CommitHook, GuardedTable, MergeBuilder, Outcome
+from dfd_obs import DiagnosticsReport, Observer, Preparation, QueryScope
 from dfd_storage import StorageFailure, StorageProfile, StorageResolver, UnsupportedSetting
 
 from dfd.advice import Advice, advise
 from dfd.errors import ConfigurationError, QueryError
 from dfd.guarded_tables import GuardedTables
+from dfd.observed_operations import ObservedOperations
 from dfd.pins import Pin, Staleness
+from dfd.preparing import default_namespace, preparing
 from dfd.profile import (
     AGGREGATE_FILTERS,
     DataFusionRuntimeProfile,
@@ -64,7 +67,8 @@ def _describe(failure: StorageFailure | None) -> str:
 class Runtime:
     """One DataFusion session with Delta tables, mutations under policy, and observation.
 
-    Made by `connect()`. A context manager: its block is one run (`dfd_obs.run`).
+    Made by `connect()`. A context manager: its block is one run (`dfd_obs.run`), which is that of threads too that
+    know of none.
     """
 
     @renamed_keywords(profile="runtime_profile")
@@ -106,6 +110,10 @@ class Runtime:
             self._generations[storage.uri] = storage.credentials_generation
             self._open_store(storage)
         self.observer = Observer(runtime_profile.observability)
+        self._run: dfd_obs.Run | None = None
+        self._operations = ObservedOperations(self.observer, lambda: self._run)
+        self._namespace = default_namespace(self.session)
+        dfd_obs.RunFilter.install()
         self._stack = contextlib.ExitStack()
         if runtime_profile.observability.delta_tracing:
             dfd_obs.init_delta_tracing()
@@ -156,7 +164,7 @@ class Runtime:
         return dfd_native.delta_table(location, options, version=version, profile_name=profile_name)
 
     def __enter__(self) -> Runtime:
-        self._stack.enter_context(dfd_obs.run())
+        self._run = self._stack.enter_context(dfd_obs.run())
         return self
 
     def __exit__(
@@ -170,6 +178,7 @@ class Runtime:
     def close(self) -> None:
         """End the runtime's run. Calling it twice is harmless."""
         self._guarded_tables.clear()
+        self._run = None
         self._stack.close()
 
     def register(
@@ -306,11 +315,23 @@ class Runtime:
         """
         from dfd.sql.script import run_script
 
-        self._renew()
-        return run_script(self, sql, params)
+        with dfd_obs.working_for(self._run), self.preparing(sql) as preparation:
+            self._renew()
+            return run_script(self, sql, params, preparation)
 
-    def plan_sql(self, sql: str, params: Mapping[str, Any] | None = None) -> Query:
+    def preparing(self, text: str) -> AbstractContextManager[Preparation]:
+        """Prepare a statement within the block: its run begins with that, and what fails there is recorded."""
+        return preparing(self.observer, text, self._namespace)
+
+    def plan_sql(
+        self,
+        sql: str,
+        params: Mapping[str, Any] | None = None,
+        preparation: Preparation | None = None,
+    ) -> Query:
         """Plan one statement as DataFusion has it, over the registered tables.
+
+        `preparation`: that of the statement which this is, and not one that another needs.
 
         Raises:
             ConfigurationError: the text switches on a setting with which results are wrong.
@@ -318,17 +339,24 @@ class Runtime:
         """
         values = dict(params) if params else None
         versions = TableVersions(self._out_of_date)
+        prepared = preparation or self.observer.prepare(sql, self._namespace)
         try:
-            self._tables.choose(sql, versions)
-            with versions.reading():
+            with prepared.taking("refresh"):
+                self._tables.choose(sql, versions)
+            with prepared.taking("plan"), versions.reading():
                 dataframe = self.session.sql(sql, param_values=values)
         except QueryError:
             raise
         except Exception as error:
             raise QueryError(f"The query can't be planned: {error}") from error
+        statement = None
         if not dataframe.schema().names:
             self._keep_filters_off(sql)
-        return self._query(dataframe, sql, versions, is_sql=True)
+            self._namespace = default_namespace(self.session)
+            statement = self.observer.ran(prepared, "session")
+        return self._query(
+            dataframe, sql, versions, is_sql=True, preparation=prepared, statement=statement
+        )
 
     def value_of(self, expression: str, params: Mapping[str, Any] | None = None) -> Any:
         """The value of an SQL expression without columns.
@@ -409,10 +437,24 @@ class Runtime:
         return self._resolver.resolve(uri).to_deltalake_options()
 
     def _query(
-        self, dataframe: DataFrame, text: str, versions: TableVersions, is_sql: bool
+        self,
+        dataframe: DataFrame,
+        text: str,
+        versions: TableVersions,
+        is_sql: bool,
+        preparation: Preparation,
+        statement: QueryScope | None = None,
     ) -> Query:
         return Query(
-            dataframe, self.observer, text, self.session, self.engine, is_sql, versions=versions
+            dataframe,
+            self.observer,
+            text,
+            self.session,
+            self.engine,
+            is_sql,
+            versions=versions,
+            preparation=preparation,
+            statement=statement,
         )
 
     def _keep_filters_off(self, sql: str) -> None:
@@ -427,9 +469,12 @@ class Runtime:
         if not isinstance(dataframe, DataFrame):
             # Some methods of datafusion 55 give what a DataFrame is made of, `select_exprs` for one.
             dataframe = DataFrame(dataframe)
-        self._renew()
-        text = str(dataframe.logical_plan())
-        return self._query(dataframe, text, TableVersions(self._out_of_date), is_sql=False)
+        with dfd_obs.working_for(self._run):
+            prepared = self.observer.prepare(str(dataframe.logical_plan()), self._namespace)
+        with prepared.taking("plan"):
+            self._renew()
+        versions = TableVersions(self._out_of_date)
+        return self._query(dataframe, prepared.text, versions, is_sql=False, preparation=prepared)
 
     def _observed(self, data: Any) -> Any:
         """Data as it is written: a DataFrame of `session` as a `Query`, of a callable too."""
@@ -476,8 +521,9 @@ class Runtime:
             storage=storage,
             policy=self.profile.retry,
             commit_metadata=dfd_obs.current_ids,
-            on_attempt=_on_attempt,
+            on_attempt=self._operations.attempt_failed,
             observe=self._observe,
+            step=self._operations.step,
         )
 
     def create_table(
@@ -666,27 +712,12 @@ class Runtime:
 
     @contextlib.contextmanager
     def _observe(self, name: str, uri: str) -> Iterator[Callable[[Outcome], None]]:
-        with self.observer.operation(name, uri) as scope, self._outdating(uri):
-            yield lambda outcome: scope.finish(
-                {
-                    "version": outcome.version,
-                    "read_version": outcome.read_version,
-                    "status": str(outcome.status),
-                    "attempts": outcome.attempts,
-                    "waited_s": outcome.waited_s,
-                    "conflicts": ", ".join(map(str, outcome.conflicts)),
-                    "winners": ", ".join(map(str, outcome.winners)),
-                    "operation_id": outcome.operation_id,
-                }
-            )
-
-    @contextlib.contextmanager
-    def _outdating(self, uri: str) -> Iterator[None]:
-        """What is committed in the block is seen by the next query, whatever `freshness_s` is."""
-        try:
-            yield
-        finally:
-            self._tables.outdate(uri)
+        """An operation; what it commits is seen by the next query, whatever `freshness_s` is."""
+        with self._operations.operation(name, uri) as ended:
+            try:
+                yield ended
+            finally:
+                self._tables.outdate(uri)
 
     def report(self) -> DiagnosticsReport:
         """A report of what is installed, what is set, what ran, and the plans of slow queries."""
@@ -710,23 +741,6 @@ class Runtime:
             },
             tables=[msgspec.to_builtins(table) for table in self.tables()],
         )
-
-
-def _on_attempt(event: AttemptEvent) -> None:
-    """Add an attempt that failed to the operation's span, as an event."""
-    dfd_obs.add_event(
-        "dfd.attempt_failed",
-        {
-            "dfd.operation_id": event.operation_id,
-            "dfd.attempt": event.attempt,
-            "dfd.read_version": event.read_version,
-            "dfd.conflict": event.verdict.conflict,
-            "dfd.action": event.verdict.action,
-            "dfd.reason": event.verdict.reason,
-            "dfd.landed": event.landed,
-            "dfd.winners": ", ".join(map(str, event.winners)),
-        },
-    )
 
 
 @renamed_keywords(profile="runtime_profile")

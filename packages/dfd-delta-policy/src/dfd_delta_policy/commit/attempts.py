@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from deltalake import DeltaTable
@@ -42,6 +43,15 @@ from dfd_delta_policy.policy import DeltaRetryPolicy
 logger = logging.getLogger(__name__)
 
 
+Step = Callable[[str], AbstractContextManager[Callable[[Outcome], None]]]
+
+
+@contextlib.contextmanager
+def unobserved_step(name: str) -> Iterator[Callable[[Outcome], None]]:
+    """A step that nobody is told of."""
+    yield lambda outcome: None
+
+
 class CommitTarget(NamedTuple):
     """The table that operations commit to: how it is read, and whose rules hold."""
 
@@ -53,6 +63,7 @@ class CommitTarget(NamedTuple):
     on_attempt: Callable[[AttemptEvent], None] | None = None
     storage: StorageProfile | None = None
     commit_lock: CommitLock | None = None
+    step: Step = unobserved_step
 
 
 class RetryError(DfdError):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import tenacity
 
@@ -20,6 +20,8 @@ from dfd_delta_policy.commit.attempts import CommitTarget, OperationRun, RetryEr
 from dfd_delta_policy.commit.operation import Operation
 from dfd_delta_policy.outcome import Outcome
 from dfd_delta_policy.policy import DeltaRetryPolicy
+
+Result = TypeVar("Result", Outcome, Outcome | None)
 
 
 class Clock(NamedTuple):
@@ -47,12 +49,21 @@ class CommitLoop(NamedTuple):
         bounds = self.target.policy.bounds_of(operation.name)
         run = OperationRun(self.target, operation)
         try:
-            outcome = run.prepare() or self._retried(run, bounds)
+            outcome = None if operation.stage is None else self._step("stage", run.prepare)
+            if outcome is None:
+                outcome = self._step("commit", lambda: self._retried(run, bounds))
         finally:
             run.close()
         for hook in self.target.hooks:
             hook.after_commit(outcome)
         return outcome
+
+    def _step(self, name: str, take: Callable[[], Result]) -> Result:
+        with self.target.step(name) as done:
+            result = take()
+            if isinstance(result, Outcome):
+                done(result)
+        return result
 
     def _retried(self, run: OperationRun, bounds: DeltaRetryPolicy) -> Outcome:
         started = self.clock.now()

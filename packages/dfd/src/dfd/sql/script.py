@@ -16,13 +16,16 @@ from dfd.sql.tables import SqlTables
 
 if TYPE_CHECKING:
     from dfd_delta_policy import Outcome
+    from dfd_obs import Preparation
 
     from dfd.query import Query
     from dfd.sql.session import SqlSession
 
 
-def run_script(runtime: SqlSession, text: str, params: Mapping[str, Any] | None) -> Query:
-    """The result of the last statement; those before it are done then.
+def run_script(
+    runtime: SqlSession, text: str, params: Mapping[str, Any] | None, preparation: Preparation
+) -> Query:
+    """The result of the last statement; those before it are done then. `preparation` is that of the whole text.
 
     Raises:
         QueryError: a statement can't be read or planned, or isn't of a Delta table.
@@ -33,18 +36,20 @@ def run_script(runtime: SqlSession, text: str, params: Mapping[str, Any] | None)
     except QueryError as unread:
         # The session may have another dialect.
         try:
-            return runtime.plan_sql(text, params)
+            return runtime.plan_sql(text, params, preparation)
         except QueryError:
             raise unread from unread.__cause__
     if not parsed:
-        return runtime.plan_sql(text, params)
+        return runtime.plan_sql(text, params, preparation)
     if len(parsed) == 1:
         # Observed as it was given, with its comments.
-        return run_statement(runtime, msgspec.structs.replace(parsed[0], text=text), params)
+        as_given = msgspec.structs.replace(parsed[0], text=text)
+        return run_statement(runtime, as_given, params, preparation)
     outcomes: list[Outcome] = []
     for number, statement in enumerate(parsed, 1):
         try:
-            result = run_statement(runtime, statement, params)
+            with runtime.preparing(statement.text) as prepared:
+                result = run_statement(runtime, statement, params, prepared)
         except Exception as error:
             raise ScriptError(number, len(parsed), statement.line, error, outcomes) from error
         if result.outcome is not None:
@@ -52,7 +57,12 @@ def run_script(runtime: SqlSession, text: str, params: Mapping[str, Any] | None)
     return result
 
 
-def run_statement(runtime: SqlSession, parsed: Parsed, params: Mapping[str, Any] | None) -> Query:
+def run_statement(
+    runtime: SqlSession,
+    parsed: Parsed,
+    params: Mapping[str, Any] | None,
+    preparation: Preparation,
+) -> Query:
     """The result of one statement."""
     tables = SqlTables(runtime, params)
     tables.find(parsed.dotted)
@@ -60,10 +70,10 @@ def run_statement(runtime: SqlSession, parsed: Parsed, params: Mapping[str, Any]
         runtime.folders.find_all()
     statement = parsed.statement
     if isinstance(statement, Other):
-        return runtime.plan_sql(tables.query(parsed.text), params)
+        return runtime.plan_sql(tables.query(parsed.text), params, preparation)
     is_of_delta = statement.table is None or tables.is_delta(statement.table)
     if not is_of_delta and statement.is_shared:
-        return runtime.plan_sql(tables.query(parsed.text), params)
+        return runtime.plan_sql(tables.query(parsed.text), params, preparation)
     if isinstance(statement, Unread):
         raise QueryError(f"The statement can't be read: {parsed.error}. Nothing was changed.")
     context = StatementContext(runtime, tables, parsed.text, params)

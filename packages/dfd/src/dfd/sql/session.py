@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 import dfd_native
 from dfd_delta_policy import GuardedTable
+from dfd_obs import Preparation
 
 from dfd.profile import DataFusionRuntimeProfile
 from dfd.query import Query
@@ -30,7 +32,13 @@ class SqlSession(Protocol):
 
     @property
     def folders(self) -> TableFolders: ...
-    def plan_sql(self, sql: str, params: Mapping[str, Any] | None = None) -> Query: ...
+    def preparing(self, text: str) -> AbstractContextManager[Preparation]: ...
+    def plan_sql(
+        self,
+        sql: str,
+        params: Mapping[str, Any] | None = None,
+        preparation: Preparation | None = None,
+    ) -> Query: ...
     def value_of(self, expression: str, params: Mapping[str, Any] | None = None) -> Any: ...
     def register(self, name: str, uri: str | Path) -> None: ...
     def registered(self, name: str) -> RegisteredTable | None: ...

@@ -1,0 +1,1 @@
+"""What observation costs: queries with everything on, with no SDK, and unobserved."""
