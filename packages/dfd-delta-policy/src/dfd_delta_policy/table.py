@@ -96,6 +96,9 @@ class GuardedTable(OperationRunner):
         )
         self._loop = CommitLoop(target, clock or Clock())
 
+    def __repr__(self) -> str:
+        return f"<dfd_delta_policy.GuardedTable {self.uri}>"
+
     def with_hooks(self, *hooks: CommitHook) -> GuardedTable:
         """The same table, with hooks that are called after those it has; both use the same handles."""
         found = copy.copy(self)

@@ -10,7 +10,14 @@ from dfd_base import DfdError
 if TYPE_CHECKING:
     from dfd_delta_policy import Outcome
 
-__all__ = ["ConfigurationError", "DemoError", "DfdError", "QueryError", "ScriptError"]
+__all__ = [
+    "ConfigurationError",
+    "DemoError",
+    "DfdError",
+    "QueryError",
+    "ScriptError",
+    "SourceError",
+]
 
 
 class ConfigurationError(DfdError, ValueError):
@@ -52,6 +59,16 @@ class ScriptError(QueryError):
         super().__init__(f"Statement {statement} of {of}, in line {line}, failed: {said}. {done}.")
         self.statement = statement
         self.outcomes = tuple(outcomes)
+
+
+class SourceError(DfdError):
+    """A file that is given as a source of rows can't be read; `path` is its name, or `-` for stdin."""
+
+    code = "source"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path} can't be read: {reason.rstrip('.')}. Nothing of it was written.")
+        self.path = path
 
 
 class DemoError(DfdError):

@@ -6,7 +6,7 @@ It is planned in the session and runs in dfd's engine; what can't cross runs in 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pyarrow as pa
@@ -20,6 +20,7 @@ from dfd.errors import QueryError
 from dfd.explained import explained_change, explanation, is_logical_alone, writes_files
 from dfd.optimized_plan import optimized_plan
 from dfd.query_run import QueryRun, failure
+from dfd.rows import batches_in_thread, python_rows
 from dfd.session_tables import TableVersions
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from dfd_delta_policy import Outcome
     from dfd_obs.observer import QueryScope
     from dfd_obs.plan import ExecutedPlan
+
+    from dfd.display.plan_tree import PlanTree
 
 Result = TypeVar("Result")
 
@@ -296,11 +299,51 @@ class Query:
 
         return self._read(pl.DataFrame)
 
-    def show(self, rows: int = 20) -> None:
-        """Print the first `rows` rows as a table."""
-        from dfd.display.console import print_stream
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Run the query, batch by batch as they are taken."""
+        return iter(self.reader())
 
-        print_stream(self, limit=rows)
+    def __aiter__(self) -> AsyncIterator[pa.RecordBatch]:
+        """Run the query, batch by batch; each is waited for in a thread, so that the event loop goes on."""
+        return batches_in_thread(self.reader)
+
+    def fetch_all(self) -> list[tuple[Any, ...]]:
+        """Run the query and hold all rows as tuples of Python's values, by the order of the columns."""
+        return [row for batch in self for row in python_rows(batch)]
+
+    def fetch_one(self) -> tuple[Any, ...] | None:
+        """Run the query for its first row, and no further; None where there is none."""
+        return next((row for batch in self for row in python_rows(batch)), None)
+
+    def __repr__(self) -> str:
+        """The text, the columns, and the id of the newest run; nothing is run or planned."""
+        from dfd.display.query_repr import query_repr
+
+        return query_repr(self._text, self.dataframe.schema(), self._id)
+
+    def _repr_html_(self) -> str:
+        """The first rows of a run, for a notebook."""
+        from dfd.display.notebook import query_html
+
+        if writes_files(self.dataframe.logical_plan()):
+            return query_html(repr(self), None)
+        return query_html(repr(self), self)
+
+    def show(self, rows: int = 20) -> None:
+        """Print the first `rows` rows as a table, how many there are, and what they took.
+
+        What there is beyond them is counted for half a second at most.
+        """
+        from dfd.display.result import print_stream
+
+        print_stream(self, limit=rows, count_s=0.5)
+
+    def plan(self) -> PlanTree:
+        """The plan as a tree: of the newest run, with rows and shares of time; before one, of that to come."""
+        from dfd.display.plan_tree import PlanTree
+
+        metrics = self.metrics()
+        return PlanTree(tuple(metrics)) if metrics else PlanTree.of_text(self.explain())
 
     def explain(self, analyze: bool = False) -> str:
         """The physical plan as text, as `EXPLAIN` shows it; the logical one of DELETE, UPDATE and TRUNCATE.

@@ -93,7 +93,7 @@ def test_who_reads_may_stop(tmp_path: Path) -> None:
         (("sql", "select 1", "--profile", "/missing.toml"), USAGE, "missing.toml"),
         (("history", "ftp://x/y"), USAGE, "ftp"),
         (("history", "/missing/table"), FAILED, "table"),
-        (("write", "/tmp/x", "d.json"), USAGE, ".parquet"),
+        (("write", "/tmp/x", "d.parqet"), USAGE, ".parquet"),
         (("write", "/tmp/x", "/missing.parquet"), FAILED, "missing.parquet"),
         (("write", "/tmp/x"), USAGE, "--query"),
         (("write", "/tmp/x", "d.csv", "--query", "select 1"), USAGE, "--query"),

@@ -4,23 +4,48 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
+from typing import Annotated
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 import dfd
 from dfd.cli.demo import demo
-from dfd.cli.exit_codes import DONE, FAILED, INTERRUPTED, USAGE, exit_code
+from dfd.cli.exit_codes import DONE, FAILED, INTERRUPTED, USAGE, exit_code, one_line_of
 from dfd.cli.inspection import doctor, history, report
-from dfd.cli.mutations import optimize, restore, vacuum, write
+from dfd.cli.mutations import checkpoint, constraint, optimize, restore, vacuum, write
 from dfd.cli.native_stderr import native_stderr_held
 from dfd.cli.queries import sql
 from dfd.cli.row_changes import delete, merge, update
-from dfd.display.messages import without_traceback
-from dfd.display.printable import one_line
+from dfd.cli.shell.command import shell
+from dfd.cli.tables import cdf, files, schema, tables
+from dfd.cli.verbosity import be_verbose, is_verbose
+
+_HELP = """
+Delta Lake tables queried with Apache DataFusion, made dependable.
+
+`dfd` alone opens a shell for SQL. A table is a URI (a path, `s3://...`), or a name that the profile gives it
+(`[[table]]` in the TOML file of --profile, or of $DFD_PROFILE).
+
+Examples:
+
+dfd sql "select origin, count(*) as n from f group by 1" -t f=/data/flights
+
+dfd write /data/flights january.csv.gz --partition-by month
+
+dfd history /data/flights --json
+
+dfd doctor --table /data/flights
+"""
+_EPILOGUE = (
+    "Exit codes: 0 done, 1 the work failed, 2 wrong usage or configuration, 3 incompatible installation, "
+    "130 interrupted. `dfd COMMAND --help` has examples; `dfd --install-completion` completes commands in your shell."
+)
 
 app = App(
     name="dfd",
-    help="Delta Lake tables queried with Apache DataFusion, made dependable.",
+    help=_HELP,
+    help_epilogue=_EPILOGUE,
     version=lambda: dfd.__version__,
     version_flags=["--version"],
 )
@@ -32,19 +57,44 @@ for _command in (
     delete,
     update,
     merge,
+    tables,
+    schema,
+    files,
     history,
+    cdf,
     optimize,
+    checkpoint,
+    constraint,
     vacuum,
     restore,
     report,
 ):
     app.command(_command)
+app.default(shell)
+app.register_install_completion_command()
+
+
+@app.meta.default
+def _launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    verbose: Annotated[
+        bool,
+        Parameter(
+            name=["--verbose", "-v"], negative="", help="Show what is logged, and tracebacks."
+        ),
+    ] = False,
+) -> object:
+    if verbose:
+        be_verbose()
+    return app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code; errors are one line on stderr."""
     try:
-        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        code = app.meta(
+            arguments, exit_on_error=False, print_error=False, result_action="return_value"
+        )
         sys.stdout.flush()
     except CycloptsError as error:
         return _fail(error, USAGE)
@@ -64,13 +114,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _fail(error: Exception, code: int) -> int:
-    message = one_line(without_traceback(str(error)))
-    sys.stderr.write(f"dfd: {message or type(error).__name__}\n")
+    if is_verbose():
+        traceback.print_exception(error)
+    sys.stderr.write(f"dfd: {one_line_of(error)}\n")
     return code
 
 
 def run() -> None:
     """Run the command as a console script, which ends the process with its exit code."""
+    # What the locale has no character for is an escape, and no error.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     with native_stderr_held():
         code = main()
     sys.exit(code)

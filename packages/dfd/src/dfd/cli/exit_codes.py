@@ -8,6 +8,14 @@ from __future__ import annotations
 DONE, FAILED, USAGE, INCOMPATIBLE, INTERRUPTED = 0, 1, 2, 3, 130
 
 
+def one_line_of(error: Exception) -> str:
+    """What an error says, in one line that is safe to show."""
+    from dfd.display.messages import without_traceback
+    from dfd.display.printable import one_line
+
+    return one_line(without_traceback(str(error))) or type(error).__name__
+
+
 def exit_code(error: Exception) -> int | None:
     """The exit code of an error that is the user's or the world's; None for a defect of ours."""
     import dfd_cache

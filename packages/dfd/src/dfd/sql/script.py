@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,19 +28,35 @@ def run_script(runtime: SqlSession, text: str, params: Mapping[str, Any] | None)
         QueryError: a statement can't be read or planned, or isn't of a Delta table.
         ScriptError: one of several failed; it says which, and what stands.
     """
+    for result in results(runtime, text, params):
+        last = result
+    return last
+
+
+def results(
+    runtime: SqlSession, text: str, params: Mapping[str, Any] | None = None
+) -> Iterator[Query]:
+    """The result of each statement, as soon as it is done; at least one.
+
+    Raises:
+        QueryError, ScriptError: as `run_script`.
+    """
     try:
         parsed = parse(text, literals(params))
     except QueryError as unread:
         # The session may have another dialect.
         try:
-            return runtime.plan_sql(text, params)
+            yield runtime.plan_sql(text, params)
         except QueryError:
             raise unread from unread.__cause__
+        return
     if not parsed:
-        return runtime.plan_sql(text, params)
+        yield runtime.plan_sql(text, params)
+        return
     if len(parsed) == 1:
         # Observed as it was given, with its comments.
-        return run_statement(runtime, msgspec.structs.replace(parsed[0], text=text), params)
+        yield run_statement(runtime, msgspec.structs.replace(parsed[0], text=text), params)
+        return
     outcomes: list[Outcome] = []
     for number, statement in enumerate(parsed, 1):
         try:
@@ -49,12 +65,13 @@ def run_script(runtime: SqlSession, text: str, params: Mapping[str, Any] | None)
             raise ScriptError(number, len(parsed), statement.line, error, outcomes) from error
         if result.outcome is not None:
             outcomes.append(result.outcome)
-    return result
+        yield result
 
 
 def run_statement(runtime: SqlSession, parsed: Parsed, params: Mapping[str, Any] | None) -> Query:
     """The result of one statement."""
     tables = SqlTables(runtime, params)
+    runtime.folders.find_in(parsed.text)
     tables.find(parsed.dotted)
     if parsed.lists_tables:
         runtime.folders.find_all()
