@@ -22,7 +22,7 @@ _NEXT = (
 
 
 def planning_message(
-    error: Exception,
+    error: BaseException,
     session_context: SessionContext,
     refusal: Callable[[tuple[str, str, str]], str | None],
 ) -> str:

@@ -19,6 +19,7 @@ from dfd_obs import Observer, OperatorMetrics
 from dfd.errors import QueryError
 from dfd.explained import explained_change, explanation, is_logical_alone, writes_files
 from dfd.optimized_plan import optimized_plan
+from dfd.panics import as_query_errors
 from dfd.query_run import QueryRun, failure
 from dfd.rows import batches_in_thread, python_rows
 from dfd.session_tables import TableVersions
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from dfd.display.plan_tree import PlanTree
 
 Result = TypeVar("Result")
+_UNPLANNED = "The query can't be planned"
 
 
 class Query:
@@ -98,17 +100,19 @@ class Query:
                 planned = self._session_context.create_dataframe_from_logical_plan(self._logical())
             except EngineRefusal:
                 planned = self.dataframe
-            found = planned.schema()
+            with as_query_errors(_UNPLANNED):
+                found = planned.schema()
             self._schema = pa.schema([field.with_nullable(True) for field in found], found.metadata)
         return self._schema
 
     def _logical(self) -> LogicalPlan:
         if self._optimized is None:
             try:
-                self._optimized = optimized_plan(self.dataframe, self._session_context)
-            except Exception as error:
+                with as_query_errors("the session can't optimize the plan"):
+                    self._optimized = optimized_plan(self.dataframe, self._session_context)
+            except QueryError as error:
                 # The run will fail of it in the session, with a query id and a record of its own.
-                raise EngineRefusal(f"the session can't optimize the plan: {error}") from error
+                raise EngineRefusal(str(error)) from error
         return self._optimized
 
     def _plan_once(self) -> EngineRun | EngineRefusal:
@@ -119,7 +123,7 @@ class Query:
                     # What `SessionContext.sql` leaves of a statement that it has run.
                     raise EngineRefusal("a statement runs in the session, when it is made")
                 logical, schema = self._logical(), self.schema
-                with self.versions.reading():
+                with as_query_errors(_UNPLANNED), self.versions.reading():
                     self._planned = self._engine.run(
                         logical, self._session_context, schema, is_sql=self._is_sql
                     )
@@ -186,6 +190,7 @@ class Query:
     def _session_batches(self, run: QueryRun) -> Iterator[pa.RecordBatch]:
         rows = 0
         plan: ExecutedPlan | None = None
+        failed: BaseException | None = None
         batches: Iterable[pa.RecordBatch] = ()
         try:
             with run.begin().activate():
@@ -196,17 +201,17 @@ class Query:
         except GeneratorExit:
             run.end(plan, rows, abandoned=True)
             raise
-        except Exception as error:
-            raise run.fail(plan, rows, error) from error
         except BaseException as error:
-            run.end(plan, rows, error)
-            raise
+            failed = run.fail(plan, rows, error)
+            if failed is error:
+                raise
+            raise failed from error
         else:
             run.end(plan, rows)
         finally:
             # The traceback of a failure holds this frame: what runs and what a join has built would
             # stay until the garbage collector finds the circle.
-            plan = None
+            plan = failed = None
             batches = ()
             del run
 
@@ -357,7 +362,7 @@ class Query:
             logical = self.dataframe.logical_plan()
             if is_logical_alone(logical):
                 return logical.display_indent()
-            with self.versions.reading():
+            with as_query_errors(_UNPLANNED), self.versions.reading():
                 return self.dataframe.execution_plan().display_indent()
         for _ in self.reader():
             pass

@@ -12,6 +12,7 @@ from dfd_obs import OperatorMetrics, operator_metrics
 
 from dfd.errors import QueryError
 from dfd.far_times import with_advice
+from dfd.panics import is_panic
 
 if TYPE_CHECKING:
     from dfd_native import EngineRun
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _unfinished: weakref.WeakSet[QueryRun] = weakref.WeakSet()
 
 
-def failure(query_id: str, error: Exception) -> QueryError:
+def failure(query_id: str, error: BaseException) -> QueryError:
     """What is raised where a query failed of an error."""
     failed = QueryError(f"Query {query_id} failed: {with_advice(error)}", query_id)
     failed.__cause__ = error
@@ -82,12 +83,12 @@ class QueryRun:
         if rows is None:
             rows = metrics[0].metrics.get("output_rows", 0) if metrics else 0
         scope.finish(rows=rows, plan=plan, error=error, abandoned=abandoned)
-        if isinstance(error, Exception):
+        if error is not None and (isinstance(error, Exception) or is_panic(error)):
             error = failure(scope.query_id, error)
         self._failure = error
         return error
 
-    def fail(self, plan: ExecutedPlan | None, rows: int, error: Exception) -> BaseException:
+    def fail(self, plan: ExecutedPlan | None, rows: int, error: BaseException) -> BaseException:
         """End the scope of a run that failed. What is to be raised."""
         return self.end(plan, rows, error) or error
 

@@ -19,15 +19,12 @@ async def batches_in_thread(
     open_reader: Callable[[], pa.RecordBatchReader],
 ) -> AsyncIterator[pa.RecordBatch]:
     """The batches of a reader, which is opened and read in threads, one call at a time."""
-    reader = await asyncio.to_thread(open_reader)
-    try:
-        while (batch := await asyncio.to_thread(_next, reader)) is not None:
-            yield batch
-    finally:
-        # An event loop that is being closed can't wait for a thread.
-        reader.close()
+    batches = iter(await asyncio.to_thread(open_reader))
+    # Who leaves the loop early ends the run: nothing else holds the reader.
+    while (batch := await asyncio.to_thread(_next, batches)) is not None:
+        yield batch
 
 
-def _next(reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
+def _next(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
     # StopIteration can't pass a coroutine.
-    return next(iter(reader), None)
+    return next(batches, None)

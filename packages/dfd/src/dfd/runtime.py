@@ -24,6 +24,7 @@ from dfd_storage import StorageFailure, StorageProfile, StorageResolver, Unsuppo
 
 from dfd.errors import ConfigurationError, QueryError
 from dfd.guarded_tables import GuardedTables
+from dfd.panics import is_panic
 from dfd.planning_errors import planning_message
 from dfd.profile import (
     AGGREGATE_FILTERS,
@@ -290,7 +291,9 @@ class Runtime:
                 dataframe = self.session.sql(sql, param_values=values)
         except QueryError:
             raise
-        except Exception as error:
+        except BaseException as error:
+            if not (isinstance(error, Exception) or is_panic(error)):
+                raise
             raise QueryError(planning_message(error, self.session, self.folders.refusal)) from error
         if not dataframe.schema().names:
             self._keep_filters_off(sql)
