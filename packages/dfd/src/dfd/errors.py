@@ -62,7 +62,7 @@ class ScriptError(QueryError):
 
 
 class SourceError(DfdError):
-    """A file that is given as a source of rows can't be read; `path` is its name, or `-` for stdin."""
+    """A file that is given as a source of rows can't be read; `path` is its name, or `stdin`."""
 
     code = "source"
 

@@ -15,11 +15,12 @@ from dfd.cli.exit_codes import DONE, FAILED, INTERRUPTED, USAGE, exit_code, one_
 from dfd.cli.inspection import doctor, history, report
 from dfd.cli.mutations import checkpoint, constraint, optimize, restore, vacuum, write
 from dfd.cli.native_stderr import native_stderr_held
+from dfd.cli.parameters import STDIN
 from dfd.cli.queries import sql
 from dfd.cli.row_changes import delete, merge, update
 from dfd.cli.shell.command import shell
 from dfd.cli.tables import cdf, files, schema, tables
-from dfd.cli.verbosity import be_verbose, is_verbose
+from dfd.cli.verbosity import is_verbose, set_verbose
 
 _HELP = """
 Delta Lake tables queried with Apache DataFusion, made dependable.
@@ -27,15 +28,14 @@ Delta Lake tables queried with Apache DataFusion, made dependable.
 `dfd` alone opens a shell for SQL. A table is a URI (a path, `s3://...`), or a name that the profile gives it
 (`[[table]]` in the TOML file of --profile, or of $DFD_PROFILE).
 
-Examples:
+For example:
 
+```text
 dfd sql "select origin, count(*) as n from f group by 1" -t f=/data/flights
-
 dfd write /data/flights january.csv.gz --partition-by month
-
 dfd history /data/flights --json
-
 dfd doctor --table /data/flights
+```
 """
 _EPILOGUE = (
     "Exit codes: 0 done, 1 the work failed, 2 wrong usage or configuration, 3 incompatible installation, "
@@ -84,13 +84,14 @@ def _launch(
         ),
     ] = False,
 ) -> object:
-    if verbose:
-        be_verbose()
-    return app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    set_verbose(verbose)
+    given = [STDIN if argument == "-" else argument for argument in tokens]
+    return app(given, exit_on_error=False, print_error=False, result_action="return_value")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code; errors are one line on stderr."""
+    set_verbose(False)
     try:
         code = app.meta(
             arguments, exit_on_error=False, print_error=False, result_action="return_value"

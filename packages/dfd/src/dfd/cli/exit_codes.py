@@ -13,7 +13,11 @@ def one_line_of(error: Exception) -> str:
     from dfd.display.messages import without_traceback
     from dfd.display.printable import one_line
 
-    return one_line(without_traceback(str(error))) or type(error).__name__
+    said = one_line(without_traceback(str(error))) or type(error).__name__
+    if type(error).__name__ == "TableNotFoundError":
+        # deltalake's own, which says where it looked, and what the system said of it.
+        return f"There is no Delta table: {said} `dfd tables` lists those that the profile names."
+    return said
 
 
 def exit_code(error: Exception) -> int | None:

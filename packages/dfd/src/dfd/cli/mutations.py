@@ -53,15 +53,14 @@ def write(
     Files are CSV, TSV, JSON, NDJSON, Parquet and Arrow, also with .gz behind that, patterns, and folders
     with all beneath them. Columns that a file lacks are null.
 
-    Examples:
+    For example:
 
+    ```text
     dfd write /data/flights january.csv february.csv.gz
-
     dfd write /data/flights 'exports/**/*.parquet' --mode overwrite --partition-by month
-
     curl https://example.org/rows.ndjson | dfd write /data/rows - --app-id feed --app-version 7
-
     dfd write /data/late --query "select * from f where delay > 60" -t f=/data/flights
+    ```
 
     Parameters
     ----------
@@ -204,9 +203,11 @@ def restore(
 def checkpoint(uri: str, *, profile: Profile = None, json: JSON = False) -> int:
     """Write a checkpoint of a table's newest version, so that readers open it without the commits before.
 
-    Example:
+    For example:
 
+    ```text
     dfd checkpoint /data/flights
+    ```
 
     Parameters
     ----------
@@ -226,13 +227,13 @@ def constraint(
 ) -> int:
     """List the CHECK constraints of a table, add one or drop one.
 
-    Examples:
+    For example:
 
+    ```text
     dfd constraint /data/orders
-
     dfd constraint /data/orders --add "positive=price > 0"
-
     dfd constraint /data/orders --drop positive
+    ```
 
     Parameters
     ----------

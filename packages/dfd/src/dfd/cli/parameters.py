@@ -34,6 +34,10 @@ InputFormat = Annotated[
 ]
 
 
+STDIN = "/dev/stdin"
+"""What a lone `-` is taken for: the parser would have it for an option."""
+
+
 class TableAt(NamedTuple):
     """A table, and which version of it: the newest where there is neither version nor time."""
 

@@ -9,10 +9,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dfd.cli.exit_codes import DONE
-from dfd.cli.parameters import Profile, Tables, open_runtime, register_tables
+from dfd.cli.parameters import STDIN, Profile, Tables, open_runtime, register_tables
 from dfd.cli.results import ResultOptions, print_result
-
-_STDIN = "-"
 
 
 def sql(
@@ -30,15 +28,14 @@ def sql(
     given, while they come. Of several statements each shows its table; in every other format there is the
     result of the last. Nothing is rounded: JSON has decimals, and what it has no number for, as texts.
 
-    Examples:
+    For example:
 
+    ```text
     dfd sql "select * from delta.`/data/flights` limit 5"
-
     dfd sql "select carrier, count(*) as n from f group by 1" -t f=/data/flights@2026-01-31 -o n.csv
-
     dfd sql -f report.sql --format markdown
-
     echo "select 1 as n" | dfd sql - --json
+    ```
 
     Parameters
     ----------
@@ -96,6 +93,6 @@ def _text(query: str | None, file: Path | None) -> str:
             return file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise ConfigurationError(f"{file} isn't UTF-8: {error}.") from error
-    if query == _STDIN:
+    if query == STDIN:
         return sys.stdin.read()
     return query or ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,9 +122,7 @@ def _print_table(result: Query, options: ResultOptions) -> None:
         limit = ROWS_SHOWN if options.limit is None and out.is_terminal else options.limit
         print_stream(result, limit, console=out, count_s=0.5)
         return
-    import io
-
-    with opened(options.output) as sink, io.TextIOWrapper(sink, encoding="utf-8") as text:
+    with opened(options.output) as sink:
+        text = io.TextIOWrapper(sink, encoding="utf-8")
         print_stream(result, options.limit, console=Console(file=text, width=NO_WIDTH))
-        text.flush()
         text.detach()

@@ -118,9 +118,11 @@ def merge(
 ) -> int:
     """Merge files, stdin or the result of a query into a Delta table.
 
-    Example:
+    For example:
 
+    ```text
     dfd merge /data/orders changes.csv --on "t.id = s.id" --update --insert
+    ```
 
     Parameters
     ----------

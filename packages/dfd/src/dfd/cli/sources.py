@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from dfd.cli.parameters import STDIN
 from dfd.errors import ConfigurationError, SourceError
 from dfd.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-STDIN = "-"
 SourceFormat = Literal["csv", "tsv", "json", "ndjson", "parquet", "arrow"]
 _BY_SUFFIX: dict[str, SourceFormat] = {
     ".csv": "csv",
@@ -50,8 +50,8 @@ def file_rows(names: Sequence[str], format: SourceFormat | None = None) -> Calla
     """
     if STDIN in names:
         if len(names) > 1:
-            raise ConfigurationError("Stdin, `-`, is a source alone: leave the files out.")
-        return lambda: _said_of(STDIN, lambda: _stdin(sys.stdin.buffer, format))
+            raise ConfigurationError("`-`, stdin, is a source alone: leave the files out.")
+        return lambda: _said_of("stdin", lambda: _stdin(sys.stdin.buffer, format))
     paths = [path for name in names for path in _paths(name)]
     formats = {format or _format_of(path) for path in paths}
     if len(formats) > 1:

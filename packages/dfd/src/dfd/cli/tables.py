@@ -25,11 +25,12 @@ def tables(
 ) -> int:
     """List the tables that the profile names, or those beneath a folder.
 
-    Examples:
+    For example:
 
+    ```text
     dfd tables --profile dfd.toml
-
     dfd tables s3://bucket/lake
+    ```
 
     Parameters
     ----------
@@ -69,9 +70,11 @@ def _named(runtime: Runtime) -> list[_Named]:
 def schema(uri: str, *, profile: Profile = None, result: ResultOptions | None = None) -> int:
     """Show the columns of a table: name, type, whether it may be null, partition column, comment.
 
-    Example:
+    For example:
 
+    ```text
     dfd schema /data/flights@3
+    ```
 
     Parameters
     ----------
@@ -95,9 +98,11 @@ def schema(uri: str, *, profile: Profile = None, result: ResultOptions | None = 
 def files(uri: str, *, profile: Profile = None, result: ResultOptions | None = None) -> int:
     """Show the data files of a table's newest version, with sizes, rows and statistics.
 
-    Example:
+    For example:
 
+    ```text
     dfd files /data/flights --format csv -o files.csv
+    ```
 
     Parameters
     ----------
@@ -122,9 +127,11 @@ def cdf(
 
     The table keeps them where delta.enableChangeDataFeed is true.
 
-    Example:
+    For example:
 
+    ```text
     dfd cdf /data/orders 10 20 --format ndjson
+    ```
 
     Parameters
     ----------

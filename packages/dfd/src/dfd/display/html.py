@@ -14,12 +14,12 @@ from dfd.display.values import plain_columns
 # Colours are those of the page, so that a dark one stays dark.
 _STYLE = """
 .dfd-result{overflow-x:auto;color:inherit;font-size:13px}
-.dfd-result table{border-collapse:collapse;font-variant-numeric:tabular-nums;color:inherit;background:transparent}
-.dfd-result th,.dfd-result td{padding:3px 10px;text-align:left;vertical-align:top;white-space:pre-wrap;
-max-width:40em;overflow-wrap:anywhere;border:0;border-bottom:1px solid rgba(128,128,128,.25);background:transparent;color:inherit}
+.dfd-result table{font-size:inherit;border-collapse:collapse;font-variant-numeric:tabular-nums;color:inherit;background:transparent}
+.dfd-result th,.dfd-result td{padding:3px 10px;text-align:left;vertical-align:top;white-space:pre;border:0;border-bottom:1px solid rgba(128,128,128,.25);background:transparent;color:inherit}
 .dfd-result thead th{border-bottom:1px solid rgba(128,128,128,.7);font-weight:600}
 .dfd-result thead small{display:block;font-weight:400;opacity:.65}
 .dfd-result .n{text-align:right}
+.dfd-result .long{white-space:pre-wrap;overflow-wrap:anywhere;min-width:24em;max-width:40em}
 .dfd-result .null,.dfd-result .gap,.dfd-result .foot{opacity:.6}
 .dfd-result .null{font-style:italic}
 .dfd-result .foot{margin:4px 0 0}
@@ -27,6 +27,7 @@ max-width:40em;overflow-wrap:anywhere;border:0;border-bottom:1px solid rgba(128,
 """.replace("\n", "")
 _MOST_CHARACTERS = 500
 _MOST_COLUMNS = 40
+_LINE_CHARACTERS = 60
 
 
 def html_table(schema: pa.Schema, batches: Iterable[pa.RecordBatch], foot: str) -> str:
@@ -78,7 +79,9 @@ def _cell(row: tuple[object, ...], schema: pa.Schema, number: int | None) -> str
         return f'<td{_side(schema.types[number])}><span class="null">NULL</span></td>'
     if len(text) > _MOST_CHARACTERS:
         text = text[: _MOST_CHARACTERS - 1] + "…"
-    return f"<td{_side(schema.types[number])}>{escape(text)}</td>"
+    # What is short stands in a line; in a page nothing says how wide it may be.
+    place = ' class="long"' if len(text) > _LINE_CHARACTERS else _side(schema.types[number])
+    return f"<td{place}>{escape(text)}</td>"
 
 
 def _side(kind: pa.DataType) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from dfd.cli.parameters import Profile, Tables, open_runtime, register_tables
+from dfd.cli.parameters import STDIN, Profile, Tables, open_runtime, register_tables
 from dfd.cli.verbosity import is_verbose
 
 
@@ -13,14 +13,16 @@ def shell(*, table: Tables = None, profile: Profile = None) -> int:
 
     It needs prompt_toolkit (pip install 'dfd[shell]'). `.help` in it lists its commands.
 
-    Example:
+    For example:
 
+    ```text
     dfd -t flights=/data/flights
+    ```
     """
     if not sys.stdin.isatty():
         from dfd.cli.queries import sql
 
-        return sql("-", table=table, profile=profile)
+        return sql(STDIN, table=table, profile=profile)
     try:
         from dfd.cli.shell.prompt import prompt_reader
     except ModuleNotFoundError as error:

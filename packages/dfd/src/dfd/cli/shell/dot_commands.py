@@ -8,6 +8,7 @@ from typing import NamedTuple, get_args
 
 from dfd.cli.results import Format
 from dfd.cli.shell.session import Shell
+from dfd.display.cells import type_name
 from dfd.display.printable import printable
 from dfd.errors import ConfigurationError
 from dfd.suggestions import did_you_mean
@@ -52,8 +53,10 @@ def _schema(shell: Shell, name: str) -> None:
     known = [".".join(map(as_written, found.split("."))) for found in shell.vocabulary.columns]
     for table in [name] if name else known:
         schema = shell.runtime.sql(f"select * from {table} limit 0").schema  # noqa: S608
-        columns = ", ".join(f"{field.name} {field.type}" for field in schema)
-        shell.write(printable(f"{table} ({columns})"))
+        shell.write(printable(table))
+        width = max(map(len, schema.names), default=0)
+        for field in schema:
+            shell.write(printable(f"    {field.name:{width}}  {type_name(field.type)}"))
 
 
 def _mode(shell: Shell, name: str) -> None:
