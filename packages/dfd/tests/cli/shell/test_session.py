@@ -15,6 +15,7 @@ from pathlib import Path
 import dfd
 import pytest
 from dfd.cli import DONE, USAGE, main
+from dfd.cli.shell.dot_commands import run_dot_command
 from dfd.cli.shell.session import Shell
 
 Typed = Callable[..., tuple[str, str]]
@@ -33,7 +34,7 @@ def typed(runtime: dfd.Runtime, uri: Path, capsys: pytest.CaptureFixture[str]) -
                 return line
             raise line
 
-        assert Shell(runtime).run(read) == DONE
+        assert Shell(runtime, run_dot_command).run(read) == DONE
         found: tuple[str, str] = capsys.readouterr()
         return found
 

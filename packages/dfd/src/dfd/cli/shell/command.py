@@ -35,10 +35,11 @@ def shell(*, table: Tables = None, profile: Profile = None) -> int:
             "that do without."
         ) from None
     import dfd
+    from dfd.cli.shell.dot_commands import run_dot_command
     from dfd.cli.shell.session import Shell
 
     with open_runtime(profile) as runtime:
         register_tables(runtime, table)
-        opened = Shell(runtime, is_verbose())
+        opened = Shell(runtime, run_dot_command, is_verbose())
         opened.write(f"dfd {dfd.__version__}. A statement ends with ;  .help lists commands.")
         return opened.run(prompt_reader(opened))

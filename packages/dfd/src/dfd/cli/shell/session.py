@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 class Shell:
     """A runtime that takes statements by hand.
 
+    - `run_command`: does what begins with a dot.
     - `verbose`: an error's traceback is shown too.
     """
 
-    def __init__(self, runtime: Runtime, verbose: bool = False) -> None:
+    def __init__(
+        self, runtime: Runtime, run_command: Callable[[Shell, str], None], verbose: bool = False
+    ) -> None:
         self.runtime = runtime
+        self._run_command = run_command
         self.options = ResultOptions()
         self.times = False
         self.ended = False
@@ -63,12 +67,10 @@ class Shell:
         Raises:
             Exception: what a statement raises; those before it stand.
         """
-        from dfd.cli.shell.dot_commands import run_dot_command
-
         if not text.strip():
             return
         if text.lstrip().startswith("."):
-            run_dot_command(self, text.strip())
+            self._run_command(self, text.strip())
             return
         began = time.perf_counter()
         self._vocabulary = None
