@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 from dfd_delta_policy import Outcome
@@ -14,8 +14,8 @@ from dfd.dbapi.parameters import with_dollars
 from dfd.rows import python_rows
 
 if TYPE_CHECKING:
-    from dfd.dbapi.connection import Connection
     from dfd.query import Query
+    from dfd.runtime import Runtime
 
 Row = tuple[Any, ...]
 Description = tuple[str, pa.DataType, None, None, None, None, bool | None]
@@ -29,6 +29,17 @@ _COUNTS = (
 )
 
 
+class OpenConnection(Protocol):
+    """A `Connection`."""
+
+    @property
+    def runtime(self) -> Runtime:
+        """The runtime beneath."""
+
+    def ensure_open(self) -> None:
+        """Raise where it is closed."""
+
+
 class Cursor:
     """Made by `Connection.cursor()`. Threads don't share one.
 
@@ -38,7 +49,7 @@ class Cursor:
     - `arraysize`: how many rows `fetchmany` gives.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: OpenConnection) -> None:
         self.connection = connection
         self.arraysize = 1
         self._is_closed = False
