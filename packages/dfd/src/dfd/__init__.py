@@ -7,9 +7,10 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dfd.errors import ConfigurationError, DfdError, QueryError, ScriptError
+from dfd.errors import ConfigurationError, DfdError, QueryError, ScriptError, SourceError
 
 if TYPE_CHECKING:
+    from dfd import dbapi as dbapi
     from dfd import profile as profile
     from dfd import query as query
     from dfd import runtime as runtime
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from dfd.query import Query
     from dfd.runtime import Runtime, connect
     from dfd.session_tables import RegisteredTable
+    from dfd.table_entries import SchemaEntry, TableEntry
 
     __version__: str
 
@@ -28,16 +30,21 @@ __all__ = [
     "QueryError",
     "RegisteredTable",
     "Runtime",
+    "SchemaEntry",
     "ScriptError",
+    "SourceError",
+    "TableEntry",
     "connect",
 ]
 
-_MODULES = ("profile", "query", "runtime")
+_MODULES = ("dbapi", "profile", "query", "runtime")
 _HOMES = {
     "DataFusionRuntimeProfile": "dfd.profile",
     "Query": "dfd.query",
     "RegisteredTable": "dfd.session_tables",
     "Runtime": "dfd.runtime",
+    "SchemaEntry": "dfd.table_entries",
+    "TableEntry": "dfd.table_entries",
     "connect": "dfd.runtime",
 }
 
