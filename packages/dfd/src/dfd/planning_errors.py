@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 # DataFusion's words for a table that isn't there; the name is whole, and without quotes.
 _NO_TABLE = re.compile(r"table '([^']+)' not found")
-_PREFIX = re.compile(r"^(?:DataFusion error: )?(?:Error during planning|Schema error|Plan error): ")
+_PREFIX = re.compile(
+    r"^(?:DataFusion error: )?(?:Error during planning|Schema error|Plan error|Execution error): "
+)
+_PARSER = re.compile(r'^SQL error: ParserError\("(.*)"\)$', re.DOTALL)
 _NEXT = (
     "A table gets its name by `runtime.register`, `dfd sql -t name=uri` or [[table]] of the "
     "profile; delta.`uri` stands for one without a name."
@@ -30,7 +33,7 @@ def planning_message(
 
     - `refusal`: why a table of the profile isn't there, by its parts; None of every other.
     """
-    said = _PREFIX.sub("", str(error)).strip()
+    said = _PARSER.sub(r"\1", _PREFIX.sub("", str(error)).strip())
     found = _NO_TABLE.search(said)
     if found is None:
         return f"The query can't be planned: {said}"

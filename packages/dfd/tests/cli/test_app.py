@@ -67,7 +67,10 @@ def test_who_reads_may_stop(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("nonsense",), USAGE, "nonsense"),
+        (("nonsense",), USAGE, "There is no command 'nonsense'"),
+        (("hstory", "/x"), USAGE, "Did you mean `history`?"),
+        (("sql", "select 1", "--formatt", "csv"), USAGE, "--format"),
+        (("sql", "selec 1"), FAILED, "an SQL statement, found: selec at Line: 1"),
         (("sql",), USAGE, "query"),
         (("sql", "select 1", "--limit", "many"), USAGE, "limit"),
         (("sql", "select nope"), FAILED, "nope"),
@@ -157,7 +160,9 @@ def test_the_readme_names_every_command() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_prints_json_when_asked(run: Run, name: str) -> None:
+def test_every_command_prints_json_when_asked_and_has_an_example(run: Run, name: str) -> None:
     code, out, _ = run(name, "--help")
     assert code == 0
     assert "--json" in out
+    _, _, examples = out.partition("For example:")
+    assert f"dfd {name}" in examples

@@ -21,6 +21,8 @@ from dfd.cli.row_changes import delete, merge, update
 from dfd.cli.shell.command import shell
 from dfd.cli.tables import cdf, files, schema, tables
 from dfd.cli.verbosity import is_verbose, set_verbose
+from dfd.errors import ConfigurationError
+from dfd.suggestions import did_you_mean
 
 _HELP = """
 Delta Lake tables queried with Apache DataFusion, made dependable.
@@ -85,8 +87,17 @@ def _launch(
     ] = False,
 ) -> object:
     set_verbose(verbose)
+    if tokens and not tokens[0].startswith("-") and tokens[0] not in [*app]:
+        raise ConfigurationError(
+            f"There is no command {tokens[0]!r}. "
+            f"{did_you_mean(tokens[0], _commands(), 'commands')} `dfd --help` lists them."
+        )
     given = [STDIN if argument == "-" else argument for argument in tokens]
     return app(given, exit_on_error=False, print_error=False, result_action="return_value")
+
+
+def _commands() -> list[str]:
+    return [name for name in app if not name.startswith("-")]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -22,18 +22,19 @@ def one_line_of(error: Exception) -> str:
 
 def exit_code(error: Exception) -> int | None:
     """The exit code of an error that is the user's or the world's; None for a defect of ours."""
+    from dfd.errors import ConfigurationError, DfdError
+
+    if isinstance(error, ConfigurationError):
+        return USAGE
+    # What takes time to import is asked for last: a misspelt command needs none of it.
     import dfd_cache
     import dfd_native
     import dfd_storage
     import pyarrow as pa
     from deltalake.exceptions import DeltaError
 
-    from dfd.errors import ConfigurationError, DfdError
-
     if isinstance(error, dfd_native.IncompatibleInstallation):
         return INCOMPATIBLE
-    if isinstance(error, ConfigurationError):
-        return USAGE
     if isinstance(error, (dfd_storage.StorageFailure, dfd_storage.CredentialsUnavailable)):
         return FAILED
     if isinstance(error, (dfd_storage.StorageError, dfd_cache.CacheError)):

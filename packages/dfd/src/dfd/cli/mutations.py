@@ -135,6 +135,13 @@ def optimize(
 ) -> int:
     """Compact the small files of a table.
 
+    For example:
+
+    ```text
+    dfd optimize /data/flights
+    dfd optimize /data/flights --z-order origin --z-order day
+    ```
+
     Parameters
     ----------
     z_order
@@ -161,6 +168,13 @@ def vacuum(
 ) -> int:
     """List the files that no version within the retention needs; remove them with --delete.
 
+    For example:
+
+    ```text
+    dfd vacuum /data/flights
+    dfd vacuum /data/flights --delete --retention-hours 168
+    ```
+
     Parameters
     ----------
     full
@@ -185,6 +199,13 @@ def restore(
     json: JSON = False,
 ) -> int:
     """Make an earlier version of a table the newest.
+
+    For example:
+
+    ```text
+    dfd restore /data/flights 41
+    dfd restore /data/flights --timestamp 2026-01-31T12:00:00+0000
+    ```
 
     Parameters
     ----------

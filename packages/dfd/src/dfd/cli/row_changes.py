@@ -35,6 +35,13 @@ def delete(
 ) -> int:
     """Delete the rows of a table for which a predicate is true.
 
+    For example:
+
+    ```text
+    dfd delete /data/orders "day < '2020-01-01'"
+    dfd delete /data/orders "id = 7" --user-metadata "asked by the customer"
+    ```
+
     Parameters
     ----------
     predicate
@@ -73,6 +80,12 @@ def update(
     json: JSON = False,
 ) -> int:
     """Give columns of a table other values.
+
+    For example:
+
+    ```text
+    dfd update /data/orders --set "price=price * 2" --set "note='doubled'" --predicate "id = 7"
+    ```
 
     Parameters
     ----------
