@@ -32,6 +32,17 @@ def test_rows_are_tuples_whatever_the_names(runtime: dfd.Runtime, uri: Path) -> 
     assert runtime.sql("create view v as select 1").fetch_all() == []
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["arrow_cast(99999999, 'Date32')", "arrow_cast(9e17::bigint, 'Timestamp(Second, None)')"],
+)
+def test_values_that_python_has_not_got(runtime: dfd.Runtime, value: str) -> None:
+    query = runtime.sql(f"select {value} as far")
+    with pytest.raises(dfd.QueryError, match=r"'far'.*cast it"):
+        query.fetch_all()
+    assert query.to_arrow_table().num_rows == 1
+
+
 def test_one_row_reads_no_further(runtime: dfd.Runtime) -> None:
     assert runtime.sql(BIG).fetch_one() == (1,)
     record = runtime.observer.records[-1]

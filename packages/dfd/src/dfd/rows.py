@@ -8,11 +8,25 @@ from typing import Any
 
 import pyarrow as pa
 
+from dfd.errors import QueryError
+
 
 def python_rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
     """The rows of a batch, as pyarrow makes values of Python of them."""
-    columns = [column.to_pylist() for column in batch.columns]
+    columns = [_values(batch, number) for number in range(batch.num_columns)]
     return zip(*columns, strict=True) if columns else iter([()] * batch.num_rows)
+
+
+def _values(batch: pa.RecordBatch, number: int) -> list[Any]:
+    try:
+        found: list[Any] = batch.column(number).to_pylist()
+    except (KeyError, ValueError, OverflowError) as error:
+        field = batch.schema.field(number)
+        raise QueryError(
+            f"The column {field.name!r} is of the type {field.type} and has values that Python hasn't got: cast "
+            "it, or take Arrow's (`to_arrow_table`)."
+        ) from error
+    return found
 
 
 async def batches_in_thread(

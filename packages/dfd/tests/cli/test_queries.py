@@ -75,7 +75,7 @@ def test_sql_in_a_file_and_on_stdin(
 ) -> None:
     (tmp_path / "q.sql").write_text("select 'ä' as s -- of a file")
     assert run_json("sql", "-f", tmp_path / "q.sql") == [{"s": "ä"}]
-    monkeypatch.setattr(sys, "stdin", io.StringIO("select 2 as n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"select 2 as n")))
     assert run_json("sql", "-") == [{"n": 2}]
     for arguments in ((), ("select 1", "-f", tmp_path / "q.sql")):
         assert run("sql", *arguments)[0] == USAGE

@@ -144,6 +144,6 @@ def test_text_for_programs_is_utf_8_whatever_the_locale(tmp_path: Path) -> None:
     ):
         ended = subprocess.run(
             [sys.executable, "-m", "dfd", "sql", "select '€' as x", *arguments],
-            capture_output=True, check=True, env={**os.environ, "PYTHONIOENCODING": "ascii"},
+            capture_output=True, check=True, env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
         )  # fmt: skip
         assert ended.stdout.decode() == wanted

@@ -104,9 +104,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code; errors are one line on stderr."""
     set_verbose(False)
     try:
-        code = app.meta(
-            arguments, exit_on_error=False, print_error=False, result_action="return_value"
-        )
+        given = [*map(_as_text, sys.argv[1:] if arguments is None else arguments)]
+        code = app.meta(given, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except CycloptsError as error:
         return _fail(error, USAGE)
@@ -123,6 +122,17 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         return _fail(error, code)
     return code if isinstance(code, int) else DONE
+
+
+def _as_text(argument: str) -> str:
+    """An argument of bytes that the locale can't read, as the UTF-8 that they are mostly."""
+    # Python keeps bytes that it can't read as such characters.
+    if not any("\udc80" <= character <= "\udcff" for character in argument):
+        return argument
+    try:
+        return os.fsencode(argument).decode()
+    except UnicodeDecodeError:
+        return argument
 
 
 def _fail(error: Exception, code: int) -> int:

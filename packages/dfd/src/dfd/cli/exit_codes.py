@@ -24,7 +24,8 @@ def exit_code(error: Exception) -> int | None:
     """The exit code of an error that is the user's or the world's; None for a defect of ours."""
     from dfd.errors import ConfigurationError, DfdError
 
-    if isinstance(error, ConfigurationError):
+    # Bytes that are no text, which the locale has let in.
+    if isinstance(error, (ConfigurationError, UnicodeEncodeError)):
         return USAGE
     # What takes time to import is asked for last: a misspelt command needs none of it.
     import dfd_cache

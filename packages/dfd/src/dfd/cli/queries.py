@@ -88,11 +88,9 @@ def _text(query: str | None, file: Path | None) -> str:
 
     if (query is None) == (file is None):
         raise ConfigurationError("Give a query as one argument, - for stdin, or -f FILE.")
-    if file is not None:
-        try:
-            return file.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise ConfigurationError(f"{file} isn't UTF-8: {error}.") from error
-    if query == STDIN:
-        return sys.stdin.read()
-    return query or ""
+    if file is None and query != STDIN:
+        return query or ""
+    try:
+        return sys.stdin.buffer.read().decode() if file is None else file.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file or 'stdin'} isn't UTF-8: {error}.") from error
