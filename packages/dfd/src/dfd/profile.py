@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 from dfd_cache import CacheConfig
-from dfd_delta_policy import DeltaRetryPolicy
+from dfd_delta_policy import DeltaRetryPolicy, UpkeepThresholds
 from dfd_obs import ObservabilityConfig
 from dfd_storage import StorageProfile
 
@@ -95,6 +95,7 @@ def _fields_of(table: str) -> list[str]:
         "engine": EngineConfig,
         "table": TableEntry,
         "schema": SchemaEntry,
+        "keep": UpkeepThresholds,
     }
     kind = kinds.get(table) if table else DataFusionRuntimeProfile
     return [] if kind is None else [field.encode_name for field in msgspec.structs.fields(kind)]
@@ -112,6 +113,7 @@ class DataFusionRuntimeProfile(
     - `observability`: Default: `ObservabilityConfig()`.
     - `engine`: Default: `EngineConfig()`.
     - `tables`, `schemas`: names of tables, and of folders of tables. Default: none.
+    - `keep`: from when on `dfd keep` finds an operation due. Default: `UpkeepThresholds()`.
     - `session`: DataFusion settings by their full name
       (`datafusion.execution.batch_size`), as text. Default: none beside `measured_settings()`;
       `settings` has all of them. `AGGREGATE_FILTERS` can't be switched on.
@@ -125,6 +127,7 @@ class DataFusionRuntimeProfile(
     session: dict[str, str] = {}
     tables: tuple[TableEntry, ...] = msgspec.field(default=(), name="table")
     schemas: tuple[SchemaEntry, ...] = msgspec.field(default=(), name="schema")
+    keep: UpkeepThresholds = msgspec.field(default_factory=UpkeepThresholds)
 
     def __post_init__(self) -> None:
         if self.session.get(AGGREGATE_FILTERS, "false").strip().lower() != "false":
@@ -146,7 +149,7 @@ class DataFusionRuntimeProfile(
         """Build from a TOML file or an already parsed mapping.
 
         Tables: `[[storage]]` (see `StorageProfile.from_toml`), `[cache]`, `[retry]`,
-        `[observability]`, `[engine]`, `[session]`, `[[table]]` (`TableEntry`), `[[schema]]`
+        `[observability]`, `[engine]`, `[keep]`, `[session]`, `[[table]]` (`TableEntry`), `[[schema]]`
         (`SchemaEntry`). `[cache]` may name a `preset` of `CacheConfig`;
         fields beside it stand in place of the preset's own.
 

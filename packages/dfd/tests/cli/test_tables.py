@@ -29,7 +29,7 @@ def test_tables_of_a_profile_and_of_a_folder(
 ) -> None:
     found = run_json("tables", "--profile", profile)
     assert [(row["name"], row["version"]) for row in found] == [
-        ('"datafusion"."lake"."t"', 0),
+        ("lake.t", 0),
         ("new", None),
         ("orders", 0),
     ]

@@ -13,6 +13,7 @@ import dfd
 from dfd.cli.demo import demo
 from dfd.cli.exit_codes import DONE, FAILED, INTERRUPTED, USAGE, exit_code, one_line_of
 from dfd.cli.inspection import doctor, history, report
+from dfd.cli.keep import keep
 from dfd.cli.mutations import checkpoint, constraint, optimize, restore, vacuum, write
 from dfd.cli.native_stderr import native_stderr_held
 from dfd.cli.parameters import STDIN
@@ -69,6 +70,7 @@ for _command in (
     constraint,
     vacuum,
     restore,
+    keep,
     report,
 ):
     app.command(_command)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dfd.errors import ConfigurationError, QueryError
 from dfd.table_entries import TableEntry
-from dfd.table_reference import TableReference
+from dfd.table_reference import TableReference, as_written
 
 if TYPE_CHECKING:
     from dfd.sql.session import SqlSession
@@ -82,7 +82,7 @@ class Folders:
                 _logger.warning("The table %s is left out: %s", self._entries[parts].name, refused)
         for (catalog, schema), root in list(self._roots.items()):
             for table in self._runtime.tables_beneath(root):
-                name = str(TableReference(catalog, schema, table))
+                name = self._short(TableReference(catalog, schema, table))
                 if self._runtime.registered(name) is not None:
                     continue
                 try:
@@ -98,6 +98,11 @@ class Folders:
     def names(self) -> list[str]:
         """The names of the profile's tables."""
         return [entry.name for entry in self._entries.values()]
+
+    def _short(self, reference: TableReference) -> str:
+        """The shortest name with a schema that the session takes for the table."""
+        short = f"{as_written(reference.schema)}.{as_written(reference.table)}"
+        return short if self._runtime.table_reference(short) == reference else str(reference)
 
     def _register_entry(self, parts: tuple[str, str, str]) -> None:
         entry = self._entries[parts]
