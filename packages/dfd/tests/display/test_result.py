@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from dfd.display.console import output
 from dfd.display.result import print_stream
+from rich.cells import cell_len
 from rich.console import Console
 
 ODD = pa.table(
@@ -236,3 +237,9 @@ def test_show_and_the_command_have_one_form(
     out = capsys.readouterr().out
     assert cells(out) == [["1e-09", "NULL"]]
     assert "1 of 2 rows, " in out
+
+
+def test_wide_characters_are_folded_by_their_cells() -> None:
+    lines = printed(pa.table({"s": ["日本語" * 40], "n": [1]}), width=40).splitlines()
+    assert len({cell_len(line) for line in lines}) == 1
+    assert "".join(row[0] for row in cells("\n".join(lines))) == "日本語" * 40

@@ -39,16 +39,14 @@ dfd write /data/flights january.csv.gz --partition-by month
 dfd history /data/flights --json
 dfd doctor --table /data/flights
 ```
-"""
-_EPILOGUE = (
-    "Exit codes: 0 done, 1 the work failed, 2 wrong usage or configuration, 3 incompatible installation, "
-    "130 interrupted. `dfd COMMAND --help` has examples; `dfd --install-completion` completes commands in your shell."
-)
 
+`dfd COMMAND --help` has examples of each, and `dfd --install-completion` completes them in your shell.
+
+Exit codes: 0 done, 1 the work failed, 2 wrong usage or configuration, 3 incompatible installation, 130 interrupted.
+"""
 app = App(
     name="dfd",
     help=_HELP,
-    help_epilogue=_EPILOGUE,
     version=lambda: dfd.__version__,
     version_flags=["--version"],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import msgspec
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len
 
 NULL = "NULL"
 _DIM, _BOLD, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[0m"
@@ -100,5 +100,18 @@ def record_lines(names: Sequence[str], row: Sequence[str | None], width: int) ->
 def _fold(text: str, width: int) -> list[str]:
     lines: list[str] = []
     for line in text.split("\n"):
-        lines += chop_cells(line, width) if cell_len(line) > width else [line]
+        lines += _chopped(line, width) if cell_len(line) > width else [line]
     return lines
+
+
+def _chopped(line: str, width: int) -> list[str]:
+    """A line in pieces of at most `width` cells; rich's own has them in another order before 13.7."""
+    pieces, taken = [""], 0
+    for character in line:
+        cells = cell_len(character)
+        if taken + cells > width and pieces[-1]:
+            pieces.append("")
+            taken = 0
+        pieces[-1] += character
+        taken += cells
+    return pieces
