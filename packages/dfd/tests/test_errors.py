@@ -21,7 +21,12 @@ from dfd import errors
 
 PARTS = (dfd, dfd_base, dfd_storage, dfd_delta_policy, dfd_cache, dfd_obs, dfd_native)
 
-ERRORS = [errors.ConfigurationError("x"), errors.QueryError("x", "q1"), errors.DemoError("x")]
+ERRORS = [
+    errors.ConfigurationError("x"),
+    errors.QueryError("x", "q1"),
+    errors.DemoError("x"),
+    errors.SourceError("x.csv", "no CSV"),
+]
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.code)

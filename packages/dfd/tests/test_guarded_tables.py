@@ -59,23 +59,27 @@ def test_a_table_made_anew_is_opened_anew(
     assert sorted(found["id"].to_pylist()) == list(range(6))
 
 
-def test_a_registered_name_is_no_folder_beside_its_table(
+def test_a_registered_name_is_its_table_and_no_folder_beside_it(
     runtime: dfd.Runtime, uri: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = pa.table({"id": [5], "s": ["e"], "p": ["x"]})
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    for refused in (lambda: runtime.table("t"), lambda: runtime.write("t", row)):
-        with pytest.raises(dfd.ConfigurationError, match="'t' is a table of the session, at file:"):
-            refused()
+    assert runtime.write("t", row).version == 1
+    assert runtime.delete("T", "id = 5").version == 2
+    assert runtime.table("t").uri == runtime.table(uri).uri
     assert not any(elsewhere.iterdir())
     runtime.write("./t", row)
     assert runtime.table(elsewhere / "t").version() == 0
-    monkeypatch.chdir(tmp_path)
-    assert runtime.table("t").version() == 0
-    runtime.table("t").append(row)
-    assert runtime.table(uri).version() == 1
+    assert runtime.table(uri).version() == 2
+
+
+def test_a_name_of_one_version_is_not_changed(runtime: dfd.Runtime, uri: Path) -> None:
+    runtime.register("first", uri, version=0)
+    with pytest.raises(dfd.QueryError, match=r"'first' stands for version 0.*file://"):
+        runtime.delete("first", "id = 1")
+    assert runtime.table(uri).version() == 0
 
 
 def test_hooks_are_those_of_one_call_and_the_handle_is_everybodys(

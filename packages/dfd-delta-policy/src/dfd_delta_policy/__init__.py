@@ -26,6 +26,7 @@ from dfd_delta_policy.hooks import (
 )
 from dfd_delta_policy.log.audit import Audit, Violation, ViolationKind, audit
 from dfd_delta_policy.operations.merging import MergeBuilder
+from dfd_delta_policy.operations.upkeep import Upkeep, UpkeepTask, UpkeepThresholds
 from dfd_delta_policy.outcome import AttemptEvent, ConcurrentCommit, Outcome, Status
 from dfd_delta_policy.policy import DeltaRetryPolicy, RetryBounds
 from dfd_delta_policy.source import plain_schema
@@ -56,6 +57,9 @@ __all__ = [
     "StageHook",
     "Status",
     "UnsupportedTable",
+    "Upkeep",
+    "UpkeepTask",
+    "UpkeepThresholds",
     "Verdict",
     "Violation",
     "ViolationKind",

@@ -22,6 +22,7 @@ from dfd_delta_policy.errors import InvalidOperation, UnsupportedTable
 from dfd_delta_policy.hooks import CommitHook, RequireCommitSafety
 from dfd_delta_policy.location import refuse_odd_folder
 from dfd_delta_policy.log.audit import Audit, audit
+from dfd_delta_policy.log.files import files_of
 from dfd_delta_policy.operations import alter
 from dfd_delta_policy.operations.creation import (
     Creation,
@@ -38,6 +39,13 @@ from dfd_delta_policy.operations.row_changes import delete, update
 from dfd_delta_policy.operations.runner import Observe, OperationRunner
 from dfd_delta_policy.operations.staged_changes import Delete, StagedChange, Update
 from dfd_delta_policy.operations.staged_writes import StagedWrite
+from dfd_delta_policy.operations.upkeep import (
+    Upkeep,
+    UpkeepTask,
+    UpkeepThresholds,
+    commits_since_checkpoint,
+    due_by,
+)
 from dfd_delta_policy.operations.vacuum import Vacuum
 from dfd_delta_policy.operations.writing import Write
 from dfd_delta_policy.outcome import AttemptEvent, Outcome
@@ -98,6 +106,9 @@ class GuardedTable(OperationRunner):
             step=step or unobserved_step,
         )
         self._loop = CommitLoop(target, clock or Clock())
+
+    def __repr__(self) -> str:
+        return f"<dfd_delta_policy.GuardedTable {self.uri}>"
 
     def with_hooks(self, *hooks: CommitHook) -> GuardedTable:
         """The same table, with hooks that are called after those it has; both use the same handles."""
@@ -617,6 +628,40 @@ class GuardedTable(OperationRunner):
         return self._run(
             "vacuum", vacuum.attempt, removes_rows=False, metrics=lambda: vacuum.metrics
         )
+
+    def upkeep(self, thresholds: UpkeepThresholds | None = None) -> Upkeep:
+        """What the table wants of its upkeep; nothing is changed. What no threshold asks for isn't looked at.
+
+        Raises:
+            deltalake.exceptions.TableNotFoundError: there is no table.
+            UnsupportedTable: its retention can't be understood.
+        """
+        asked = thresholds or UpkeepThresholds()
+        table = self._handles.open()
+        compact = commits = unneeded = None
+        if asked.optimize_files is not None:
+            compact = Optimize(self._committer()).candidates(table)
+        if asked.checkpoint_commits is not None:
+            commits = commits_since_checkpoint(files_of(self.uri, self._profile).list("_delta_log"))
+        if asked.vacuum_files is not None:
+            unneeded = len(self.vacuum().metrics["files"])
+        return Upkeep(
+            uri=self.uri,
+            version=table.version(),
+            files_to_compact=compact,
+            commits_since_checkpoint=commits,
+            unneeded_files=unneeded,
+            is_sound=self.audit().is_sound if asked.audit else None,
+            due=tuple(due_by(asked, compact, commits, unneeded)),
+        )
+
+    def run_upkeep(self, task: UpkeepTask) -> Outcome:
+        """Run an operation that is due, as its method does by default; VACUUM removes files."""
+        if task is UpkeepTask.OPTIMIZE:
+            return self.optimize()
+        if task is UpkeepTask.CHECKPOINT:
+            return self.create_checkpoint()
+        return self.vacuum(dry_run=False)
 
     def audit(self, versions: range | None = None, *, orphans: bool = False) -> Audit:
         """Audit the log's versions (all by default), as `dfd_delta_policy.audit` does."""

@@ -20,6 +20,9 @@ from dfd_delta_policy import (
     RetryBounds,
     StageHook,
     Status,
+    Upkeep,
+    UpkeepTask,
+    UpkeepThresholds,
     Verdict,
     classify,
 )
@@ -89,6 +92,9 @@ def use(data: pa.Table) -> None:
         table.set_properties({"owner": "me"}),
         table.create_checkpoint(),
     ]
+    wanted: Upkeep = table.upkeep(UpkeepThresholds(optimize_files=2))
+    kept: list[Outcome] = [table.run_upkeep(task) for task in wanted.due]
+    print(kept, UpkeepTask.OPTIMIZE in wanted.due)
     audit: Audit = table.audit(range(3))
     sound: int | None = audit.sound_version
     print(winners, altered, sound, stage_hook, safe, outcome.operation, outcome.read_version)

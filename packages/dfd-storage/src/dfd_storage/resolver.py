@@ -66,5 +66,15 @@ class StorageResolver:
         if location.startswith("file://"):
             return LocalProfile(uri=location)
         raise UnresolvedStorage(
-            f"No storage profile covers {location}.", "Add one for its bucket.", location=location
+            f"No storage profile covers {location}.", _how_to_cover(location), location=location
         )
+
+
+def _how_to_cover(location: str) -> str:
+    """What to add so that a location is covered."""
+    found = parse_uri(location)
+    root = f"{found.scheme}://{found.host}"
+    return (
+        f'Add one for its bucket: in a TOML profile [[storage]] with uri = "{root}" and credentials, in code '
+        f'StorageProfile.from_uri("{root}", credentials=...).'
+    )

@@ -7,9 +7,17 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dfd.errors import ConfigurationError, DfdError, QueryError, ScriptError, SnapshotGone
+from dfd.errors import (
+    ConfigurationError,
+    DfdError,
+    QueryError,
+    ScriptError,
+    SnapshotGone,
+    SourceError,
+)
 
 if TYPE_CHECKING:
+    from dfd import dbapi as dbapi
     from dfd import profile as profile
     from dfd import query as query
     from dfd import runtime as runtime
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
     from dfd.query import Query
     from dfd.runtime import Runtime, connect
     from dfd.session_tables import RegisteredTable
+    from dfd.table_entries import SchemaEntry, TableEntry
 
     __version__: str
 
@@ -32,13 +41,16 @@ __all__ = [
     "QueryError",
     "RegisteredTable",
     "Runtime",
+    "SchemaEntry",
     "ScriptError",
     "SnapshotGone",
+    "SourceError",
     "Staleness",
+    "TableEntry",
     "connect",
 ]
 
-_MODULES = ("profile", "query", "runtime")
+_MODULES = ("dbapi", "profile", "query", "runtime")
 _HOMES = {
     "Advice": "dfd.advice",
     "DataFusionRuntimeProfile": "dfd.profile",
@@ -46,7 +58,9 @@ _HOMES = {
     "Query": "dfd.query",
     "RegisteredTable": "dfd.session_tables",
     "Runtime": "dfd.runtime",
+    "SchemaEntry": "dfd.table_entries",
     "Staleness": "dfd.pins",
+    "TableEntry": "dfd.table_entries",
     "connect": "dfd.runtime",
 }
 

@@ -17,6 +17,7 @@ __all__ = [
     "QueryError",
     "ScriptError",
     "SnapshotGone",
+    "SourceError",
 ]
 
 
@@ -84,6 +85,16 @@ class ScriptError(QueryError):
         super().__init__(f"Statement {statement} of {of}, in line {line}, failed: {said}. {done}.")
         self.statement = statement
         self.outcomes = tuple(outcomes)
+
+
+class SourceError(DfdError):
+    """A file that is given as a source of rows can't be read; `path` is its name, or `stdin`."""
+
+    code = "source"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path} can't be read: {reason.rstrip('.')}. Nothing of it was written.")
+        self.path = path
 
 
 class DemoError(DfdError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Annotated, Any
 
 import msgspec
 from dfd_cache import CacheConfig
-from dfd_delta_policy import DeltaRetryPolicy
+from dfd_delta_policy import DeltaRetryPolicy, UpkeepThresholds
 from dfd_obs import ObservabilityConfig
 from dfd_storage import StorageProfile
 
 from dfd.errors import ConfigurationError
+from dfd.suggestions import did_you_mean
+from dfd.table_entries import SchemaEntry, TableEntry
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -73,6 +76,31 @@ def _whole(cache: Mapping[str, Any]) -> dict[str, Any]:
     return {**msgspec.to_builtins(preset), **fields}
 
 
+def _refusal(error: msgspec.ValidationError) -> str:
+    """What is wrong with a profile, and which of its fields was meant where one is misspelt."""
+    said = str(error)
+    unknown = re.search(r"unknown field `([^`]*)`(?: - at `\$\.?([^`\[]*))?", said)
+    if unknown is None:
+        return f"{said}."
+    name, table = unknown[1], unknown[2] or ""
+    return f"{said}. {did_you_mean(name, _fields_of(table))}"
+
+
+def _fields_of(table: str) -> list[str]:
+    """The names of a table's fields in TOML; of the whole profile without one."""
+    kinds: dict[str, type[msgspec.Struct]] = {
+        "cache": CacheConfig,
+        "retry": DeltaRetryPolicy,
+        "observability": ObservabilityConfig,
+        "engine": EngineConfig,
+        "table": TableEntry,
+        "schema": SchemaEntry,
+        "keep": UpkeepThresholds,
+    }
+    kind = kinds.get(table) if table else DataFusionRuntimeProfile
+    return [] if kind is None else [field.encode_name for field in msgspec.structs.fields(kind)]
+
+
 class DataFusionRuntimeProfile(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
@@ -84,6 +112,8 @@ class DataFusionRuntimeProfile(
     - `retry`: policy of every mutation. Default: `DeltaRetryPolicy()`.
     - `observability`: Default: `ObservabilityConfig()`.
     - `engine`: Default: `EngineConfig()`.
+    - `tables`, `schemas`: names of tables, and of folders of tables. Default: none.
+    - `keep`: from when on `dfd keep` finds an operation due. Default: `UpkeepThresholds()`.
     - `session`: DataFusion settings by their full name
       (`datafusion.execution.batch_size`), as text. Default: none beside `measured_settings()`;
       `settings` has all of them. `AGGREGATE_FILTERS` can't be switched on.
@@ -95,6 +125,9 @@ class DataFusionRuntimeProfile(
     observability: ObservabilityConfig = msgspec.field(default_factory=ObservabilityConfig)
     engine: EngineConfig = msgspec.field(default_factory=EngineConfig)
     session: dict[str, str] = {}
+    tables: tuple[TableEntry, ...] = msgspec.field(default=(), name="table")
+    schemas: tuple[SchemaEntry, ...] = msgspec.field(default=(), name="schema")
+    keep: UpkeepThresholds = msgspec.field(default_factory=UpkeepThresholds)
 
     def __post_init__(self) -> None:
         if self.session.get(AGGREGATE_FILTERS, "false").strip().lower() != "false":
@@ -116,7 +149,8 @@ class DataFusionRuntimeProfile(
         """Build from a TOML file or an already parsed mapping.
 
         Tables: `[[storage]]` (see `StorageProfile.from_toml`), `[cache]`, `[retry]`,
-        `[observability]`, `[engine]`, `[session]`. `[cache]` may name a `preset` of `CacheConfig`;
+        `[observability]`, `[engine]`, `[keep]`, `[session]`, `[[table]]` (`TableEntry`), `[[schema]]`
+        (`SchemaEntry`). `[cache]` may name a `preset` of `CacheConfig`;
         fields beside it stand in place of the preset's own.
 
         Raises:
@@ -140,7 +174,7 @@ class DataFusionRuntimeProfile(
         try:
             profile = msgspec.convert(fields, cls)
         except msgspec.ValidationError as error:
-            raise ConfigurationError(f"The profile is refused: {error}.") from error
+            raise ConfigurationError(f"The profile is refused: {_refusal(error)}") from error
         return msgspec.structs.replace(profile, storage=storage_profiles)
 
     @classmethod

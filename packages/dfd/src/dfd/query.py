@@ -6,7 +6,7 @@ It is planned in the session and runs in dfd's engine; what can't cross runs in 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pyarrow as pa
@@ -19,7 +19,9 @@ from dfd_obs import Observer, OperatorMetrics, Preparation, QuerySummary
 from dfd.errors import QueryError
 from dfd.explained import explained_change, explanation, is_logical_alone, writes_files
 from dfd.optimized_plan import optimized_plan
+from dfd.panics import as_query_errors
 from dfd.query_run import QueryRun, failure
+from dfd.rows import batches_in_thread, python_rows
 from dfd.session_tables import TableVersions
 
 if TYPE_CHECKING:
@@ -30,8 +32,11 @@ if TYPE_CHECKING:
     from dfd_obs import QueryScope
     from dfd_obs.plan import ExecutedPlan
 
+    from dfd.display.plan_tree import PlanTree
+
 Result = TypeVar("Result")
 Route = Literal["engine", "session"]
+_UNPLANNED = "The query can't be planned"
 
 
 class Query:
@@ -103,18 +108,19 @@ class Query:
                 planned = self._session_context.create_dataframe_from_logical_plan(self._logical())
             except EngineRefusal:
                 planned = self.dataframe
-            found = planned.schema()
+            with as_query_errors(_UNPLANNED):
+                found = planned.schema()
             self._schema = pa.schema([field.with_nullable(True) for field in found], found.metadata)
         return self._schema
 
     def _logical(self) -> LogicalPlan:
         if self._optimized is None:
             try:
-                self._optimized = optimized_plan(self.dataframe, self._session_context)
-            except Exception as error:
+                with as_query_errors("the session can't optimize the plan"):
+                    self._optimized = optimized_plan(self.dataframe, self._session_context)
+            except QueryError as error:
                 # The run will fail of it in the session, with a query id and a record of its own.
-                reason = f"the session can't optimize the plan: {error}"
-                raise EngineRefusal(reason, "unplannable") from error
+                raise EngineRefusal(str(error), "unplannable") from error
         return self._optimized
 
     def _plan_once(self) -> EngineRun | EngineRefusal:
@@ -132,7 +138,7 @@ class Query:
             # What `SessionContext.sql` leaves of a statement that it has run.
             raise EngineRefusal("a statement runs in the session, when it is made", "statement")
         logical, schema = self._logical(), self.schema
-        with self.versions.reading():
+        with as_query_errors(_UNPLANNED), self.versions.reading():
             return self._engine.run(logical, self._session_context, schema, is_sql=self._is_sql)
 
     def _prepare(self) -> Preparation:
@@ -215,6 +221,7 @@ class Query:
     def _run_in_session(self, run: QueryRun) -> Iterator[pa.RecordBatch]:
         rows = 0
         plan: ExecutedPlan | None = None
+        failed: BaseException | None = None
         batches: Iterable[pa.RecordBatch] = ()
         try:
             with run.begin().activate():
@@ -225,17 +232,17 @@ class Query:
         except GeneratorExit:
             run.end(plan, rows, abandoned=True)
             raise
-        except Exception as error:
-            raise run.fail(plan, rows, self.versions.cause_of(error)) from error
         except BaseException as error:
-            run.end(plan, rows, error)
-            raise
+            failed = run.fail(plan, rows, self.versions.cause_of(error))
+            if failed is error:
+                raise
+            raise failed from error
         else:
             run.end(plan, rows)
         finally:
             # The traceback of a failure holds this frame: what runs and what a join has built would
             # stay until the garbage collector finds the circle.
-            plan = None
+            plan = failed = None
             batches = ()
             del run
 
@@ -328,11 +335,51 @@ class Query:
 
         return self._read(pl.DataFrame)
 
-    def show(self, rows: int = 20) -> None:
-        """Print the first `rows` rows as a table."""
-        from dfd.display.console import print_stream
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Run the query, batch by batch as they are taken."""
+        return iter(self.reader())
 
-        print_stream(self, limit=rows)
+    def __aiter__(self) -> AsyncIterator[pa.RecordBatch]:
+        """Run the query, batch by batch; each is waited for in a thread, so that the event loop goes on."""
+        return batches_in_thread(self.reader)
+
+    def fetch_all(self) -> list[tuple[Any, ...]]:
+        """Run the query and hold all rows as tuples of Python's values, by the order of the columns."""
+        return [row for batch in self for row in python_rows(batch)]
+
+    def fetch_one(self) -> tuple[Any, ...] | None:
+        """Run the query for its first row, and no further; None where there is none."""
+        return next((row for batch in self for row in python_rows(batch)), None)
+
+    def __repr__(self) -> str:
+        """The text, the columns, and the id of the newest run; nothing is run or planned."""
+        from dfd.display.query_repr import query_repr
+
+        return query_repr(self._text, self.dataframe.schema(), self._id)
+
+    def _repr_html_(self) -> str:
+        """The first rows of a run, for a notebook."""
+        from dfd.display.notebook import query_html
+
+        if writes_files(self.dataframe.logical_plan()):
+            return query_html(repr(self), None)
+        return query_html(repr(self), self)
+
+    def show(self, rows: int = 20) -> None:
+        """Print the first `rows` rows as a table, how many there are, and what they took.
+
+        What there is beyond them is counted for half a second at most.
+        """
+        from dfd.display.result import print_stream
+
+        print_stream(self, limit=rows, count_s=0.5)
+
+    def plan(self) -> PlanTree:
+        """The plan as a tree: of the newest run, with rows and shares of time; before one, of that to come."""
+        from dfd.display.plan_tree import PlanTree
+
+        metrics = self.metrics()
+        return PlanTree(tuple(metrics)) if metrics else PlanTree.of_text(self.explain())
 
     def explain(self, analyze: bool = False) -> str:
         """The physical plan as text, as `EXPLAIN` shows it; the logical one of DELETE, UPDATE and TRUNCATE.
@@ -346,7 +393,7 @@ class Query:
             logical = self.dataframe.logical_plan()
             if is_logical_alone(logical):
                 return logical.display_indent()
-            with self.versions.reading():
+            with as_query_errors(_UNPLANNED), self.versions.reading():
                 return self.dataframe.execution_plan().display_indent()
         for _ in self.reader():
             pass

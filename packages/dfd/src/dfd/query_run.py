@@ -12,6 +12,7 @@ from dfd_obs import OperatorMetrics, operator_metrics
 
 from dfd.errors import QueryError, SnapshotGone
 from dfd.far_times import with_advice
+from dfd.panics import is_panic
 
 if TYPE_CHECKING:
     from dfd_native import EngineRun
@@ -24,7 +25,7 @@ Batch = TypeVar("Batch")
 _unfinished: weakref.WeakSet[QueryRun] = weakref.WeakSet()
 
 
-def failure(query_id: str, error: Exception) -> QueryError:
+def failure(query_id: str, error: BaseException) -> QueryError:
     """What is raised where a query failed of an error."""
     said = f"Query {query_id} failed: {with_advice(error)}"
     if isinstance(error, dfd_native.SnapshotGone):
@@ -124,12 +125,12 @@ class QueryRun:
             abandoned=abandoned,
             execution_s=self._until_now(),
         )
-        if isinstance(error, Exception):
+        if error is not None and (isinstance(error, Exception) or is_panic(error)):
             error = failure(scope.query_id, error)
         self._failure = error
         return error
 
-    def fail(self, plan: ExecutedPlan | None, rows: int, error: Exception) -> BaseException:
+    def fail(self, plan: ExecutedPlan | None, rows: int, error: BaseException) -> BaseException:
         """End the scope of a run that failed. What is to be raised."""
         return self.end(plan, rows, error) or error
 

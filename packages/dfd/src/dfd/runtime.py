@@ -27,7 +27,9 @@ from dfd.advice import Advice, advise
 from dfd.errors import ConfigurationError, QueryError
 from dfd.guarded_tables import GuardedTables
 from dfd.observed_operations import ObservedOperations
+from dfd.panics import is_panic
 from dfd.pins import Pin, Staleness
+from dfd.planning_errors import planning_message
 from dfd.preparing import default_namespace, preparing
 from dfd.profile import (
     AGGREGATE_FILTERS,
@@ -109,6 +111,10 @@ class Runtime:
             # Asked before: what is opened may be of newer credentials, never of older ones.
             self._generations[storage.uri] = storage.credentials_generation
             self._open_store(storage)
+        for schema in runtime_profile.schemas:
+            self.register_schema(schema.name, schema.uri)
+        for entry in runtime_profile.tables:
+            self.folders.put_table(entry)
         self.observer = Observer(runtime_profile.observability)
         self._run: dfd_obs.Run | None = None
         self._operations = ObservedOperations(self.observer, lambda: self._run)
@@ -174,6 +180,10 @@ class Runtime:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        tables, profiles = len(self.tables()), len(self.profile.storage)
+        return f"<dfd.Runtime: {tables} table(s) registered, {profiles} storage profile(s)>"
 
     def close(self) -> None:
         """End the runtime's run. Calling it twice is harmless."""
@@ -319,6 +329,13 @@ class Runtime:
             self._renew()
             return run_script(self, sql, params, preparation)
 
+    def results(self, sql: str, params: Mapping[str, Any] | None = None) -> Iterator[Query]:
+        """The result of each statement of a text, as `sql` runs them, one after the other as they are taken."""
+        from dfd.sql.script import results
+
+        self._renew()
+        return results(self, sql, params)
+
     def preparing(self, text: str) -> AbstractContextManager[Preparation]:
         """Prepare a statement within the block: its run begins with that, and what fails there is recorded."""
         return preparing(self.observer, text, self._namespace)
@@ -347,8 +364,10 @@ class Runtime:
                 dataframe = self.session.sql(sql, param_values=values)
         except QueryError:
             raise
-        except Exception as error:
-            raise QueryError(f"The query can't be planned: {error}") from error
+        except BaseException as error:
+            if not (isinstance(error, Exception) or is_panic(error)):
+                raise
+            raise QueryError(planning_message(error, self.session, self.folders.refusal)) from error
         statement = None
         if not dataframe.schema().names:
             self._keep_filters_off(sql)
@@ -421,6 +440,11 @@ class Runtime:
                 f"No Delta table could be read at {location}: {_describe(failure)}{error}"
             ) from (failure or error)
 
+    def version_at(self, uri: str, timestamp: datetime) -> int:
+        """The newest version of a table that was there at a time."""
+        location, options, _ = self._locate(uri)
+        return dfd_native.version_at(location, options, timestamp=timestamp)
+
     def tables_beneath(self, uri: str) -> list[str]:
         """The names of the Delta tables right beneath a folder."""
         location, options, _ = self._locate(uri)
@@ -465,7 +489,16 @@ class Runtime:
                 raise aggregate_filters_refused("The statement")
 
     def query(self, dataframe: DataFrame) -> Query:
-        """Observe any DataFrame of `session` as a `Query`."""
+        """Observe any DataFrame of `session` as a `Query`.
+
+        Raises:
+            ConfigurationError: it is none; SQL text goes to `sql`.
+        """
+        if not hasattr(dataframe, "logical_plan"):
+            raise ConfigurationError(
+                f"runtime.query() takes a DataFrame of runtime.session, not a {type(dataframe).__name__}. "
+                "SQL text goes to runtime.sql(), data of other libraries to runtime.session.from_arrow()."
+            )
         if not isinstance(dataframe, DataFrame):
             # Some methods of datafusion 55 give what a DataFrame is made of, `select_exprs` for one.
             dataframe = DataFrame(dataframe)
@@ -490,30 +523,39 @@ class Runtime:
         hooks: Iterable[CommitHook] = (),
         commit_metadata: Mapping[str, str] | None = None,
     ) -> GuardedTable:
-        """The table at `uri` under this runtime's policy, its commits with run and query ids.
+        """The table at `uri`, or of a registered name, under this runtime's policy, its commits with run and query ids.
 
+        A name that the session or the profile has a table for wins over a path: './orders' is the path beside it.
         `hooks` are asked before every commit that is made through what this gives, and `commit_metadata` stands in
         its commitInfo (`GuardedTable.with_commit_metadata`). Its handle is kept for the next operation at the same
         location, as those of the last 32 locations are.
 
         Raises:
-            ConfigurationError: as a path it is one place, and as the name of a registered table another.
+            QueryError: it is a name that stands for one version.
             dfd_storage.StorageError: the URI or its profile is refused.
         """
-        storage = self._resolver.resolve(str(uri))
-        location = storage.canonical_uri(str(uri))
-        self._ensure_one_place(uri, location)
-        table = self._guarded_tables.get(location, storage)
+        place = self._place(uri)
+        storage = self._resolver.resolve(place)
+        table = self._guarded_tables.get(storage.canonical_uri(place), storage)
         return table.with_hooks(*hooks).with_commit_metadata(commit_metadata or {})
 
-    def _ensure_one_place(self, uri: str | Path, location: str) -> None:
-        """Refuse a name like `orders` where a write would go to a folder beside the registered table."""
-        named = self._tables.named(uri) if isinstance(uri, str) else None
-        if named is not None and named.uri != location:
-            raise ConfigurationError(
-                f"{uri!r} is a table of the session, at {named.uri}, and as a path it is {location}. "
-                f"Give the table's URI, or './{uri}' for that path."
+    def _place(self, uri: str | Path) -> str:
+        """The URI that is given, or that of the table whose name is given: the name wins over a path.
+
+        Raises:
+            QueryError: the name stands for one version.
+        """
+        if not isinstance(uri, str):
+            return str(uri)
+        named = self._tables.named(uri)
+        if named is None:
+            return self.folders.location(uri) or uri
+        if named.pinned:
+            raise QueryError(
+                f"{uri!r} stands for version {named.version}, and what is older than the newest can't be "
+                f"changed. Give the table's URI, {named.uri}."
             )
+        return named.uri
 
     def _guarded_table(self, uri: str, storage: StorageProfile) -> GuardedTable:
         return GuardedTable(
@@ -695,7 +737,7 @@ class Runtime:
 
     def abandoned_stages(self, uri: str | Path) -> list[dfd_native.AbandonedStage]:
         """The files that writers that are gone have staged at a table and never committed."""
-        location, options, _ = self._locate(str(uri))
+        location, options, _ = self._locate(self._place(uri))
         return dfd_native.abandoned_stages(location, options)
 
     def restore(

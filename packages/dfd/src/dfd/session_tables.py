@@ -238,10 +238,9 @@ class TableVersions:
         """The version that was read so far of the table at `uri`; None where it wasn't, or is pinned to one."""
         return self.native.version_of(uri)
 
-    def cause_of(self, error: Exception) -> Exception:
+    def cause_of(self, error: BaseException) -> BaseException:
         """What a run in the session failed of: the session makes a text of every error below it."""
-        gone = self.native.take_gone()
-        return gone if isinstance(gone, Exception) else error
+        return self.native.take_gone() or error
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from dfd.errors import ConfigurationError
 # Identifiers of DataFusion's dialect: plain ones are folded to lower case, in quotes they are as they stand.
 _PART = r'"(?:[^"]|"")+"|`(?:[^`]|``)+`|[^\W\d][\w$]*'
 _NAME = re.compile(rf"(?:{_PART})(?:\.(?:{_PART})){{0,2}}")
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _ASCII_LOWER = str.maketrans({chr(code): chr(code + 32) for code in range(ord("A"), ord("Z") + 1)})
 
 
@@ -68,6 +69,11 @@ def _identifier(part: str, folds_case: bool) -> str:
     if quote in '"`':
         return part[1:-1].replace(quote * 2, quote)
     return part.translate(_ASCII_LOWER) if folds_case else part
+
+
+def as_written(part: str) -> str:
+    """A part of a name as SQL takes it: in double quotes where it has capitals or the like."""
+    return part if _PLAIN.fullmatch(part) else _quoted(part)
 
 
 def _quoted(part: str) -> str:

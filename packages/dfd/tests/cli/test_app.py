@@ -67,7 +67,10 @@ def test_who_reads_may_stop(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("nonsense",), USAGE, "nonsense"),
+        (("nonsense",), USAGE, "There is no command 'nonsense'"),
+        (("hstory", "/x"), USAGE, "Did you mean `history`?"),
+        (("sql", "select 1", "--formatt", "csv"), USAGE, "--format"),
+        (("sql", "selec 1"), FAILED, "an SQL statement, found: selec at Line: 1"),
         (("sql",), USAGE, "query"),
         (("sql", "select 1", "--limit", "many"), USAGE, "limit"),
         (("sql", "select nope"), FAILED, "nope"),
@@ -93,7 +96,7 @@ def test_who_reads_may_stop(tmp_path: Path) -> None:
         (("sql", "select 1", "--profile", "/missing.toml"), USAGE, "missing.toml"),
         (("history", "ftp://x/y"), USAGE, "ftp"),
         (("history", "/missing/table"), FAILED, "table"),
-        (("write", "/tmp/x", "d.json"), USAGE, ".parquet"),
+        (("write", "/tmp/x", "d.parqet"), USAGE, ".parquet"),
         (("write", "/tmp/x", "/missing.parquet"), FAILED, "missing.parquet"),
         (("write", "/tmp/x"), USAGE, "--query"),
         (("write", "/tmp/x", "d.csv", "--query", "select 1"), USAGE, "--query"),
@@ -157,7 +160,9 @@ def test_the_readme_names_every_command() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_prints_json_when_asked(run: Run, name: str) -> None:
+def test_every_command_prints_json_when_asked_and_has_an_example(run: Run, name: str) -> None:
     code, out, _ = run(name, "--help")
     assert code == 0
     assert "--json" in out
+    _, _, examples = out.partition("For example:")
+    assert f"dfd {name}" in examples

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dfd
 import pyarrow as pa
 from dfd_cache import CacheConfig
@@ -31,6 +33,25 @@ def use(data: pa.Table) -> None:
             staged, left, reader, merged, plan, query_id, query.metrics()[0].operator, query.route
         )
         runtime.report().save("report")
+        rows: list[tuple[Any, ...]] = query.fetch_all()
+        first: tuple[Any, ...] | None = query.fetch_one()
+        batches: list[pa.RecordBatch] = list(query)
+        drawn: str = str(query.plan())
+        print(rows, first, batches, drawn)
+        runtime.write("t", data)
         tables: list[dfd.RegisteredTable] = runtime.tables()
         taken: bool = runtime.unregister(tables[0].name)
         assert taken, tables[0].version
+
+
+async def read(query: dfd.Query) -> int:
+    return sum([batch.num_rows async for batch in query])
+
+
+def by_dbapi() -> tuple[Any, ...] | None:
+    entries = (dfd.TableEntry(name="orders", uri="/data/orders"),)
+    schemas = (dfd.SchemaEntry(name="lake", uri="/data/lake"),)
+    profile = dfd.DataFusionRuntimeProfile(tables=entries, schemas=schemas)
+    with dfd.dbapi.connect(profile) as connection, connection.cursor() as cursor:
+        cursor.execute("select :a", {"a": 1})
+        return cursor.fetchone()

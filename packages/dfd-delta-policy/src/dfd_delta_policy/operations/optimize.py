@@ -106,6 +106,12 @@ class Optimize:
             "files": len(self._new()),
         }
 
+    def candidates(self, table: DeltaTable) -> int:
+        """How many files of a version would be rewritten; nothing is written."""
+        active = self._committer.active(table.version())
+        files = chosen(table, active.actions, self._filters)
+        return sum(map(len, self._plan(table, files)))
+
     def commit(self, attempt: Attempt) -> Done:
         """Commit what is still sound at exactly the next version; nothing where there is nothing to do."""
         if attempt.table is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import types
 import typing
 from collections.abc import Mapping
@@ -33,9 +34,12 @@ def refuse_unknown(settings: Mapping[str, Any], kind: type[msgspec.Struct], name
     """
     unknown = sorted(set(settings) - set(kind.__struct_fields__))
     if unknown:
+        known = sorted(kind.__struct_fields__)
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        meant = f"Did you mean `{near[0]}`? " if near else ""
         raise InvalidProfile(
             f"{name} has no field `{unknown[0]}`.",
-            f"It has {', '.join(sorted(kind.__struct_fields__))}.",
+            f"{meant}It has {', '.join(known)}.",
             field=unknown[0],
         )
 
@@ -48,7 +52,30 @@ def require_all(given: typing.Collection[str], kind: type[msgspec.Struct], name:
     """
     for field in msgspec.structs.fields(kind):
         if field.required and field.name not in given:
-            raise InvalidProfile(f"{name} needs `{field.name}`.", "Give it.", field=field.name)
+            raise InvalidProfile(
+                f"{name} needs `{field.name}`.", _how_to_give(field), field=field.name
+            )
+
+
+def _how_to_give(field: msgspec.structs.FieldInfo) -> str:
+    """What to write for a field that is missing: of several structures, their kinds."""
+    kinds = tags(field.type)
+    if len(kinds) < 2:
+        return "Give it."
+    return f'Write {field.name} = {{ kind = "..." }}, one of {", ".join(sorted(kinds))}.'
+
+
+def tags(union: object) -> dict[str, type[msgspec.Struct]]:
+    """The structures of a union that TOML can describe, by their kinds."""
+    structures = [
+        member
+        for member in union_members(union)
+        if isinstance(member, type) and issubclass(member, msgspec.Struct)
+    ]
+    found = {str(member.__struct_config__.tag): member for member in structures}
+    # A callback has no form in TOML.
+    found.pop("provider", None)
+    return found
 
 
 def union_members(union: object) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +12,13 @@ import msgspec
 
 from dfd_storage.credentials import Secret
 from dfd_storage.errors import InvalidProfile
-from dfd_storage.parse.settings import from_settings, refuse_unknown, require_all, union_members
+from dfd_storage.parse.settings import (
+    from_settings,
+    refuse_unknown,
+    require_all,
+    tags,
+    union_members,
+)
 from dfd_storage.uri import canonical_uri
 
 P = TypeVar("P", bound=msgspec.Struct)
@@ -87,19 +94,17 @@ def _structure(table: Mapping[str, Any], target: object, name: str) -> Any:
 
 def _kind_of_table(settings: dict[str, Any], target: object, name: str) -> type[msgspec.Struct]:
     """The structure that a table's `kind` names, which is taken out; or the only one there is."""
-    structures = [
-        member
-        for member in union_members(target)
-        if isinstance(member, type) and issubclass(member, msgspec.Struct)
-    ]
-    tags = {str(member.__struct_config__.tag): member for member in structures}
-    if "None" in tags:
-        (only,) = structures
+    kinds = tags(target)
+    if "None" in kinds:
+        (only,) = kinds.values()
         return only
     tag = settings.pop("kind", None)
-    if not isinstance(tag, str) or tag not in tags or tag == "provider":
-        known = ", ".join(sorted(tag for tag in tags if tag != "provider"))
+    if not isinstance(tag, str) or tag not in kinds:
+        known = sorted(kinds)
+        near = difflib.get_close_matches(tag, known, n=1) if isinstance(tag, str) else []
+        said = f"has no `kind` {tag!r}" if isinstance(tag, str) else "doesn't say its `kind`"
+        meant = f"Did you mean {near[0]!r}? " if near else ""
         raise InvalidProfile(
-            f"`{name}` doesn't say its `kind`.", f"Give one of {known}.", field=name
+            f"`{name}` {said}.", f"{meant}Give one of {', '.join(known)}.", field=name
         )
-    return tags[tag]
+    return kinds[tag]

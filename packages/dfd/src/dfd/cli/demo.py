@@ -21,6 +21,12 @@ def demo(
 ) -> int:
     """Load, correct and query the flights of New York in 2013.
 
+    For example:
+
+    ```text
+    dfd demo --dir /tmp/flights --rows 10000
+    ```
+
     Parameters
     ----------
     dir

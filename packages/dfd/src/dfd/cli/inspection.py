@@ -26,6 +26,12 @@ def doctor(
 ) -> int:
     """Say what is installed, whether it fits together, and which known defects it has.
 
+    For example:
+
+    ```text
+    dfd doctor --table /data/flights --table s3://bucket/lake/orders
+    ```
+
     Parameters
     ----------
     table
@@ -73,7 +79,14 @@ def doctor(
 
 
 def history(uri: str, *, limit: int = 20, profile: Profile = None, json: JSON = False) -> int:
-    """Show the commits of a table, newest first, with their users' metadata, and of those that dfd made the SQL and the ids."""
+    """Show the commits of a table, newest first, with their users' metadata, and of those that dfd made the SQL and the ids.
+
+    For example:
+
+    ```text
+    dfd history /data/flights --limit 5
+    ```
+    """
     from dfd.display.console import table_of
 
     with open_runtime(profile) as runtime:
@@ -115,7 +128,14 @@ def _utc(milliseconds: object) -> str:
 
 
 def report(path: Path = Path("dfd-report"), *, profile: Profile = None, json: JSON = False) -> int:
-    """Write the diagnostics report (JSON, Markdown, HTML) into a directory."""
+    """Write the diagnostics report (JSON, Markdown, HTML) into a directory.
+
+    For example:
+
+    ```text
+    dfd report /tmp/report --profile dfd.toml
+    ```
+    """
     with open_runtime(profile) as runtime:
         paths = [str(saved) for saved in runtime.report().save(path)]
     if json:

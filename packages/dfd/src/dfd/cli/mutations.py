@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from dfd.cli.exit_codes import DONE
-from dfd.cli.output import print_outcome
+from dfd.cli.output import console, print_json, print_outcome
 from dfd.cli.parameters import (
     JSON,
+    InputFormat,
     Profile,
     Tables,
     UserMetadata,
@@ -20,19 +21,21 @@ from dfd.cli.parameters import (
     open_runtime,
     register_tables,
 )
+from dfd.display.printable import printable
 
 if TYPE_CHECKING:
     from dfd_delta_policy import Outcome
 
+    from dfd.cli.sources import SourceFormat
     from dfd.runtime import Runtime
 
 
 def write(
     uri: str,
-    file: Path | None = None,
-    *,
+    *files: str,
     query: str | None = None,
     table: Tables = None,
+    input_format: InputFormat = None,
     mode: Literal["append", "overwrite"] = "append",
     predicate: str | None = None,
     schema_mode: Literal["merge", "overwrite"] | None = None,
@@ -45,16 +48,28 @@ def write(
     profile: Profile = None,
     json: JSON = False,
 ) -> int:
-    """Write a Parquet, CSV or Arrow file, or the result of a query, into a Delta table.
+    """Write files, stdin or the result of a query into a Delta table.
+
+    Files are CSV, TSV, JSON, NDJSON, Parquet and Arrow, also with .gz behind that, patterns, and folders
+    with all beneath them. Columns that a file lacks are null.
+
+    For example:
+
+    ```text
+    dfd write /data/flights january.csv february.csv.gz
+    dfd write /data/flights 'exports/**/*.parquet' --mode overwrite --partition-by month
+    curl https://example.org/rows.ndjson | dfd write /data/rows - --app-id feed --app-version 7
+    dfd write /data/late --query "select * from f where delay > 60" -t f=/data/flights
+    ```
 
     Parameters
     ----------
     uri
-        The table; made if it isn't there.
-    file
-        The source, read as its ending says: .parquet, .csv, .arrow.
+        The table, or its name in the profile; made if it isn't there.
+    files
+        The sources, read as their endings say; - is stdin.
     query
-        The source as SQL over --table, in place of a file.
+        The source as SQL over --table, in place of files.
     mode
         append or overwrite.
     predicate
@@ -70,7 +85,7 @@ def write(
     app_id
         With --app-version: write once, however often it is sent.
     """
-    source = given_source(file, query, table)
+    source = given_source(files, query, table, input_format)
 
     def work(runtime: Runtime) -> Outcome:
         return runtime.write(
@@ -90,34 +105,24 @@ def write(
     return run_mutation(profile, json, work)
 
 
-def given_source(file: Path | None, query: str | None, table: Tables) -> Callable[[Runtime], Any]:
-    """The source that a command is given: a file, or a query over tables."""
+def given_source(
+    files: Sequence[str], query: str | None, table: Tables, format: SourceFormat | None
+) -> Callable[[Runtime], Any]:
+    """The source that a command is given: files, or a query over tables."""
+    from dfd.cli.sources import file_rows
     from dfd.errors import ConfigurationError
 
-    if (file is None) == (query is None):
-        raise ConfigurationError("The source is a file or --query, one of the two.")
+    if bool(files) == (query is not None):
+        raise ConfigurationError("The source is files, - for stdin, or --query: give one of them.")
     if table and query is None:
         raise ConfigurationError("--table belongs to --query.")
-    rows = None if file is None else _source(file)
+    rows = None if query is not None else file_rows(files, format)
 
     def source(runtime: Runtime) -> Any:
         register_tables(runtime, table)
         return rows if query is None else runtime.sql(query)
 
     return source
-
-
-def _source(file: Path) -> Callable[[], Any]:
-    """The rows of a file, from its start each time."""
-    import pyarrow.dataset as ds
-
-    from dfd.errors import ConfigurationError
-
-    kind = {".parquet": "parquet", ".csv": "csv", ".arrow": "ipc"}.get(file.suffix)
-    if kind is None:
-        raise ConfigurationError(f"{file} ends in none of .parquet, .csv, .arrow.")
-    dataset = ds.dataset(file, format=kind)
-    return lambda: dataset.scanner().to_reader()
 
 
 def optimize(
@@ -129,6 +134,13 @@ def optimize(
     json: JSON = False,
 ) -> int:
     """Compact the small files of a table.
+
+    For example:
+
+    ```text
+    dfd optimize /data/flights
+    dfd optimize /data/flights --z-order origin --z-order day
+    ```
 
     Parameters
     ----------
@@ -156,6 +168,13 @@ def vacuum(
 ) -> int:
     """List the files that no version within the retention needs; remove them with --delete.
 
+    For example:
+
+    ```text
+    dfd vacuum /data/flights
+    dfd vacuum /data/flights --delete --retention-hours 168
+    ```
+
     Parameters
     ----------
     full
@@ -181,6 +200,13 @@ def restore(
 ) -> int:
     """Make an earlier version of a table the newest.
 
+    For example:
+
+    ```text
+    dfd restore /data/flights 41
+    dfd restore /data/flights --timestamp 2026-01-31T12:00:00+0000
+    ```
+
     Parameters
     ----------
     timestamp
@@ -193,6 +219,87 @@ def restore(
             uri, version, timestamp=timestamp, commit_metadata=commit_metadata(user_metadata)
         ),
     )
+
+
+def checkpoint(uri: str, *, profile: Profile = None, json: JSON = False) -> int:
+    """Write a checkpoint of a table's newest version, so that readers open it without the commits before.
+
+    For example:
+
+    ```text
+    dfd checkpoint /data/flights
+    ```
+
+    Parameters
+    ----------
+    uri
+        The table, or its name in the profile.
+    """
+    return run_mutation(profile, json, lambda runtime: runtime.table(uri).create_checkpoint())
+
+
+def constraint(
+    uri: str,
+    *,
+    add: str | None = None,
+    drop: str | None = None,
+    profile: Profile = None,
+    json: JSON = False,
+) -> int:
+    """List the CHECK constraints of a table, add one or drop one.
+
+    For example:
+
+    ```text
+    dfd constraint /data/orders
+    dfd constraint /data/orders --add "positive=price > 0"
+    dfd constraint /data/orders --drop positive
+    ```
+
+    Parameters
+    ----------
+    uri
+        The table, or its name in the profile.
+    add
+        NAME=CONDITION, the condition in Spark's SQL; every row that is there must hold to it.
+    drop
+        The name of one.
+    """
+    from dfd.errors import ConfigurationError
+
+    if add is not None and drop is not None:
+        raise ConfigurationError("--add and --drop are two commands: give one of them.")
+    if drop is not None:
+        name = drop
+        return run_mutation(profile, json, lambda runtime: runtime.table(uri).drop_constraint(name))
+    if add is None:
+        return _list_constraints(uri, profile, json)
+    name, sign, condition = (part.strip() for part in add.partition("="))
+    if not (name and sign and condition):
+        raise ConfigurationError(f"--add is NAME=CONDITION, not {add!r}.")
+    return run_mutation(
+        profile, json, lambda runtime: runtime.table(uri).add_constraint({name: condition})
+    )
+
+
+def _list_constraints(uri: str, profile: Path | None, json: bool) -> int:
+    from deltalake import DeltaTable
+
+    prefix = "delta.constraints."
+    with open_runtime(profile) as runtime:
+        place = runtime.table(uri).uri
+        properties = DeltaTable(place, storage_options=runtime.storage_options(place)).metadata()
+    found = {
+        name.removeprefix(prefix): condition
+        for name, condition in sorted(properties.configuration.items())
+        if name.startswith(prefix)
+    }
+    if json:
+        print_json(found)
+        return DONE
+    for name, condition in found.items():
+        console().print(f"{printable(name)}: {printable(condition)}", soft_wrap=True)
+    return DONE
 
 
 def run_mutation(profile: Path | None, json: bool, mutate: Callable[[Runtime], Outcome]) -> int:

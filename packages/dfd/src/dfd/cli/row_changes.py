@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from dfd.cli.mutations import given_source, run_mutation
-from dfd.cli.parameters import JSON, Profile, Tables, UserMetadata, commit_metadata
+from dfd.cli.parameters import (
+    JSON,
+    InputFormat,
+    Profile,
+    Tables,
+    UserMetadata,
+    commit_metadata,
+)
 
 if TYPE_CHECKING:
     from dfd_delta_policy import Outcome
@@ -28,6 +34,13 @@ def delete(
     json: JSON = False,
 ) -> int:
     """Delete the rows of a table for which a predicate is true.
+
+    For example:
+
+    ```text
+    dfd delete /data/orders "day < '2020-01-01'"
+    dfd delete /data/orders "id = 7" --user-metadata "asked by the customer"
+    ```
 
     Parameters
     ----------
@@ -68,6 +81,12 @@ def update(
 ) -> int:
     """Give columns of a table other values.
 
+    For example:
+
+    ```text
+    dfd update /data/orders --set "price=price * 2" --set "note='doubled'" --predicate "id = 7"
+    ```
+
     Parameters
     ----------
     set
@@ -94,11 +113,11 @@ def update(
 
 def merge(
     uri: str,
-    file: Path | None = None,
-    *,
+    *files: str,
     on: str,
     query: str | None = None,
     table: Tables = None,
+    input_format: InputFormat = None,
     delete: str | None = None,
     update: Annotated[bool, Parameter(negative="")] = False,
     insert: Annotated[bool, Parameter(negative="")] = False,
@@ -110,16 +129,24 @@ def merge(
     profile: Profile = None,
     json: JSON = False,
 ) -> int:
-    """Merge a Parquet, CSV or Arrow file, or the result of a query, into a Delta table.
+    """Merge files, stdin or the result of a query into a Delta table.
+
+    For example:
+
+    ```text
+    dfd merge /data/orders changes.csv --on "t.id = s.id" --update --insert
+    ```
 
     Parameters
     ----------
-    file
-        The source, read as its ending says: .parquet, .csv, .arrow. Its name in SQL is s, the table's t.
+    uri
+        The table, or its name in the profile.
+    files
+        The sources, as for `dfd write`. Their name in SQL is s, the table's t.
     on
         One SQL condition: which rows belong together, like "t.id = s.id".
     query
-        The source as SQL over --table, in place of a file.
+        The source as SQL over --table, in place of files.
     delete
         One SQL condition: of which pairs the table's row goes.
     update
@@ -139,7 +166,7 @@ def merge(
         raise ConfigurationError(
             "A merge does something: --update, --insert, --delete or --delete-missing."
         )
-    source = given_source(file, query, table)
+    source = given_source(files, query, table, input_format)
 
     def work(runtime: Runtime) -> Outcome:
         found = source(runtime)

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from dfd.demo import source
 from dfd.demo.questions import CORRECTIONS, HEAVY, QUESTIONS
 from dfd.demo.writer import app_id, write_months
-from dfd.display.console import print_stream
+from dfd.display.result import print_stream
 from dfd.errors import DemoError
 from dfd.runtime import Runtime, connect
 

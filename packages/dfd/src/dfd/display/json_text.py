@@ -39,18 +39,34 @@ def json_rows(rows: RowSource, limit: int | None = None) -> Iterator[str]:
     Raises:
         QueryError: two columns have one name, or the source fails. What has been given by then is no whole array.
     """
-    names = rows.schema.names
+    names = _distinct_names(rows)
+    before = "[\n"
+    for row in itertools.islice(_rows(rows, names), limit):
+        yield before + json_text(row)
+        before = ",\n"
+    yield "[]\n" if before == "[\n" else "\n]\n"
+
+
+def ndjson_rows(rows: RowSource, limit: int | None = None) -> Iterator[str]:
+    """The rows of a source as JSON objects, each in a line of its own, written while they come.
+
+    Raises:
+        QueryError: two columns have one name, or the source fails.
+    """
+    names = _distinct_names(rows)
+    for row in itertools.islice(_rows(rows, names), limit):
+        yield json_text(row) + "\n"
+
+
+def _distinct_names(rows: RowSource) -> list[str]:
+    names: list[str] = rows.schema.names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise QueryError(
             f"More than one column is called {', '.join(map(repr, twice))}, and a JSON object has one "
             "value for a name: give each a name of its own with AS."
         )
-    before = "[\n"
-    for row in itertools.islice(_rows(rows, names), limit):
-        yield before + json_text(row)
-        before = ",\n"
-    yield "[]\n" if before == "[\n" else "\n]\n"
+    return names
 
 
 def _rows(rows: RowSource, names: list[str]) -> Iterator[dict[str, Any]]:

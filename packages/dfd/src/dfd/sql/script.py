@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,20 +32,45 @@ def run_script(
         QueryError: a statement can't be read or planned, or isn't of a Delta table.
         ScriptError: one of several failed; it says which, and what stands.
     """
+    for result in results(runtime, text, params, preparation):
+        last = result
+    return last
+
+
+def results(
+    runtime: SqlSession,
+    text: str,
+    params: Mapping[str, Any] | None = None,
+    preparation: Preparation | None = None,
+) -> Iterator[Query]:
+    """The result of each statement, as soon as it is done; at least one.
+
+    `preparation`: that of the text, where it is one statement.
+
+    Raises:
+        QueryError, ScriptError: as `run_script`.
+    """
     try:
         parsed = parse(text, literals(params))
     except QueryError as unread:
         # The session may have another dialect.
-        try:
-            return runtime.plan_sql(text, params, preparation)
-        except QueryError:
-            raise unread from unread.__cause__
-    if not parsed:
-        return runtime.plan_sql(text, params, preparation)
-    if len(parsed) == 1:
-        # Observed as it was given, with its comments.
-        as_given = msgspec.structs.replace(parsed[0], text=text)
-        return run_statement(runtime, as_given, params, preparation)
+        with _preparing(runtime, text, preparation) as prepared:
+            try:
+                result = runtime.plan_sql(text, params, prepared)
+            except QueryError:
+                raise unread from unread.__cause__
+        yield result
+        return
+    if len(parsed) <= 1:
+        with _preparing(runtime, text, preparation) as prepared:
+            if parsed:
+                # Observed as it was given, with its comments.
+                as_given = msgspec.structs.replace(parsed[0], text=text)
+                result = run_statement(runtime, as_given, params, prepared)
+            else:
+                result = runtime.plan_sql(text, params, prepared)
+        yield result
+        return
     outcomes: list[Outcome] = []
     for number, statement in enumerate(parsed, 1):
         try:
@@ -54,7 +80,14 @@ def run_script(
             raise ScriptError(number, len(parsed), statement.line, error, outcomes) from error
         if result.outcome is not None:
             outcomes.append(result.outcome)
-    return result
+        yield result
+
+
+def _preparing(
+    runtime: SqlSession, text: str, preparation: Preparation | None
+) -> AbstractContextManager[Preparation]:
+    """The preparation that was begun, or one within the block."""
+    return runtime.preparing(text) if preparation is None else nullcontext(preparation)
 
 
 def run_statement(
@@ -65,6 +98,7 @@ def run_statement(
 ) -> Query:
     """The result of one statement."""
     tables = SqlTables(runtime, params)
+    runtime.folders.find_in(parsed.text)
     tables.find(parsed.dotted)
     if parsed.lists_tables:
         runtime.folders.find_all()

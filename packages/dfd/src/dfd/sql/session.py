@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,10 +19,11 @@ from dfd.table_reference import TableReference
 
 
 class TableFolders(Protocol):
-    """Folders of tables that are schemas of the session."""
+    """Places of tables that the session hasn't got yet."""
 
     def location(self, name: str) -> str | None: ...
     def find(self, name: str) -> None: ...
+    def find_in(self, text: str) -> None: ...
     def find_all(self) -> None: ...
 
 
@@ -40,7 +42,14 @@ class SqlSession(Protocol):
         preparation: Preparation | None = None,
     ) -> Query: ...
     def value_of(self, expression: str, params: Mapping[str, Any] | None = None) -> Any: ...
-    def register(self, name: str, uri: str | Path) -> None: ...
+    def register(
+        self,
+        name: str,
+        uri: str | Path,
+        version: int | None = None,
+        timestamp: datetime | None = None,
+        pinned: bool = False,
+    ) -> None: ...
     def registered(self, name: str) -> RegisteredTable | None: ...
     def table_reference(self, name: str) -> TableReference: ...
     def tables(self) -> list[RegisteredTable]: ...

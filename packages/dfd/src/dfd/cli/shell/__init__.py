@@ -1,0 +1,1 @@
+"""The shell of the command: statements that are typed, their results, and commands that begin with a dot."""

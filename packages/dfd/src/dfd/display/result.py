@@ -1,0 +1,222 @@
+"""A result as a table of text: in a terminal bounded by its width and a number of rows, in a pipe whole."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+from dfd_native.frames import readable
+from rich.console import Console
+
+from dfd.display.cells import cell_text, folds, is_number, type_name
+from dfd.display.console import (
+    NO_WIDTH,
+    encodable,
+    output,
+    shows_styles,
+    speaks_unicode,
+    write_line,
+)
+from dfd.display.footer import foot_line
+from dfd.display.grid import ASCII, BOXES, Grid, GridColumn, record_lines, text_width
+from dfd.display.layout import Layout, lay_out
+from dfd.display.printable import printable
+from dfd.display.values import plain_columns
+
+# Text that is folded can be read where it has this many cells, and takes no more lines than these.
+_READABLE_CELLS, _READABLE_LINES = 16, 4
+# All rows together take about so many lines: longer texts are cut.
+_SCREEN_LINES = 60
+# Where nothing is folded, so many rows say how wide the columns are; later ones may widen them.
+_BLOCK_ROWS = 1_000
+# What EXPLAIN gives is read as it stands.
+_EXPLAINED = ["plan_type", "plan"]
+
+Row = tuple["str | None", ...]
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What was printed of a result: rows that were shown, rows that were read, and whether these are all."""
+
+    shown: int
+    seen: int
+    is_whole: bool
+
+
+class _Rows:
+    """The rows of a reader as cells, and a count of those that it was asked for."""
+
+    def __init__(self, reader: pa.RecordBatchReader, console: Console) -> None:
+        self._batches = iter(reader)
+        self._console = console
+        self.seen = 0
+        self.is_whole = False
+
+    def take(self, limit: int | None) -> Iterator[Row]:
+        """The first rows. The reader is read no further, but for a look whether there are more."""
+        left = limit
+        for batch in self._batches:
+            self.seen += batch.num_rows
+            shown = batch if left is None else batch.slice(0, left)
+            columns = ([*map(self._cell, column)] for column in plain_columns(shown))
+            yield from zip(*columns, strict=True)
+            if left is not None:
+                left -= shown.num_rows
+            if shown.num_rows < batch.num_rows:
+                return
+        self.is_whole = True
+
+    def _cell(self, value: object) -> str | None:
+        text = cell_text(value)
+        return None if text is None else encodable(self._console, text)
+
+    def count_on(self, goes_on: Callable[[], bool]) -> None:
+        """Count the rows that nobody takes, while `goes_on` says so."""
+        while not self.is_whole and goes_on():
+            batch = next(self._batches, None)
+            self.is_whole = batch is None
+            self.seen += 0 if batch is None else batch.num_rows
+
+
+def print_stream(
+    stream: Any,
+    limit: int | None,
+    title: str | None = None,
+    console: Console | None = None,
+    count_s: float = 0.0,
+    foot: bool = True,
+) -> Taken:
+    """Print at most `limit` rows of an Arrow stream, all of them with None.
+
+    Numbers read back to the same value, as `dfd.display.values` says. Columns that don't fit are
+    dropped from the middle; where hardly one fits, rows are records, a line for each column. The stream is not
+    read beyond what is printed, but for a look whether there is more, and, within `count_s` of the
+    first row, to count the rest.
+
+    - `foot`: a last line with rows, time and route: in a terminal, and wherever rows were left out.
+    """
+    console = console or output()
+    began = time.perf_counter()
+    route = _route(stream)
+    # Not through a query's Arrow stream, which would turn its QueryError into a text.
+    reader = (
+        stream.reader()
+        if hasattr(stream, "reader")
+        else pa.RecordBatchReader.from_stream(readable(stream))
+    )
+    if title is not None:
+        write_line(console, printable(title))
+    rows = _Rows(reader, console)
+    taken = rows.take(limit)
+    head = list(itertools.islice(taken, _BLOCK_ROWS if console.width >= NO_WIDTH else None))
+    shown = len(head)
+    dropped = ""
+    if reader.schema.names:
+        shown, dropped = _print_rows(reader.schema, head, taken, console)
+    deadline = began + count_s
+    rows.count_on(lambda: time.perf_counter() < deadline)
+    is_cut = shown < rows.seen or not rows.is_whole
+    if reader.schema.names and foot and (console.is_terminal or is_cut):
+        seconds = time.perf_counter() - began
+        _write_foot(console, foot_line(shown, rows.seen, rows.is_whole, seconds, route, dropped))
+    return Taken(shown, rows.seen, rows.is_whole)
+
+
+def _route(stream: Any) -> str | None:
+    try:
+        found: str | None = getattr(stream, "route", None)
+    except Exception:  # noqa: BLE001  The run fails of it too, and says so.
+        return None
+    return found
+
+
+def _write_foot(console: Console, line: str) -> None:
+    write_line(console, f"\x1b[2m{line}\x1b[0m" if shows_styles(console) else line)
+
+
+def _print_rows(
+    schema: pa.Schema, head: list[Row], rest: Iterator[Row], console: Console
+) -> tuple[int, str]:
+    """Print rows; how many, and what is said of columns that aren't there."""
+    names = [encodable(console, printable(name)) for name in schema.names]
+    kinds = [encodable(console, type_name(kind)) for kind in schema.types]
+    if console.width < NO_WIDTH and schema.names != _EXPLAINED:
+        head = [tuple(_cut(cell, console.width, len(head)) for cell in row) for row in head]
+    widths = [max(map(text_width, column)) for column in zip(names, kinds, *head, strict=True)]
+    layout = _layout(schema.types, widths, console.width)
+    if layout is None:
+        _print_records(names, head, console)
+        return len(head), ""
+    columns = [
+        GridColumn(name, kind, is_number(of), width)
+        for name, kind, of, width in zip(
+            _drawn(names, layout), _drawn(kinds, layout), _drawn(schema.types, layout),
+            layout.widths, strict=True,
+        )
+    ]  # fmt: skip
+    if layout.dropped:
+        columns.insert(layout.left, _gap(layout.dropped))
+    border = BOXES if speaks_unicode(console) else ASCII
+    grid = Grid(columns, border, shows_styles(console))
+    for line in grid.head():
+        write_line(console, line)
+    shown = 0
+    for row in itertools.chain(head, rest):
+        cells = _drawn(row, layout)
+        if layout.dropped:
+            cells.insert(layout.left, "…" if border is BOXES else "...")
+        elif shown >= len(head):
+            _widen(columns, cells)
+        for line in grid.row(cells):
+            write_line(console, line)
+        shown += 1
+    write_line(console, grid.foot())
+    drawn = len(names) - layout.dropped
+    return shown, f"{drawn} of {len(names)} columns" if layout.dropped else ""
+
+
+def _cut(text: str | None, width: int, rows: int) -> str | None:
+    """A text no longer than lets all rows be seen together."""
+    most = max(width * _SCREEN_LINES // max(rows, 1), width // 2)
+    return text if text is None or len(text) <= most else text[: most - 1] + "…"
+
+
+def _layout(kinds: list[pa.DataType], widths: list[int], width: int) -> Layout | None:
+    # One long text isn't worth all other columns.
+    half = max(width // 2 - 4, 1)
+    needed = [
+        min(max(min(widest, _READABLE_CELLS), widest // _READABLE_LINES), half)
+        if folds(kind)
+        else widest
+        for widest, kind in zip(widths, kinds, strict=True)
+    ]
+    return lay_out(needed, widths, width, _gap(len(kinds)).width)
+
+
+def _gap(dropped: int) -> GridColumn:
+    """The column in place of those that are dropped."""
+    title, kind = f"{dropped} more", "columns" if dropped > 1 else "column"
+    return GridColumn(title, kind, False, max(len(title), len(kind)))
+
+
+def _drawn(values: Any, layout: Layout) -> list[Any]:
+    right = len(values) - layout.right
+    return [*values[: layout.left], *values[right:]]
+
+
+def _widen(columns: list[GridColumn], cells: list[str | None]) -> None:
+    for column, cell in zip(columns, cells, strict=True):
+        column.width = max(column.width, text_width(cell))
+
+
+def _print_records(names: list[str], rows: list[Row], console: Console) -> None:
+    for number, row in enumerate(rows, 1):
+        write_line(console, f"row {number:,}")
+        for line in record_lines(names, row, console.width):
+            write_line(console, line)
+    if not rows:
+        write_line(console, f"No rows of {', '.join(names)}")
