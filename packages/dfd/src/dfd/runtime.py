@@ -303,7 +303,7 @@ class Runtime:
         if not dataframe.schema().names:
             self._keep_filters_off(sql)
             self._namespace = default_namespace(self.session)
-            statement = self.observer.ran(prepared, "session")
+            statement = self.observer.ran(prepared, "session", "statement")
         return self._query(
             dataframe, sql, versions, is_sql=True, preparation=prepared, statement=statement
         )
