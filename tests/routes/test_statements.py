@@ -151,5 +151,6 @@ def test_the_report_tells_the_route(
         route,
         status,
     )
-    assert reported["route_reason"] == query.route_reason
+    assert reported["route_reason"] == {"session": "unreadable"}.get(route)
+    assert (query.route_reason is None) == (route == "engine")
     assert route in runtime.report().to_markdown()

@@ -26,7 +26,7 @@ from dfd_storage import StorageFailure, StorageProfile, StorageResolver, Unsuppo
 from dfd.errors import ConfigurationError, QueryError
 from dfd.guarded_tables import GuardedTables
 from dfd.observed_operations import ObservedOperations
-from dfd.preparing import default_namespace, preparing
+from dfd.preparing import default_namespace, has_run, preparing
 from dfd.profile import (
     AGGREGATE_FILTERS,
     DataFusionRuntimeProfile,
@@ -300,7 +300,7 @@ class Runtime:
         except Exception as error:
             raise QueryError(f"The query can't be planned: {error}") from error
         statement = None
-        if not dataframe.schema().names:
+        if has_run(dataframe):
             self._keep_filters_off(sql)
             self._namespace = default_namespace(self.session)
             statement = self.observer.ran(prepared, "session", "statement")
