@@ -12,6 +12,7 @@ import dfd
 import nbformat
 import pytest
 from deltalake import DeltaTable
+from file_spans import read_from
 from nbclient import NotebookClient
 
 HERE = Path(__file__).parent
@@ -20,8 +21,8 @@ ROWS = 20_000
 
 def spans_of(directory: Path) -> list[dict[str, Any]]:
     """The spans of all processes, but the caller's."""
-    lines = (directory / "spans.jsonl").read_text().splitlines()
-    return [span for span in map(json.loads, lines) if span["name"] != "caller"]
+    spans = read_from(directory / "spans.jsonl")
+    return [span for span in spans if span["name"] != "caller"]
 
 
 def check(directory: Path, trace_id: str, records: list[list[Any]], processes: int) -> None:

@@ -107,6 +107,15 @@ def test_what_a_statement_takes_is_execution(runtime: dfd.Runtime) -> None:
     assert runtime.observer.records == (record,)
 
 
+def test_a_statement_that_fails_when_it_runs_is_a_query(runtime: dfd.Runtime) -> None:
+    query = runtime.sql("start transaction")
+    assert runtime.observer.records == ()
+    with pytest.raises(dfd.QueryError, match="TransactionStart"):
+        query.to_arrow_table()
+    (record,) = runtime.observer.records
+    assert (record.status, record.query_id) == ("error", query.id)
+
+
 def test_what_fails_before_it_is_a_query_is_recorded(runtime: dfd.Runtime, tmp_path: Path) -> None:
     runtime.write(tmp_path / "t", pa.table({"id": [1]}))
     runtime.register("t", tmp_path / "t")

@@ -49,7 +49,7 @@ def test_of_the_dataframe_api(runtime: dfd.Runtime, uri: Path) -> None:
 def test_of_a_statement(runtime: dfd.Runtime) -> None:
     query = runtime.sql("create view v as select 1 as a")
     assert "statement" in str(query.route_reason)
-    assert runtime.observer.records[-1].route_reason is None
+    assert runtime.observer.records[-1].route_reason == "statement"
 
 
 def test_words_are_recorded_where_texts_are(uri: Path) -> None:

@@ -153,14 +153,14 @@ struct Origin {
 }
 
 impl Origin {
-    /// The error, or that the file is gone, where what a version changed in it was asked for.
+    /// The error, or that the file is gone: of some, DataFusion leaves no more than a text.
     async fn explained(&self, error: ParquetError) -> ParquetError {
-        let Some(changed_in) = self.changed_in else {
-            return error;
-        };
-        match self.store.head(&self.path).await {
-            Err(object_store::Error::NotFound { .. }) => {
+        match (self.store.head(&self.path).await, self.changed_in) {
+            (Err(object_store::Error::NotFound { .. }), Some(changed_in)) => {
                 ParquetError::External(changed_in.gone(&self.path).into())
+            }
+            (Err(missing @ object_store::Error::NotFound { .. }), None) => {
+                ParquetError::External(missing.into())
             }
             _ => error,
         }

@@ -31,6 +31,7 @@ from dfd_native.errors import (
     InvalidCommit,
     NativeError,
     RuleViolation,
+    SnapshotGone,
     SourceError,
     SqlSyntaxError,
     StageError,

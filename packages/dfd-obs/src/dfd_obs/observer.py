@@ -147,17 +147,21 @@ class Observer:
         """Record a query whose preparation failed; its query id."""
         return self._end_without_run(prepared, error).query_id
 
-    def ran(self, prepared: Preparation, route: str) -> QueryScope:
-        """Record a statement that ran while it was prepared: its scope, which has ended."""
+    def ran(self, prepared: Preparation, route: str, reason: str | None = None) -> QueryScope:
+        """Record a statement that ran while it was prepared, where, and why there: its scope, which has ended."""
         prepared.ran()
-        return self._end_without_run(prepared, None, route)
+        return self._end_without_run(prepared, None, route, reason)
 
     def _end_without_run(
-        self, prepared: Preparation, error: BaseException | None, route: str | None = None
+        self,
+        prepared: Preparation,
+        error: BaseException | None,
+        route: str | None = None,
+        reason: str | None = None,
     ) -> QueryScope:
         if prepared.summary.verb is None:
             prepared.summary = QuerySummary.of_text(prepared.text)
-        scope = self.start_query(prepared, route)
+        scope = self.start_query(prepared, route, reason)
         scope.finish(rows=0, error=error, execution_s=0.0)
         return scope
 

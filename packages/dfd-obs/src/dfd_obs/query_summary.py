@@ -105,6 +105,11 @@ class QuerySummary(NamedTuple):
         return text
 
 
+def kind_of(plan: Plan) -> str:
+    """The kind of a plan's outermost node, as datafusion calls its class."""
+    return type(_node(plan)).__name__
+
+
 def _node(plan: Plan) -> Any:
     try:
         return plan.to_variant()

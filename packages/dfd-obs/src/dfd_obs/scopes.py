@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from opentelemetry import trace
 from opentelemetry.trace import Link, Span, SpanKind, StatusCode, Tracer
 
-from dfd_obs import ids, semconv
+from dfd_obs import ids, semconv, under_way
 from dfd_obs.blocks import BlockVar, current, entered
 from dfd_obs.config import ObservabilityConfig
 from dfd_obs.ids import Run
@@ -264,6 +264,7 @@ class OperationScope(_Scope):
             f"{name} {uri}",
             {semconv.OPERATION_NAME: name, semconv.COLLECTION_NAME: uri, **ids.current_ids()},
         )
+        self._period = under_way.operations.begin(self.span, self._run.id)
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -282,6 +283,7 @@ class OperationScope(_Scope):
         """End the operation with what came of it. Only the first call counts."""
         if not self._is_first_end():
             return
+        under_way.operations.end(self._period)
         plain = redact(details)
         record = OperationRecord(
             operation=self._name,

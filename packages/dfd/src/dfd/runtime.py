@@ -30,7 +30,7 @@ from dfd.observed_operations import ObservedOperations
 from dfd.panics import is_panic
 from dfd.pins import Pin, Staleness
 from dfd.planning_errors import planning_message
-from dfd.preparing import default_namespace, preparing
+from dfd.preparing import default_namespace, has_run, preparing
 from dfd.profile import (
     AGGREGATE_FILTERS,
     DataFusionRuntimeProfile,
@@ -369,10 +369,10 @@ class Runtime:
                 raise
             raise QueryError(planning_message(error, self.session, self.folders.refusal)) from error
         statement = None
-        if not dataframe.schema().names:
+        if has_run(dataframe):
             self._keep_filters_off(sql)
             self._namespace = default_namespace(self.session)
-            statement = self.observer.ran(prepared, "session")
+            statement = self.observer.ran(prepared, "session", "statement")
         return self._query(
             dataframe, sql, versions, is_sql=True, preparation=prepared, statement=statement
         )
