@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, write_deltalake
-from dfd.cli import FAILED, INCOMPATIBLE, USAGE
+from dfd.cli import FAILED, INCOMPATIBLE, INTERRUPTED, USAGE
 from dfd.cli.app import app
 
 Run = Callable[..., tuple[int, str, str]]
@@ -62,6 +62,16 @@ def test_who_reads_may_stop(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(60) == FAILED
+
+
+def test_ctrl_c_is_said_and_has_a_code_of_its_own(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dfd.cli.queries.register_tables", interrupted)
+    assert run("sql", "select 1") == (INTERRUPTED, "", "dfd: interrupted.\n")
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,10 @@ app = App(
     help=_HELP,
     version=lambda: dfd.__version__,
     version_flags=["--version"],
+    # `main` says that it was interrupted.
+    suppress_keyboard_interrupt=False,
 )
+app.meta.suppress_keyboard_interrupt = False
 for _command in (
     demo,
     doctor,

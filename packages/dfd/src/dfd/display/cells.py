@@ -28,7 +28,7 @@ def cell_text(value: object) -> str | None:
         return "true" if value else "false"
     if isinstance(value, (list, dict)):
         return printable_lines(msgspec.json.encode(value).decode())
-    return printable_lines(value if isinstance(value, str) else repr(value))
+    return printable_lines(value) if isinstance(value, str) else repr(value)
 
 
 def type_name(kind: pa.DataType) -> str:

@@ -75,14 +75,23 @@ class Grid:
             yield f"{upright} " + f" {upright} ".join(parts) + f" {upright}"
 
     def _padded(self, text: str, column: GridColumn, style: str) -> str:
-        blanks = " " * (column.width - cell_len(text))
+        blanks = " " * (column.width - text_width(text))
         shown = f"{style}{text}{_PLAIN}" if style and self._styled and text else text
         return blanks + shown if column.is_right else shown + blanks
 
 
 def text_width(text: str | None) -> int:
     """The cells of a text's widest line."""
-    return max(map(cell_len, (NULL if text is None else text).split("\n")))
+    if text is None:
+        return len(NULL)
+    if _is_plain(text):
+        return len(text)
+    return max(map(cell_len, text.split("\n")))
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it is one line of characters of one cell each, as nearly all are."""
+    return text.isascii() and "\n" not in text
 
 
 def record_lines(names: Sequence[str], row: Sequence[str | None], width: int) -> Iterator[str]:
@@ -98,6 +107,8 @@ def record_lines(names: Sequence[str], row: Sequence[str | None], width: int) ->
 
 
 def _fold(text: str, width: int) -> list[str]:
+    if len(text) <= width and _is_plain(text):
+        return [text]
     lines: list[str] = []
     for line in text.split("\n"):
         lines += _chopped(line, width) if cell_len(line) > width else [line]

@@ -53,6 +53,7 @@ class _Rows:
     def __init__(self, reader: pa.RecordBatchReader, console: Console) -> None:
         self._batches = iter(reader)
         self._console = console
+        self._escapes = not speaks_unicode(console)
         self.seen = 0
         self.is_whole = False
 
@@ -72,7 +73,7 @@ class _Rows:
 
     def _cell(self, value: object) -> str | None:
         text = cell_text(value)
-        return None if text is None else encodable(self._console, text)
+        return encodable(self._console, text) if text and self._escapes else text
 
     def count_on(self, goes_on: Callable[[], bool]) -> None:
         """Count the rows that nobody takes, while `goes_on` says so."""
