@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from deltalake.exceptions import TableNotFoundError
+from dfd_delta_policy import UpkeepTask
 from rich.console import Console
 
 from dfd.display.console import table_of
@@ -66,8 +67,10 @@ def _of_advice(uri: str, advice: Advice | None) -> Iterator[str]:
         f"{advice.opening_s:.3f} s and {advice.opening_requests} requests, with {advice.commits} commit(s) of "
         f"{advice.log_bytes} bytes since the last checkpoint."
     )
-    for remedy in advice.remedies:
-        yield f"{remedy.reason}: `dfd {remedy.verb} {uri}`."
+    if UpkeepTask.OPTIMIZE in advice.due:
+        yield f"{advice.files_to_compact} file(s) would be made into fewer: `dfd optimize {uri}`."
+    if UpkeepTask.CHECKPOINT in advice.due:
+        yield f"a checkpoint would spare reading those commits: `dfd checkpoint {uri}`."
 
 
 def _of_stages(stages: list[AbandonedStage]) -> Iterator[str]:

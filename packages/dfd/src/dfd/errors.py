@@ -30,10 +30,12 @@ class ConfigurationError(DfdError, ValueError):
 class QueryError(DfdError):
     """A query could not be planned or failed while it ran.
 
-    `query_id` is that of the spans and records, or None where nothing was recorded.
+    - `query_id`: that of the spans and records, or None where nothing was recorded.
+    - `has_begun`: whether a run of it had begun; else it couldn't be planned.
     """
 
     code = "query"
+    has_begun = False
 
     def __init__(self, message: str, query_id: str | None = None) -> None:
         super().__init__(message)
@@ -47,7 +49,7 @@ class SnapshotGone(QueryError):
     - `remedy`: what to do.
     """
 
-    code = "snapshot_gone"
+    code = "query_snapshot_gone"
 
     def __init__(
         self,

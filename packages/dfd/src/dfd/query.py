@@ -355,7 +355,7 @@ class Query:
         """The text, the columns, and the id of the newest run; nothing is run or planned."""
         from dfd.display.query_repr import query_repr
 
-        return query_repr(self._text, self.dataframe.schema(), self._id)
+        return query_repr(self._preparation.text, self.dataframe.schema(), self._id)
 
     def _repr_html_(self) -> str:
         """The first rows of a run, for a notebook."""

@@ -39,6 +39,7 @@ def failure(query_id: str, error: BaseException) -> QueryError:
         )
     else:
         failed = QueryError(said, query_id)
+    failed.has_begun = True
     failed.__cause__ = error
     return failed
 

@@ -100,8 +100,7 @@ def _kind_of(error: BaseException) -> type[Error]:
     if isinstance(error, ScriptError) and error.__cause__ is not None:
         return _kind_of(error.__cause__)
     if isinstance(error, QueryError):
-        # One that has begun has an id.
-        return ProgrammingError if error.query_id is None else OperationalError
+        return OperationalError if error.has_begun else ProgrammingError
     for kinds, found in _CLASSES:
         if isinstance(error, kinds):
             return found
