@@ -102,7 +102,7 @@ def _with_places(applied: AppliedCache, config: CacheConfig, engine: EngineCache
         {name: dfd_native.CacheLimit(*limit) for name, limit in {**files, **snapshots}.items()}
     )
     of_process = dfd_native.process_cache_limits()
-    found = {
+    found: dict[str, dict[str, Limit]] = {
         "engine": dict(engine.cache_limits),
         "foreign_session": {name: of_process[name] for name in files},
         "snapshots": {name: of_process[name] for name in snapshots},

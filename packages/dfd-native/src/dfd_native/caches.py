@@ -58,7 +58,7 @@ def set_process_cache_limits(limits: Mapping[str, CacheLimit]) -> None:
     Raises:
         ValueError: there is no such cache, or a time is none.
     """
-    _native.set_process_cache_limits({name: tuple(limit) for name, limit in limits.items()})
+    _native.set_process_cache_limits({name: (limit[0], limit[1]) for name, limit in limits.items()})
 
 
 def process_cache_stats() -> dict[str, dict[str, int]]:

@@ -102,7 +102,9 @@ class Engine:
         Raises:
             ValueError: there is no such cache, or a time is none.
         """
-        self._native.set_cache_limits({name: tuple(limit) for name, limit in limits.items()})
+        self._native.set_cache_limits(
+            {name: (limit[0], limit[1]) for name, limit in limits.items()}
+        )
 
     def cache_stats(self) -> dict[str, dict[str, int]]:
         """How its caches are doing: look-ups and evictions since it was made, entries and bytes now.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dfd_native
 import msgspec
-from dfd_delta_policy import UpkeepTask, UpkeepThresholds
-
-if TYPE_CHECKING:
-    from dfd.runtime import Runtime
+from datafusion import SessionContext
+from dfd_delta_policy import GuardedTable, UpkeepTask, UpkeepThresholds
 
 # What readers pay for; which files VACUUM may take costs none of them anything.
 _OF_READERS = UpkeepThresholds(vacuum_files=None, audit=False)
@@ -48,13 +46,13 @@ from delta_files($uri)
 """
 
 
-def advise(runtime: Runtime, uri: str) -> Advice:
-    """Measure a table; nothing of it is changed."""
-    location, options = runtime.located(uri)
+def advise(table: GuardedTable, options: dict[str, str], session_context: SessionContext) -> Advice:
+    """Measure a table; nothing of it is changed. `session_context` has the function `delta_files`."""
+    location = table.uri
     cost = dfd_native.opening_cost(location, options)
     log = dfd_native.log_length(location, options)
-    upkeep = runtime.table(location).upkeep(_OF_READERS)
-    files = _files(runtime, location)
+    upkeep = table.upkeep(_OF_READERS)
+    files = _files(session_context, location)
     rows, deleted = files["rows"], files["deleted"]
     return Advice(
         uri=location,
@@ -72,8 +70,8 @@ def advise(runtime: Runtime, uri: str) -> Advice:
     )
 
 
-def _files(runtime: Runtime, location: str) -> dict[str, Any]:
+def _files(session_context: SessionContext, location: str) -> dict[str, Any]:
     quoted = location.replace("'", "''")
-    found = runtime.session.sql(_FILES.replace("$uri", f"'{quoted}'")).to_arrow_table()
+    found = session_context.sql(_FILES.replace("$uri", f"'{quoted}'")).to_arrow_table()
     row: dict[str, Any] = found.to_pylist()[0]
     return row

@@ -417,11 +417,6 @@ class Runtime:
         location, options, profile_name = self._locate(uri)
         return dfd_native.delta_table(location, options, profile_name=profile_name)
 
-    def located(self, uri: str | Path) -> tuple[str, dict[str, str]]:
-        """The canonical URI of a table, and the options of its store, as dfd-native takes them."""
-        location, options, _ = self._locate(str(uri))
-        return location, options
-
     def advise(self, uri: str | Path) -> Advice:
         """What a table costs who opens and reads it, measured now, and the verbs that make it less.
 
@@ -431,9 +426,10 @@ class Runtime:
             QueryError: there is no such table, or it can't be read.
             dfd_storage.StorageError: the URI or its profile is refused.
         """
-        location, _ = self.located(uri)
+        table = self.table(uri)
+        location, options, _ = self._locate(table.uri)
         try:
-            return advise(self, location)
+            return advise(table, options, self.session)
         except dfd_native.TableError as error:
             failure = self._failure(location, error)
             raise QueryError(
