@@ -72,9 +72,7 @@ def test_a_runtime_says_what_its_profile_has_set() -> None:
         assert {name: places[name] for name in wanted(config)} == wanted(config)
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("freshness_s", 1.0), ("pin_tables", True), ("parquet_meta_ttl_s", 1)]
-)
+@pytest.mark.parametrize(("field", "value"), [("freshness_s", 1.0), ("parquet_meta_ttl_s", 1)])
 def test_what_a_session_alone_can_t_do_is_refused(field: str, value: object) -> None:
     runtime = dfd.connect()
     with pytest.raises(UnsupportedCacheSetting, match=field):

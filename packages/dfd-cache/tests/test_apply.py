@@ -85,7 +85,6 @@ def test_says_when_there_is_nothing_to_read_back() -> None:
     [
         ("parquet_meta_ttl_s", 60, "dfd-native's engine"),
         ("freshness_s", 1.5, r"dfd\.connect"),
-        ("pin_tables", True, r"dfd\.connect"),
     ],
 )
 def test_refuses_what_a_session_alone_cannot_do(field: str, value: Any, says: str) -> None:

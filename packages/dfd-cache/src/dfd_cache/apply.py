@@ -81,11 +81,10 @@ def _refuse_what_needs_more(config: CacheConfig) -> None:
             "A session's cache of Parquet footers has no time to live. dfd-native's engine has one: give "
             "`engine=`, leave `parquet_meta_ttl_s` out, or set `parquet_meta_limit_bytes` to 0."
         )
-    for field in ("freshness_s", "pin_tables"):
-        if getattr(config, field):
-            raise UnsupportedCacheSetting(
-                f"`{field}` is of tables that a runtime registers, and a session has no such: use dfd.connect()."
-            )
+    if config.freshness_s:
+        raise UnsupportedCacheSetting(
+            "`freshness_s` is of tables that a runtime registers, and a session has no such: use dfd.connect()."
+        )
 
 
 def _with_places(applied: AppliedCache, config: CacheConfig, engine: EngineCaches) -> AppliedCache:

@@ -39,7 +39,7 @@ class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     - `snapshot_limit_bytes`: versions of Delta tables, of the whole process. Default 256 MiB.
     - `freshness_s`: how old a look at a Delta table's log may be that a query relies on, in seconds;
       what this runtime commits itself, its queries see at once. Default 0: each query looks.
-    - `pin_tables`: tables are pinned to their newest version when they are registered.
+    - `pin_tables`: a runtime pins tables to their newest version when it registers them.
 
     Raises:
         InvalidCacheConfig: a value is out of range.
