@@ -93,9 +93,9 @@ pub(crate) fn panicked(py: Python<'_>, error: &dfd_runtime::Error) -> PyErr {
 
 /// A class of `dfd_native.errors` for an error, with what it and its causes know.
 fn converted(py: Python<'_>, class: &str, error: &(dyn Error + 'static)) -> PyErr {
-    let class = match dfd_delta::gone_file(error) {
-        Some(_) => "SnapshotGone",
-        None => class,
+    let class = match (class, dfd_delta::gone_file(error)) {
+        ("TableError" | "EngineError", Some(_)) => "SnapshotGone",
+        _ => class,
     };
     let exception = raised(py, class, &told(error));
     let mut cause = None;
