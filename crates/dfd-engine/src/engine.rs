@@ -144,6 +144,7 @@ mod tests {
     use datafusion::prelude::SessionContext;
     use datafusion_proto::bytes::logical_plan_to_bytes_with_extension_codec;
     use dfd_delta::DeltaCodec;
+    use dfd_runtime::CacheLimits;
 
     use super::*;
     use crate::running_query::RunningQuery;
