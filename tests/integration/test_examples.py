@@ -15,4 +15,4 @@ def test_quickstart() -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert "committed then already_committed" in ran.stdout
-    assert "│  2 │ new    │ paid │" in ran.stdout
+    assert "│     2 │ new    │ paid   │" in ran.stdout

@@ -46,5 +46,5 @@ select t.id, t.id from t;
 -- plan, error: already exists
 create table t (a int);
 
--- plan, error: ParserError
+-- plan, error: found: selec
 selec id from t;

@@ -124,9 +124,9 @@ def test_ctrl_c_is_said_and_has_a_code_of_its_own(
     ],
 )
 def test_failures_are_one_line_and_a_stable_code(
-    run: Run, arguments: tuple[str, ...], code: int, says: str
+    run: Run, tmp_path: Path, arguments: tuple[str, ...], code: int, says: str
 ) -> None:
-    found, _, err = run(*arguments)
+    found, _, err = run(*(tmp_path if argument == "/tmp/x" else argument for argument in arguments))
     assert found == code
     assert says in err
     assert err.startswith("dfd: ")

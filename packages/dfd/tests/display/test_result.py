@@ -243,3 +243,16 @@ def test_wide_characters_are_folded_by_their_cells() -> None:
     lines = printed(pa.table({"s": ["日本語" * 40], "n": [1]}), width=40).splitlines()
     assert len({cell_len(line) for line in lines}) == 1
     assert "".join(row[0] for row in cells("\n".join(lines))) == "日本語" * 40
+
+
+def test_what_is_cut_or_dropped_is_marked_in_ascii_too() -> None:
+    raw = io.BytesIO()
+    ascii_only = io.TextIOWrapper(raw, encoding="ascii")
+    odd = pa.table({**{f"c{n}": [n] for n in range(30)}, "s": ["x" * 50_000]})
+    print_stream(odd, 9, console=Console(file=ascii_only, width=60))
+    print_stream(odd.select(["s"]), 9, console=Console(file=ascii_only, width=60))
+    ascii_only.flush()
+    lines = raw.getvalue().decode("ascii").splitlines()
+    assert len({len(line) for line in lines if line.startswith(("|", "+"))}) <= 2
+    assert any("x..." in line for line in lines)
+    assert "\\u2026" not in "".join(lines)

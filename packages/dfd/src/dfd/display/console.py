@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from rich.box import SQUARE
 from rich.console import Console
 from rich.table import Table
 
@@ -46,7 +47,7 @@ def write_line(console: Console, line: str) -> None:
 
 def table_of(*names: str) -> Table:
     """An empty table of texts, which are folded where they don't fit, and never cut off."""
-    table = Table()
+    table = Table(box=SQUARE)
     for name in names:
         table.add_column(name, overflow="fold")
     return table

@@ -12,7 +12,7 @@ import pyarrow as pa
 from dfd_native.frames import readable
 from rich.console import Console
 
-from dfd.display.cells import cell_text, folds, is_number, type_name
+from dfd.display.cells import cell_text
 from dfd.display.console import (
     NO_WIDTH,
     encodable,
@@ -21,22 +21,13 @@ from dfd.display.console import (
     speaks_unicode,
     write_line,
 )
+from dfd.display.drawing import Row, draw_rows
 from dfd.display.footer import foot_line
-from dfd.display.grid import ASCII, BOXES, Grid, GridColumn, record_lines, text_width
-from dfd.display.layout import Layout, lay_out
 from dfd.display.printable import printable
 from dfd.display.values import plain_columns
 
-# Text that is folded can be read where it has this many cells, and takes no more lines than these.
-_READABLE_CELLS, _READABLE_LINES = 16, 4
-# All rows together take about so many lines: longer texts are cut.
-_SCREEN_LINES = 60
 # Where nothing is folded, so many rows say how wide the columns are; later ones may widen them.
 _BLOCK_ROWS = 1_000
-# What EXPLAIN gives is read as it stands.
-_EXPLAINED = ["plan_type", "plan"]
-
-Row = tuple["str | None", ...]
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -117,7 +108,7 @@ def print_stream(
     shown = len(head)
     dropped = ""
     if reader.schema.names:
-        shown, dropped = _print_rows(reader.schema, head, taken, console)
+        shown, dropped = draw_rows(reader.schema, head, taken, console)
     deadline = began + count_s
     rows.count_on(lambda: time.perf_counter() < deadline)
     is_cut = shown < rows.seen or not rows.is_whole
@@ -137,87 +128,3 @@ def _route(stream: Any) -> str | None:
 
 def _write_foot(console: Console, line: str) -> None:
     write_line(console, f"\x1b[2m{line}\x1b[0m" if shows_styles(console) else line)
-
-
-def _print_rows(
-    schema: pa.Schema, head: list[Row], rest: Iterator[Row], console: Console
-) -> tuple[int, str]:
-    """Print rows; how many, and what is said of columns that aren't there."""
-    names = [encodable(console, printable(name)) for name in schema.names]
-    kinds = [encodable(console, type_name(kind)) for kind in schema.types]
-    if console.width < NO_WIDTH and schema.names != _EXPLAINED:
-        head = [tuple(_cut(cell, console.width, len(head)) for cell in row) for row in head]
-    widths = [max(map(text_width, column)) for column in zip(names, kinds, *head, strict=True)]
-    layout = _layout(schema.types, widths, console.width)
-    if layout is None:
-        _print_records(names, head, console)
-        return len(head), ""
-    columns = [
-        GridColumn(name, kind, is_number(of), width)
-        for name, kind, of, width in zip(
-            _drawn(names, layout), _drawn(kinds, layout), _drawn(schema.types, layout),
-            layout.widths, strict=True,
-        )
-    ]  # fmt: skip
-    if layout.dropped:
-        columns.insert(layout.left, _gap(layout.dropped))
-    border = BOXES if speaks_unicode(console) else ASCII
-    grid = Grid(columns, border, shows_styles(console))
-    for line in grid.head():
-        write_line(console, line)
-    shown = 0
-    for row in itertools.chain(head, rest):
-        cells = _drawn(row, layout)
-        if layout.dropped:
-            cells.insert(layout.left, "…" if border is BOXES else "...")
-        elif shown >= len(head):
-            _widen(columns, cells)
-        for line in grid.row(cells):
-            write_line(console, line)
-        shown += 1
-    write_line(console, grid.foot())
-    drawn = len(names) - layout.dropped
-    return shown, f"{drawn} of {len(names)} columns" if layout.dropped else ""
-
-
-def _cut(text: str | None, width: int, rows: int) -> str | None:
-    """A text no longer than lets all rows be seen together."""
-    most = max(width * _SCREEN_LINES // max(rows, 1), width // 2)
-    return text if text is None or len(text) <= most else text[: most - 1] + "…"
-
-
-def _layout(kinds: list[pa.DataType], widths: list[int], width: int) -> Layout | None:
-    # One long text isn't worth all other columns.
-    half = max(width // 2 - 4, 1)
-    needed = [
-        min(max(min(widest, _READABLE_CELLS), widest // _READABLE_LINES), half)
-        if folds(kind)
-        else widest
-        for widest, kind in zip(widths, kinds, strict=True)
-    ]
-    return lay_out(needed, widths, width, _gap(len(kinds)).width)
-
-
-def _gap(dropped: int) -> GridColumn:
-    """The column in place of those that are dropped."""
-    title, kind = f"{dropped} more", "columns" if dropped > 1 else "column"
-    return GridColumn(title, kind, False, max(len(title), len(kind)))
-
-
-def _drawn(values: Any, layout: Layout) -> list[Any]:
-    right = len(values) - layout.right
-    return [*values[: layout.left], *values[right:]]
-
-
-def _widen(columns: list[GridColumn], cells: list[str | None]) -> None:
-    for column, cell in zip(columns, cells, strict=True):
-        column.width = max(column.width, text_width(cell))
-
-
-def _print_records(names: list[str], rows: list[Row], console: Console) -> None:
-    for number, row in enumerate(rows, 1):
-        write_line(console, f"row {number:,}")
-        for line in record_lines(names, row, console.width):
-            write_line(console, line)
-    if not rows:
-        write_line(console, f"No rows of {', '.join(names)}")

@@ -50,8 +50,10 @@ def _tables(shell: Shell, _: str) -> None:
 
 
 def _schema(shell: Shell, name: str) -> None:
-    known = [".".join(map(as_written, found.split("."))) for found in shell.vocabulary.columns]
-    for table in [name] if name else known:
+    # A table of the profile that isn't there yet has none.
+    known = [found for found, columns in shell.vocabulary.columns.items() if columns]
+    written = [".".join(map(as_written, found.split("."))) for found in known]
+    for table in [name] if name else written:
         schema = shell.runtime.sql(f"select * from {table} limit 0").schema  # noqa: S608
         shell.write(printable(table))
         width = max(map(len, schema.names), default=0)

@@ -26,8 +26,11 @@ class _Completer(Completer):
         self._words = {name: command.words for name, command in DOT_COMMANDS.items()}
 
     def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Offer]:
-        before = document.text_before_cursor
-        for found in completions(before, self._shell.vocabulary, self._words):
+        try:
+            vocabulary = self._shell.vocabulary
+        except Exception:  # noqa: BLE001  Whatever it is: who types isn't disturbed.
+            return
+        for found in completions(document.text_before_cursor, vocabulary, self._words):
             yield Offer(found.text, -found.replaces, display_meta=found.kind)
 
 
