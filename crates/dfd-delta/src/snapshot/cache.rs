@@ -4,7 +4,7 @@
 //! read before isn't read again.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use dfd_runtime::{CacheLimit, CacheStats, Location};
@@ -28,24 +28,23 @@ struct Cached {
     stats: CacheStats,
 }
 
-fn cached() -> MutexGuard<'static, Cached> {
-    static CACHED: LazyLock<Mutex<Cached>> = LazyLock::new(|| {
-        Mutex::new(Cached {
-            kept: VecDeque::new(),
-            limit: CacheLimit::of_bytes(DEFAULT_BYTES),
-            stats: CacheStats::default(),
-        })
-    });
-    CACHED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Cached {
-    fn bytes(&self) -> usize {
-        self.kept.iter().map(|kept| kept.snapshot.bytes()).sum()
+    const fn new(limit: CacheLimit) -> Self {
+        Self {
+            kept: VecDeque::new(),
+            limit,
+            stats: CacheStats {
+                hits: 0,
+                misses: 0,
+                evictions: 0,
+                entries: 0,
+                bytes: 0,
+            },
+        }
     }
 
-    fn take(&mut self, place: usize) -> Option<Arc<TableSnapshot>> {
-        self.kept.remove(place).map(|kept| kept.snapshot)
+    fn bytes(&self) -> usize {
+        self.kept.iter().map(|kept| kept.snapshot.bytes()).sum()
     }
 
     /// Keeps a snapshot that is right at this moment.
@@ -54,15 +53,14 @@ impl Cached {
         self.kept.push_back(Kept { snapshot, since });
     }
 
-    /// Takes out what is too old, and what is too much; whoever gets it drops it without the lock.
+    /// Takes out what is too old, and what is too much.
     fn evict(&mut self) -> Vec<Kept> {
         let ttl = self.limit.ttl;
         let is_old = |kept: &Kept| ttl.is_some_and(|ttl| kept.since.elapsed() >= ttl);
-        let (old, young) = std::mem::take(&mut self.kept)
+        let (mut gone, young) = std::mem::take(&mut self.kept)
             .into_iter()
             .partition::<Vec<_>, _>(is_old);
         self.kept = young.into();
-        let mut gone = old;
         let mut bytes = self.bytes();
         while bytes > self.limit.bytes
             && let Some(first) = self.kept.pop_front()
@@ -73,57 +71,74 @@ impl Cached {
         self.stats.evictions += gone.len();
         gone
     }
+
+    fn find(&mut self, location: &Location, version: Option<u64>) -> Option<Arc<TableSnapshot>> {
+        let of_table = |kept: &Kept| kept.snapshot.location().is(location);
+        let found = match version {
+            None => self
+                .kept
+                .iter()
+                .enumerate()
+                .filter(|(_, kept)| of_table(kept))
+                .max_by_key(|(_, kept)| kept.snapshot.version())
+                .map(|(place, _)| place),
+            Some(version) => self
+                .kept
+                .iter()
+                .position(|kept| of_table(kept) && kept.snapshot.version() == version),
+        };
+        let snapshot = found.and_then(|place| self.kept.remove(place))?.snapshot;
+        self.keep(Arc::clone(&snapshot));
+        Some(snapshot)
+    }
+}
+
+fn cached() -> MutexGuard<'static, Cached> {
+    static CACHED: Mutex<Cached> = Mutex::new(Cached::new(CacheLimit::of_bytes(DEFAULT_BYTES)));
+    CACHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does something with what is cached, of which nothing is too old or too much before and afterwards. A snapshot that
+/// nobody else uses is taken apart without the lock.
+fn with_cached<T>(work: impl FnOnce(&mut Cached) -> T) -> T {
+    let mut cached = cached();
+    let before = cached.evict();
+    let found = work(&mut cached);
+    let after = cached.evict();
+    drop(cached);
+    drop((before, after));
+    found
 }
 
 /// Finds the snapshot of a version, or one from which the newest can be reached.
 pub(crate) fn find(location: &Location, version: Option<u64>) -> Option<Arc<TableSnapshot>> {
-    let mut cached = cached();
-    let gone = cached.evict();
-    let of_table = |kept: &Kept| kept.snapshot.location().is(location);
-    let found = match version {
-        None => cached
-            .kept
-            .iter()
-            .enumerate()
-            .filter(|(_, kept)| of_table(kept))
-            .max_by_key(|(_, kept)| kept.snapshot.version())
-            .map(|(place, _)| place),
-        Some(version) => cached
-            .kept
-            .iter()
-            .position(|kept| of_table(kept) && kept.snapshot.version() == version),
-    };
-    let snapshot = found.and_then(|place| cached.take(place));
-    if let Some(snapshot) = &snapshot {
-        cached.keep(Arc::clone(snapshot));
-    }
-    drop(cached);
-    drop(gone);
-    snapshot
+    with_cached(|cached| cached.find(location, version))
 }
 
-/// Keeps a snapshot for others; `before` is the one that it takes the place of.
+/// Shares `snapshot`; in place of `before`, where it is the newer version of that.
 pub(crate) fn share(snapshot: &Arc<TableSnapshot>, before: Option<&TableSnapshot>) {
-    let mut cached = cached();
-    if let Some(before) = before {
-        let is_other = |kept: &Kept| !std::ptr::eq(kept.snapshot.as_ref(), before);
-        cached.kept.retain(is_other);
-    }
-    cached.keep(Arc::clone(snapshot));
-    let gone = cached.evict();
-    drop(cached);
-    // A snapshot that nobody else uses is taken apart without the lock.
+    let gone = with_cached(|cached| {
+        let is_before =
+            |kept: &Kept| before.is_some_and(|before| std::ptr::eq(kept.snapshot.as_ref(), before));
+        let (gone, others) = std::mem::take(&mut cached.kept)
+            .into_iter()
+            .partition::<Vec<_>, _>(is_before);
+        cached.kept = others.into();
+        cached.keep(Arc::clone(snapshot));
+        gone
+    });
     drop(gone);
 }
 
-/// Forgets all snapshots of a table, as after it was made anew.
+/// Forgets what was read of a table that was since replaced.
 pub(crate) fn forget(location: &Location) {
-    let mut cached = cached();
-    let (gone, others) = std::mem::take(&mut cached.kept)
-        .into_iter()
-        .partition::<VecDeque<_>, _>(|kept| kept.snapshot.location().is(location));
-    cached.kept = others;
-    drop(cached);
+    let gone = with_cached(|cached| {
+        let (gone, others) = std::mem::take(&mut cached.kept)
+            .into_iter()
+            .partition::<Vec<_>, _>(|kept| kept.snapshot.location().is(location));
+        cached.kept = others.into();
+        gone
+    });
     drop(gone);
 }
 
@@ -134,14 +149,10 @@ pub fn snapshot_limit() -> CacheLimit {
 
 /// Sets what the cache may hold, in this process; what is too much or too old goes at once.
 pub fn set_snapshot_limit(limit: CacheLimit) {
-    let mut cached = cached();
-    cached.limit = limit;
-    let gone = cached.evict();
-    drop(cached);
-    drop(gone);
+    with_cached(|cached| cached.limit = limit);
 }
 
-/// Counts a look at a table: a hit found nothing to read in its log.
+/// Counts a look at a table: whether no commit had to be read.
 pub(crate) fn count(was_shared: bool) {
     let stats = &mut cached().stats;
     match was_shared {
@@ -152,14 +163,63 @@ pub(crate) fn count(was_shared: bool) {
 
 /// How the cache is doing.
 pub(crate) fn snapshot_stats() -> CacheStats {
-    let mut cached = cached();
-    let gone = cached.evict();
-    let stats = CacheStats {
+    with_cached(|cached| CacheStats {
         entries: cached.kept.len(),
         bytes: cached.bytes(),
         ..cached.stats
-    };
-    drop(cached);
-    drop(gone);
-    stats
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::test_tables::{TestTable, field};
+
+    fn table() -> TestTable {
+        TestTable::new(&[field("id", "long")], &[])
+    }
+
+    #[test]
+    fn the_least_recently_used_goes_at_the_limit() {
+        let tables = [table(), table(), table()];
+        let opened = tables.each_ref().map(TestTable::open);
+        let limit = CacheLimit::of_bytes(2 * opened[0].bytes());
+        let mut cached = Cached::new(limit);
+        let found = |cached: &mut Cached, place: usize| {
+            cached.find(&tables[place].location(), None).is_some()
+        };
+        for place in [0, 1] {
+            cached.keep(Arc::clone(&opened[place]));
+            assert!(cached.evict().is_empty());
+        }
+        assert!(found(&mut cached, 0));
+        cached.keep(Arc::clone(&opened[2]));
+        assert_eq!(cached.evict().len(), 1);
+        assert_eq!(
+            [0, 1, 2].map(|place| found(&mut cached, place)),
+            [true, false, true]
+        );
+        cached.limit = CacheLimit::of_bytes(0);
+        assert_eq!(cached.evict().len(), 2);
+        assert_eq!(
+            (cached.kept.len(), cached.bytes(), cached.stats.evictions),
+            (0, 0, 3)
+        );
+    }
+
+    #[test]
+    fn a_snapshot_goes_after_its_time() {
+        let table = table();
+        let ttl = Some(Duration::from_millis(20));
+        let mut cached = Cached::new(CacheLimit {
+            bytes: 1 << 20,
+            ttl,
+        });
+        cached.keep(table.open());
+        assert!(cached.evict().is_empty());
+        std::thread::sleep(Duration::from_millis(30));
+        assert_eq!(cached.evict().len(), 1);
+    }
 }

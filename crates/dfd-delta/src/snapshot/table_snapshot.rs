@@ -45,8 +45,12 @@ pub struct TableSnapshot {
     bytes: OnceLock<usize>,
 }
 
-/// Memory of an add action beside its texts.
+/// Files that are weighed of a snapshot.
+const WEIGHED_FILES: usize = 256;
+/// Memory of an add action beside its path and its statistics.
 const BYTES_OF_ACTION: usize = 64;
+/// Memory of the statistics of a column in an add action.
+const BYTES_OF_LOGGED_COLUMN: usize = 72;
 
 /// Footers that are read at once, of files of which the log doesn't tell how many rows they have.
 const FOOTERS_AT_ONCE: usize = 16;
@@ -321,29 +325,32 @@ impl TableSnapshot {
         &self.table
     }
 
-    /// Memory of the files and their statistics, and about that of the copy of the log that deltalake-core has.
+    /// About the memory of the files and their statistics, and of the copy of the log that deltalake-core has; by some
+    /// of the files, where there are many.
     pub(crate) fn bytes(&self) -> usize {
         *self.bytes.get_or_init(|| {
+            let files = self.files();
+            let step = files.len().div_ceil(WEIGHED_FILES).max(1);
+            let weighed = files.len().div_ceil(step).max(1);
             let mut seen = DFHeapSizeCtx::default();
-            let of_file = |file: &DataFile| {
-                size_of::<DataFile>()
-                    + file.scanned.object_meta.location.as_ref().len()
-                    + file.bounds.len() * size_of::<[Option<Bound>; 2]>()
-                    + file.statistics.heap_size(&mut seen)
-            };
-            let files: usize = self.files().iter().map(of_file).sum();
-            size_of::<Self>() + files + self.bytes_of_log()
+            let bytes = files
+                .iter()
+                .step_by(step)
+                .map(|file| weight(file, &mut seen));
+            size_of::<Self>() + bytes.sum::<usize>() * files.len() / weighed
         })
     }
+}
 
-    /// Of each file the path, and its statistics twice: as a text, and by column.
-    fn bytes_of_log(&self) -> usize {
-        let logged = self.log_files().unwrap_or_default();
-        let of_file = |file: &LogicalFileView| {
-            file.path().len() + 2 * file.stats().map_or(0, |stats| stats.len()) + BYTES_OF_ACTION
-        };
-        logged.iter().map(of_file).sum()
-    }
+/// A file with its statistics, and its add action: the path, and the statistics as a text and by column.
+fn weight(file: &DataFile, seen: &mut DFHeapSizeCtx) -> usize {
+    let path = file.scanned.object_meta.location.as_ref().len();
+    let in_log = path + BYTES_OF_ACTION + file.bounds.len() * BYTES_OF_LOGGED_COLUMN;
+    size_of::<DataFile>()
+        + path
+        + file.bounds.len() * size_of::<[Option<Bound>; 2]>()
+        + file.statistics.heap_size(seen)
+        + in_log
 }
 
 /// The reader feature that no scan honours; None where there is none.

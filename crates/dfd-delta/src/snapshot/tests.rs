@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::fs;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use datafusion::common::ScalarValue;
 use datafusion::common::stats::Precision;
 use deltalake_core::protocol::checkpoints::create_checkpoint;
-use dfd_runtime::{CacheLimit, Location};
+use dfd_runtime::Location;
 use object_store::path::Path;
 use serde_json::{Value, json};
 
@@ -148,42 +147,13 @@ fn snapshots_are_shared_until_a_newer_takes_their_place() {
 }
 
 #[test]
-fn the_least_recently_used_snapshots_are_let_go() {
+fn a_table_is_forgotten_alone() {
     let _alone = cache_of_ones_own();
-    let (old, used, other) = (ids(), ids(), ids());
-    let _kept = [old.open(), used.open()];
-    let newest = other.open();
-    let before = cache::snapshot_stats();
-    assert!(cache::find(&used.location(), Some(0)).is_some());
-    let limit = cache::snapshot_limit();
-    cache::set_snapshot_limit(CacheLimit::of_bytes(2 * newest.bytes()));
-    assert!(cache::find(&old.location(), Some(0)).is_none());
-    assert!(cache::find(&used.location(), Some(0)).is_some());
-    let after = cache::snapshot_stats();
-    assert!(after.bytes <= 2 * newest.bytes() && after.evictions > before.evictions);
+    let (used, other) = (ids(), ids());
+    let _kept = [used.open(), other.open()];
     cache::forget(&other.location());
     assert!(cache::find(&other.location(), None).is_none());
     assert!(cache::find(&used.location(), None).is_some());
-    cache::set_snapshot_limit(CacheLimit::of_bytes(0));
-    let empty = cache::snapshot_stats();
-    assert_eq!((empty.entries, empty.bytes), (0, 0));
-    used.open();
-    assert_eq!(cache::snapshot_stats().entries, 0);
-    cache::set_snapshot_limit(limit);
-}
-
-#[test]
-fn a_snapshot_is_let_go_after_its_time() {
-    let _alone = cache_of_ones_own();
-    let limit = cache::snapshot_limit();
-    let ttl = Some(Duration::from_millis(20));
-    cache::set_snapshot_limit(CacheLimit { ttl, ..limit });
-    let table = ids();
-    table.open();
-    assert!(cache::find(&table.location(), None).is_some());
-    std::thread::sleep(Duration::from_millis(30));
-    assert!(cache::find(&table.location(), None).is_none());
-    cache::set_snapshot_limit(limit);
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn there_is_no_table_without_a_schema() {
 fn the_same_version_is_read_over_another_store() {
     let (_session, list) = session();
     let (table, registered) = delta("a");
-    let before = registered.snapshot();
+    let before = registered.followed.current();
     list.put(name("t"), registered).unwrap();
     let location = dfd_runtime::Location::try_new(
         table.url().as_str(),
@@ -127,7 +127,7 @@ fn the_same_version_is_read_over_another_store() {
     let after = run(opened).unwrap();
     assert!(list.exchange(&name("t"), &before, &after));
     assert!(!list.exchange(&name("t"), &before, &after));
-    let now = list.tables()[0].1.snapshot();
+    let now = list.tables()[0].1.followed.current();
     assert!(Arc::ptr_eq(&now, &after));
 }
 
