@@ -16,7 +16,7 @@ from typing import NamedTuple
 import dfd
 import pyarrow as pa
 import pytest
-from dfd_native.refusal_reasons import REASONS
+from dfd_native.errors import REFUSAL_REASONS
 from row_order import rows
 
 Connect = Callable[[str], dfd.Runtime]
@@ -91,7 +91,7 @@ def same(plain: dfd.Runtime, ours: dfd.Runtime, case: Case) -> None:
     record = ours.observer.records[-1]
     assert (record.query_id, record.route) == (query.id, case.route)
     # A code, of what the query says in words.
-    assert record.route_reason in ({None} if query.route_reason is None else REASONS)
+    assert record.route_reason in ({None} if query.route_reason is None else REFUSAL_REASONS)
     assert record.status == ("ok" if case.error is None else "error")
 
 

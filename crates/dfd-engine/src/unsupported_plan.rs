@@ -31,6 +31,20 @@ pub enum UnsupportedPlan {
     OtherSchema(#[from] SchemaMismatch),
 }
 
+impl UnsupportedPlan {
+    /// The reason without what is in the plan, the same across releases.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "unreadable",
+            Self::Statement(_) => "statement",
+            Self::HalfLiteral => "ambiguous_type",
+            Self::AmbiguousFunction(_) => "function_of_spark",
+            Self::Unplannable(_) => "unplannable",
+            Self::OtherSchema(_) => "other_schema",
+        }
+    }
+}
+
 /// Fail for a plan that must not run here.
 pub(crate) fn ensure_supported(plan: &LogicalPlan) -> Result<(), UnsupportedPlan> {
     if let Some(statement) = statement(plan) {

@@ -114,8 +114,10 @@ impl Engine {
         });
         match planned {
             Ok(Ok(query)) => Ok(EngineRun::new(query, expected, session.clone().unbind())),
-            Ok(Err(unsupported)) => Err(errors::unplanned(py, &unsupported)),
-            Err(panic @ dfd_runtime::Error::Panicked(_)) => Err(errors::unplanned(py, &panic)),
+            Ok(Err(unsupported)) => Err(errors::unplanned(py, &unsupported, unsupported.code())),
+            Err(panic @ dfd_runtime::Error::Panicked(_)) => {
+                Err(errors::unplanned(py, &panic, "unplannable"))
+            }
             Err(error) => Err(errors::table(py, &error)),
         }
     }
@@ -172,6 +174,7 @@ fn encoded<'py>(
         Err(error) if error.is_instance_of::<PyException>(py) => Err(errors::refusal(
             py,
             &format!("the plan can't be written: {error}"),
+            "unwritable",
         )),
         Err(error) => Err(error),
     }

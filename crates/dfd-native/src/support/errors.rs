@@ -46,14 +46,21 @@ pub(crate) fn invalid_commit(py: Python<'_>, error: &dfd_delta::Error) -> PyErr 
     converted(py, "InvalidCommit", error)
 }
 
-/// `EngineRefusal` with the reason.
-pub(crate) fn refusal(py: Python<'_>, reason: &str) -> PyErr {
-    raised(py, "EngineRefusal", reason)
+/// `EngineRefusal` with a message, and the code of its reason.
+pub(crate) fn refusal(py: Python<'_>, message: &str, reason: &str) -> PyErr {
+    with_reason(py, raised(py, "EngineRefusal", message), reason)
 }
 
-/// `EngineRefusal` of why a plan can't be planned.
-pub(crate) fn unplanned(py: Python<'_>, error: &(impl Error + 'static)) -> PyErr {
-    converted(py, "EngineRefusal", error)
+/// `EngineRefusal` of why a plan can't be planned, with the code of that.
+pub(crate) fn unplanned(py: Python<'_>, error: &(impl Error + 'static), reason: &str) -> PyErr {
+    with_reason(py, converted(py, "EngineRefusal", error), reason)
+}
+
+fn with_reason(py: Python<'_>, refusal: PyErr, reason: &str) -> PyErr {
+    match refusal.value(py).setattr("reason", reason) {
+        Ok(()) => refusal,
+        Err(error) => error,
+    }
 }
 
 /// `EngineError` with a message.

@@ -37,123 +37,15 @@ impl CacheStats {
     }
 }
 
-/// A cache that knows what it holds, and what had to go.
+/// A cache that knows what its values take.
 pub(super) trait Weighed {
     /// Memory of what it holds.
     fn bytes(&self) -> usize;
-
-    /// What had to go since it was made.
-    fn evictions(&self) -> usize;
 }
 
-/// DataFusion's cache, of which the least recently used goes first; what goes is counted.
-pub(super) struct LruCache<K: CacheKey, V: CacheValue> {
-    inner: DefaultCache<K, V>,
-    /// What was put into it and not taken out; held while it is changed.
-    put: Mutex<usize>,
-}
-
-impl<K: CacheKey, V: CacheValue> LruCache<K, V> {
-    pub(super) fn new(limit: usize) -> Self {
-        Self {
-            inner: DefaultCache::new(limit),
-            put: Mutex::default(),
-        }
-    }
-
-    /// Changes it; `change` gives how many more are put into it than taken out.
-    fn changing<T>(&self, change: impl FnOnce() -> (isize, T)) -> T {
-        let mut put = self.put.lock().unwrap_or_else(PoisonError::into_inner);
-        let (more, result) = change();
-        *put = put.saturating_add_signed(more);
-        result
-    }
-}
-
-impl<K: CacheKey, V: CacheValue> Weighed for LruCache<K, V> {
+impl<K: CacheKey, V: CacheValue> Weighed for DefaultCache<K, V> {
     fn bytes(&self) -> usize {
-        self.inner.memory_used()
-    }
-
-    fn evictions(&self) -> usize {
-        let put = self.put.lock().unwrap_or_else(PoisonError::into_inner);
-        put.saturating_sub(self.inner.len())
-    }
-}
-
-impl<K: CacheKey, V: CacheValue> Cache<K, V> for LruCache<K, V> {
-    fn get(&self, key: &K) -> Option<V> {
-        self.inner.get(key)
-    }
-
-    fn put(&self, key: &K, value: V) -> Option<V> {
-        self.changing(|| {
-            let before = self.inner.put(key, value);
-            let is_kept = self.inner.contains_key(key);
-            let more = match (&before, is_kept) {
-                (None, true) => 1,
-                // The older one of the same key had to go.
-                (Some(_), false) => -1,
-                _ => 0,
-            };
-            (more, before)
-        })
-    }
-
-    fn remove(&self, key: &K) -> Option<V> {
-        self.changing(|| {
-            let removed = self.inner.remove(key);
-            (-isize::from(removed.is_some()), removed)
-        })
-    }
-
-    fn contains_key(&self, key: &K) -> bool {
-        self.inner.contains_key(key)
-    }
-
-    fn len(&self) -> usize {
-        self.inner.len()
-    }
-
-    fn clear(&self) {
-        self.changing(|| {
-            let gone = self.inner.len().cast_signed();
-            self.inner.clear();
-            (-gone, ())
-        });
-    }
-
-    fn name(&self) -> String {
-        self.inner.name()
-    }
-
-    fn cache_limit(&self) -> usize {
-        self.inner.cache_limit()
-    }
-
-    fn update_cache_limit(&self, limit: usize) {
-        self.inner.update_cache_limit(limit);
-    }
-
-    fn cache_ttl(&self) -> Option<Duration> {
-        self.inner.cache_ttl()
-    }
-
-    fn update_cache_ttl(&self, ttl: Option<Duration>) {
-        self.inner.update_cache_ttl(ttl);
-    }
-
-    fn drop_table_entries(&self, table: &TableReference) -> Result<()> {
-        self.changing(|| {
-            let before = self.inner.len();
-            let done = self.inner.drop_table_entries(table);
-            let gone = before - self.inner.len().min(before);
-            (-gone.cast_signed(), done)
-        })
-    }
-
-    fn list_entries(&self) -> HashMap<K, CacheEntryInfo<V>> {
-        self.inner.list_entries()
+        self.memory_used()
     }
 }
 
@@ -186,29 +78,44 @@ impl LookUps {
     }
 }
 
-/// A cache with its look-ups counted, and among those of all of its kind.
+/// A cache with its look-ups counted, also among those of all of its kind, and what had to go.
 pub(super) struct CountingCache<C> {
     inner: C,
     own: LookUps,
     all: &'static LookUps,
+    /// What was put into it and not taken out again; held while that changes.
+    put: Mutex<usize>,
 }
 
-impl<C: Weighed> CountingCache<C> {
+impl<C> CountingCache<C> {
     pub(super) fn new(inner: C, all: &'static LookUps) -> Self {
         Self {
             inner,
             own: LookUps::default(),
             all,
+            put: Mutex::default(),
         }
     }
 
+    /// Changes it; `change` gives how many more are put into it than taken out.
+    fn changing<T>(&self, change: impl FnOnce(&C) -> (isize, T)) -> T {
+        let mut put = self.put.lock().unwrap_or_else(PoisonError::into_inner);
+        let (more, result) = change(&self.inner);
+        *put = put.saturating_add_signed(more);
+        result
+    }
+}
+
+impl<C: Weighed> CountingCache<C> {
     pub(super) fn stats<K: CacheKey, V: CacheValue>(&self) -> CacheStats
     where
         C: Cache<K, V>,
     {
+        let put = self.put.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.inner.len();
         CacheStats {
-            evictions: self.inner.evictions(),
-            entries: self.inner.len(),
+            evictions: put.saturating_sub(entries),
+            entries,
             bytes: self.inner.bytes(),
             ..self.own.stats()
         }
@@ -225,11 +132,23 @@ impl<K: CacheKey, V: CacheValue, C: Cache<K, V>> Cache<K, V> for CountingCache<C
     }
 
     fn put(&self, key: &K, value: V) -> Option<V> {
-        self.inner.put(key, value)
+        self.changing(|inner| {
+            let before = inner.put(key, value);
+            let more = match (&before, inner.contains_key(key)) {
+                (None, true) => 1,
+                // Too large: the older one of the same key went with it.
+                (Some(_), false) => -1,
+                _ => 0,
+            };
+            (more, before)
+        })
     }
 
     fn remove(&self, key: &K) -> Option<V> {
-        self.inner.remove(key)
+        self.changing(|inner| {
+            let removed = inner.remove(key);
+            (-isize::from(removed.is_some()), removed)
+        })
     }
 
     fn contains_key(&self, key: &K) -> bool {
@@ -241,7 +160,11 @@ impl<K: CacheKey, V: CacheValue, C: Cache<K, V>> Cache<K, V> for CountingCache<C
     }
 
     fn clear(&self) {
-        self.inner.clear();
+        self.changing(|inner| {
+            let gone = inner.len().cast_signed();
+            inner.clear();
+            (-gone, ())
+        });
     }
 
     fn name(&self) -> String {
@@ -265,7 +188,12 @@ impl<K: CacheKey, V: CacheValue, C: Cache<K, V>> Cache<K, V> for CountingCache<C
     }
 
     fn drop_table_entries(&self, table: &TableReference) -> Result<()> {
-        self.inner.drop_table_entries(table)
+        self.changing(|inner| {
+            let before = inner.len();
+            let done = inner.drop_table_entries(table);
+            let gone = before.saturating_sub(inner.len());
+            (-gone.cast_signed(), done)
+        })
     }
 
     fn list_entries(&self) -> HashMap<K, CacheEntryInfo<V>> {
@@ -280,7 +208,7 @@ mod tests {
     use datafusion::execution::cache::cache_manager::CachedFileMetadataEntry;
     use object_store::path::Path;
 
-    type Footers = LruCache<Path, CachedFileMetadataEntry>;
+    type Footers = DefaultCache<Path, CachedFileMetadataEntry>;
 
     static ALL: LookUps = LookUps::new();
 

@@ -1,20 +1,22 @@
 //! Footers of Parquet files, of which a scan that reads each once doesn't throw out those that are read again.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use datafusion::common::{HashMap, Result, TableReference};
 use datafusion::execution::cache::cache_manager::CachedFileMetadataEntry;
 use datafusion::execution::cache::{Cache, CacheEntryInfo, CacheKey, CacheValue};
 use object_store::path::Path;
-use quick_cache::sync::Cache as WeighedCache;
-use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
+use quick_cache::sync::{Cache as WeighedCache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use super::counting::Weighed;
 
-/// About what a footer takes; only its order of magnitude matters.
-const EXPECTED_BYTES: usize = 4096;
+/// The least that a footer takes, about: a cache remembers half as many keys that had to go. Where those are fewer than
+/// it holds, tables that are queried from then on never take the place of those before.
+const LEAST_BYTES: usize = 1024;
+/// The share of what is read again. The rest has to be more than a footer, or each would throw out one of those.
+const HOT_SHARE: f64 = 0.9;
 
 /// A footer, and until when it is believed.
 #[derive(Clone)]
@@ -32,24 +34,11 @@ impl Weighter<Path, Kept> for OfBoth {
     }
 }
 
-/// Counts what has to go for others.
-#[derive(Clone, Default)]
-struct Evictions(Arc<AtomicUsize>);
-
-impl Lifecycle<Path, Kept> for Evictions {
-    type RequestState = ();
-
-    fn on_evict(&self, (): &mut (), _: Path, _: Kept) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-type Footers = WeighedCache<Path, Kept, OfBoth, DefaultHashBuilder, Evictions>;
+type Footers = WeighedCache<Path, Kept, OfBoth>;
 
 /// A cache of footers with a limit in bytes and a time to live.
 pub(super) struct FooterCache {
     state: RwLock<State>,
-    evictions: Evictions,
 }
 
 struct State {
@@ -59,28 +48,27 @@ struct State {
 }
 
 /// An empty cache. What it remembers of footers that had to go is in proportion to its limit.
-fn footers(limit: usize, evictions: &Evictions) -> Footers {
+fn footers(limit: usize) -> Footers {
     let mut options = OptionsBuilder::new();
     // One shard: a share of the limit would be less than a large footer.
     options.shards(1).weight_capacity(limit as u64);
-    options.estimated_items_capacity(limit / EXPECTED_BYTES + 1);
+    options.estimated_items_capacity(limit / LEAST_BYTES + 1);
+    options.hot_allocation(HOT_SHARE);
     #[expect(clippy::expect_used, reason = "all that it asks for is set above")]
     let options = options.build().expect("options of a cache");
-    let hashes = DefaultHashBuilder::default();
-    Footers::with_options(options, OfBoth, hashes, evictions.clone())
+    let (hashes, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
+    Footers::with_options(options, OfBoth, hashes, lifecycle)
 }
 
 impl FooterCache {
     pub(super) fn new(limit: usize) -> Self {
-        let evictions = Evictions::default();
         let state = State {
-            kept: footers(limit, &evictions),
+            kept: footers(limit),
             limit,
             ttl: None,
         };
         Self {
             state: RwLock::new(state),
-            evictions,
         }
     }
 
@@ -96,10 +84,6 @@ impl FooterCache {
 impl Weighed for FooterCache {
     fn bytes(&self) -> usize {
         usize::try_from(self.read().kept.weight()).unwrap_or(usize::MAX)
-    }
-
-    fn evictions(&self) -> usize {
-        self.evictions.0.load(Ordering::Relaxed)
     }
 }
 
@@ -159,13 +143,11 @@ impl Cache<Path, CachedFileMetadataEntry> for FooterCache {
         if state.limit == limit {
             return;
         }
-        let (before, evicted) = (state.kept.len(), self.evictions());
-        let kept = footers(limit, &self.evictions);
+        // What a cache remembers is fixed when it is made.
+        let kept = footers(limit);
         for (path, footer) in state.kept.iter().filter(|_| limit > 0) {
             kept.insert(path, footer);
         }
-        let gone = before.saturating_sub(kept.len());
-        self.evictions.0.store(evicted + gone, Ordering::Relaxed);
         (state.kept, state.limit) = (kept, limit);
     }
 
@@ -210,10 +192,14 @@ mod tests {
 
     /// One read of all files, each of which is looked for and then kept; how many were there.
     fn scan(cache: &FooterCache, paths: &[Path]) -> usize {
+        scan_of(1000, cache, paths)
+    }
+
+    fn scan_of(bytes: usize, cache: &FooterCache, paths: &[Path]) -> usize {
         let found = paths.iter().filter(|path| {
             let is_there = cache.get(path).is_some();
             if !is_there {
-                cache.put(path, footer(1000));
+                cache.put(path, footer(bytes));
             }
             is_there
         });
@@ -221,16 +207,31 @@ mod tests {
     }
 
     #[test]
-    fn a_scan_of_twice_as_much_finds_what_there_was_room_for() {
-        let paths = paths(4000);
-        let of_half = 2000 * (1000 + paths[0].size());
-        let cache = FooterCache::new(of_half);
-        scan(&cache, &paths);
-        let found: Vec<_> = (0..5).map(|_| scan(&cache, &paths)).collect();
-        // The least recently used of 4000 would be the next that is asked for, each time.
-        assert!(found.iter().sum::<usize>() > 5 * 1000, "{found:?}");
-        assert!(cache.bytes() <= of_half);
-        assert!(cache.evictions() >= 2000);
+    fn a_scan_of_twice_as_much_finds_some_of_what_there_was_room_for() {
+        for (files, spare) in [(60, 0), (60, 700), (60, 999), (4000, 500)] {
+            let paths = paths(files);
+            let of_half = files / 2 * (1000 + paths[0].size()) + spare;
+            let cache = FooterCache::new(of_half);
+            scan(&cache, &paths);
+            let found: Vec<_> = (0..8).map(|_| scan(&cache, &paths)).collect();
+            // The least recently used would be the next that is asked for, each time.
+            let mean = found.iter().sum::<usize>() / found.len();
+            assert!(mean > files / 5, "{files} files: {found:?}");
+            assert!(cache.bytes() <= of_half);
+        }
+    }
+
+    #[test]
+    fn what_is_queried_from_then_on_takes_the_place_of_what_was_before() {
+        let paths = paths(2000);
+        let (before, now) = paths.split_at(1000);
+        let of_one = 3000 + paths[0].size();
+        let cache = FooterCache::new(1200 * of_one);
+        for _ in 0..5 {
+            scan_of(3000, &cache, before);
+        }
+        let found: Vec<_> = (0..8).map(|_| scan_of(3000, &cache, now)).collect();
+        assert!(found[7] > 900, "{found:?}");
     }
 
     #[test]

@@ -16,12 +16,13 @@ use datafusion::execution::cache::cache_manager::{
     CacheManagerConfig, CachedFileList, CachedFileMetadata, CachedFileMetadataEntry,
     FileMetadataCache,
 };
+use datafusion::execution::cache::default_cache::DefaultCache;
 use datafusion::execution::cache::{Cache, CacheKey, CacheValue, TableScopedPath};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use object_store::path::Path;
 
 pub use self::counting::CacheStats;
-use self::counting::{CountingCache, LookUps, LruCache};
+use self::counting::{CountingCache, LookUps};
 use self::footers::FooterCache;
 
 /// Bytes of footers that are kept where nothing else is asked for: DataFusion's own default.
@@ -68,8 +69,8 @@ impl Default for CacheLimits {
 }
 
 type Footers = CountingCache<FooterCache>;
-type Listings = CountingCache<LruCache<TableScopedPath, CachedFileList>>;
-type FileStatistics = CountingCache<LruCache<TableScopedPath, CachedFileMetadata>>;
+type Listings = CountingCache<DefaultCache<TableScopedPath, CachedFileList>>;
+type FileStatistics = CountingCache<DefaultCache<TableScopedPath, CachedFileMetadata>>;
 
 /// The caches of one environment.
 pub struct Caches {
@@ -100,8 +101,11 @@ impl Caches {
     pub fn new(limits: CacheLimits) -> Arc<Self> {
         let caches = Arc::new(Self {
             footers: Arc::new(CountingCache::new(FooterCache::new(0), &FOOTER_LOOK_UPS)),
-            listings: Arc::new(CountingCache::new(LruCache::new(0), &LISTING_LOOK_UPS)),
-            statistics: Arc::new(CountingCache::new(LruCache::new(0), &STATISTICS_LOOK_UPS)),
+            listings: Arc::new(CountingCache::new(DefaultCache::new(0), &LISTING_LOOK_UPS)),
+            statistics: Arc::new(CountingCache::new(
+                DefaultCache::new(0),
+                &STATISTICS_LOOK_UPS,
+            )),
         });
         caches.set_limits(limits);
         let mut all = all();

@@ -23,6 +23,7 @@ from dfd_delta_policy.hooks import CommitHook, RequireCommitSafety
 from dfd_delta_policy.location import refuse_odd_folder
 from dfd_delta_policy.log.audit import Audit, audit
 from dfd_delta_policy.log.files import files_of
+from dfd_delta_policy.log.reader import Log
 from dfd_delta_policy.operations import alter
 from dfd_delta_policy.operations.creation import (
     Creation,
@@ -43,7 +44,6 @@ from dfd_delta_policy.operations.upkeep import (
     Upkeep,
     UpkeepTask,
     UpkeepThresholds,
-    commits_since_checkpoint,
     due_by,
 )
 from dfd_delta_policy.operations.vacuum import Vacuum
@@ -642,7 +642,8 @@ class GuardedTable(OperationRunner):
         if asked.optimize_files is not None:
             compact = Optimize(self._committer()).candidates(table)
         if asked.checkpoint_commits is not None:
-            commits = commits_since_checkpoint(files_of(self.uri, self._profile).list("_delta_log"))
+            log = Log(files_of(self.uri, self._profile), self.uri)
+            commits = log.commits_since_checkpoint
         if asked.vacuum_files is not None:
             unneeded = len(self.vacuum().metrics["files"])
         return Upkeep(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import BinaryIO
+
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from dfd_delta_policy import GuardedTable, UpkeepTask, UpkeepThresholds
-from dfd_delta_policy.operations.upkeep import commits_since_checkpoint, due_by
+from dfd_delta_policy.log.reader import Log
+from dfd_delta_policy.operations.upkeep import due_by
 
 pytest.importorskip("dfd_native")
 ROW = pa.table({"id": [9], "s": ["z"]})
@@ -57,6 +60,23 @@ def test_a_log_that_is_not_sound(table: GuardedTable) -> None:
     assert table.upkeep().is_sound is False
 
 
+class Listed:
+    """A log's files by their names."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+
+    def list(self, folder: str = "") -> list[str]:
+        return [name for name in self._names if name.startswith(folder)]
+
+    def open(self, path: str) -> BinaryIO:
+        raise AssertionError(f"{path} needn't be read")
+
+
+def commits_since_checkpoint(names: list[str]) -> int:
+    return Log(Listed(names), "t").commits_since_checkpoint
+
+
 def test_commits_are_counted_from_the_newest_checkpoint() -> None:
     def commit(version: int) -> str:
         return f"_delta_log/{version:020}.json"
@@ -64,8 +84,11 @@ def test_commits_are_counted_from_the_newest_checkpoint() -> None:
     names = [commit(version) for version in range(8)]
     assert commits_since_checkpoint(names) == 8
     names += ["_delta_log/_last_checkpoint", f"_delta_log/{3:020}.checkpoint.parquet"]
+    # A part alone is no checkpoint.
     names += [f"_delta_log/{5:020}.checkpoint.0000000001.0000000002.parquet"]
     names += [f"_delta_log/{5:020}.crc", "part-0.parquet", f"_delta_log/_sidecars/{7:020}.json"]
+    assert commits_since_checkpoint(names) == 4
+    names += [f"_delta_log/{5:020}.checkpoint.0000000002.0000000002.parquet"]
     assert commits_since_checkpoint(names) == 2
     v2 = f"_delta_log/{6:020}.checkpoint.80a083e8-7026-4e79-81be-64bd76c43a11.parquet"
     assert commits_since_checkpoint([*names, v2]) == 1

@@ -155,7 +155,7 @@ class Engine:
         """
         reason = unsupported(plan)
         if reason is not None:
-            raise EngineRefusal(reason)
+            raise EngineRefusal(reason, "no_rows")
         names = ambiguous_functions(session_context, is_sql)
         if confuses_filters(plan):
             return self._native.run(plan, WithoutDynamicFilters(session_context), schema, names)

@@ -6,7 +6,19 @@ from collections.abc import Mapping
 
 from dfd_base import DfdError
 
-from dfd_native.refusal_reasons import refusal_reason
+REFUSAL_REASONS = frozenset(
+    [
+        "ambiguous_type",
+        "function_of_spark",
+        "no_rows",
+        "other_schema",
+        "statement",
+        "unplannable",
+        "unreadable",
+        "unwritable",
+    ]
+)
+"""The codes of why the engine doesn't take a plan, stable across releases."""
 
 
 class NativeError(DfdError):
@@ -91,14 +103,14 @@ class InvalidCommit(TableError, ValueError):
 class EngineRefusal(NativeError):
     """The engine doesn't take the plan, and says why; nothing has run.
 
-    `reason` is why as a code, in which no part of the plan is: see `dfd_native.refusal_reasons.REASONS`.
+    `reason` is why as a code, in which no part of the plan is: one of `REFUSAL_REASONS`.
     """
 
     code = "engine_refusal"
 
-    def __init__(self, message: str = "", reason: str | None = None) -> None:
+    def __init__(self, message: str = "", reason: str = "unplannable") -> None:
         super().__init__(message)
-        self.reason = reason or refusal_reason(message)
+        self.reason = reason
 
 
 class EngineError(NativeError):

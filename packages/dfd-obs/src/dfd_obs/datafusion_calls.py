@@ -12,7 +12,7 @@ from typing import Any
 from dfd_obs.observer import Observer
 from dfd_obs.patches import Patches
 from dfd_obs.preparation import Preparation
-from dfd_obs.query_summary import QuerySummary, kind_of
+from dfd_obs.query_summary import QuerySummary, has_run
 from dfd_obs.scopes import is_observed
 
 # After these a DataFrame has the plan that ran, with its metrics.
@@ -55,7 +55,7 @@ class DataFusionCalls:
             self._observer.fail(prepared, error)
             raise
         # What is left of a statement that has run.
-        if not frame.schema().names and kind_of(frame.logical_plan()) == "EmptyRelation":
+        if has_run(frame):
             self._observer.ran(prepared, "session")
         else:
             self._prepared[frame] = prepared

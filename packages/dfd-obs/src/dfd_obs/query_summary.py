@@ -110,6 +110,11 @@ def kind_of(plan: Plan) -> str:
     return type(_node(plan)).__name__
 
 
+def has_run(dataframe: Any) -> bool:
+    """Whether a DataFrame is what `SessionContext.sql` leaves of a statement that it has run."""
+    return not dataframe.schema().names and kind_of(dataframe.logical_plan()) == "EmptyRelation"
+
+
 def _node(plan: Plan) -> Any:
     try:
         return plan.to_variant()

@@ -6,8 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 
-from datafusion import DataFrame, SessionContext
-from datafusion.expr import EmptyRelation
+from datafusion import SessionContext
 from dfd_obs import Observer, Preparation
 from dfd_obs.scopes import observed
 
@@ -20,16 +19,6 @@ def default_namespace(session_context: SessionContext) -> str:
     """The catalog and the schema that names in SQL are of."""
     # A session tells its settings without a query only so.
     return ".".join(_DEFAULTS.findall(repr(session_context)))
-
-
-def has_run(dataframe: DataFrame) -> bool:
-    """Whether it is what `SessionContext.sql` leaves of a statement that it has run."""
-    if dataframe.schema().names:
-        return False
-    try:
-        return isinstance(dataframe.logical_plan().to_variant(), EmptyRelation)
-    except Exception:  # noqa: BLE001  datafusion has no class for some statements; those fail when they run.
-        return False
 
 
 @contextlib.contextmanager

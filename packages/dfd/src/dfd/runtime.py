@@ -21,6 +21,7 @@ from datafusion import DataFrame, SessionConfig, SessionContext
 from dfd_base import renamed_keywords
 from dfd_delta_policy import CommitHook, GuardedTable, MergeBuilder, Outcome
 from dfd_obs import DiagnosticsReport, Observer, Preparation, QueryScope
+from dfd_obs.query_summary import has_run
 from dfd_storage import StorageFailure, StorageProfile, StorageResolver, UnsupportedSetting
 
 from dfd.advice import Advice, advise
@@ -30,7 +31,7 @@ from dfd.observed_operations import ObservedOperations
 from dfd.panics import is_panic
 from dfd.pins import Pin, Staleness
 from dfd.planning_errors import planning_message
-from dfd.preparing import default_namespace, has_run, preparing
+from dfd.preparing import default_namespace, preparing
 from dfd.profile import (
     AGGREGATE_FILTERS,
     DataFusionRuntimeProfile,

@@ -118,6 +118,10 @@ class Log:
                 self._checkpoints[version] = paths[:1]
             elif len(paths) == parts:
                 self._checkpoints.setdefault(version, sorted(paths))
+        #: How many commits are newer than the newest checkpoint that has all its parts.
+        self.commits_since_checkpoint = sum(
+            version > max(self._checkpoints, default=-1) for version in commits
+        )
         self.newest = max([*commits, *self._checkpoints], default=-1)
         self._oldest = self.newest + 1
         while self._oldest - 1 in commits:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import Enum
 from typing import Annotated
 
 import msgspec
 
 _AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
-_COMMIT = re.compile(r"_delta_log/(\d{20})\.json")
-_CHECKPOINT = re.compile(r"_delta_log/(\d{20})\.checkpoint\..*parquet")
 
 
 class UpkeepThresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,11 +69,3 @@ def due_by(
     for task, counted, least in counts:
         if counted is not None and least is not None and counted >= least:
             yield task
-
-
-def commits_since_checkpoint(paths: Iterable[str]) -> int:
-    """The commits of a log that are newer than its newest checkpoint, by the paths of its files."""
-    named = [*paths]
-    checkpoints = [int(found[1]) for found in map(_CHECKPOINT.fullmatch, named) if found]
-    last = max(checkpoints, default=-1)
-    return sum(int(found[1]) > last for found in map(_COMMIT.fullmatch, named) if found)
