@@ -8,8 +8,6 @@ wheel lacks shows.
 from __future__ import annotations
 
 import os
-import platform
-import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import nox
+
+sys.path.insert(0, str(Path(__file__).parent / "tools"))
+
+import pythons
+import zig_linker
 
 nox.options.default_venv_backend = "uv"
 nox.options.error_on_missing_interpreters = True
@@ -29,11 +32,14 @@ ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
 # The library and its extension for Delta tables are of one version.
 DUCKDB = ("duckdb==1.5.5", "duckdb-extension-delta==1.5.5")
+# What looks at wheels, and installs from the index, beside uv.
+PACKAGING = ("auditwheel", "packaging", "poetry")
 # Every release of deltalake that dfd-delta-policy takes.
 DELTALAKES = ("1.6.4", "1.6.5", "1.6.6")
+ORCHESTRATORS = ("airflow", "dagster")
 PACKAGES = ("base", "storage", "delta-policy", "cache", "obs", "native")
 SOURCES = sorted(ROOT.glob("packages/*/src"))
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+PYTHONS = pythons.supported()
 CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Tests at a time, each in a process; `-- -n 0` for one after the other in nox's own.
 PARALLEL = ("-n", "2", "--dist", "loadgroup")
@@ -47,9 +53,7 @@ def _is_installed(python: str) -> bool:
 
 # Where an older Python isn't installed, no test is left out: it runs on the next.
 OLDEST = next(filter(_is_installed, PYTHONS), CURRENT)
-TRIPLE = f"{platform.machine()}-unknown-linux-gnu"
-CARGO = ("--release", "--target", TRIPLE)
-ZIG_TARGET = f"{platform.machine()}-linux-gnu.2.17"
+CARGO = ("--release", "--target", zig_linker.TRIPLE)
 
 
 def _project(name: str) -> dict[str, Any]:
@@ -73,7 +77,7 @@ def _need_cargo(session: nox.Session) -> None:
 
 def _cargo(session: nox.Session, *arguments: str) -> None:
     _need_cargo(session)
-    session.run("cargo", *arguments, env=_zig(), external=True)
+    session.run("cargo", *arguments, env=zig_linker.environment(), external=True)
 
 
 def _install(session: nox.Session, *requirements: str) -> None:
@@ -83,70 +87,6 @@ def _install(session: nox.Session, *requirements: str) -> None:
     names = ("dfd", *(f"dfd-{package}" for package in PACKAGES))
     fresh = [option for name in names for option in ("--refresh-package", name)]
     session.install("--find-links", str(DIST), *fresh, *requirements)
-
-
-def _zig() -> dict[str, str]:
-    """The environment in which cargo compiles against glibc 2.17 (manylinux2014), linked by zig.
-
-    The wheel, the crates' tests and clippy share it: for a linker of another path, as maturin's
-    and cargo-zigbuild's own differ, cargo compiles every dependency again.
-    """
-    tools = Path(sys.executable).parent
-    found = {}
-    for variable, mode in (("CC", "cc"), ("CXX", "c++")):
-        script = tools / f"dfd-zig-{mode}"
-        unwinder = _unwinder(tools) if mode == "cc" else ""
-        script.write_text(
-            "#!/bin/sh\n"
-            f"export CARGO_ZIGBUILD_ZIG_COMMAND={shlex.quote(sys.executable)}\n"
-            "export CARGO_ZIGBUILD_ZIG_COMMAND_ARGS='-m ziglang'\n"
-            f"exec {shlex.quote(str(tools / 'maturin'))} zig {mode} -- -g -fno-sanitize=all "
-            f'-target {ZIG_TARGET} {unwinder}"$@"\n'
-        )
-        script.chmod(0o755)
-        found[f"{variable}_{TRIPLE.replace('-', '_')}"] = str(script)
-        if mode == "cc":
-            found[f"CARGO_TARGET_{TRIPLE.replace('-', '_').upper()}_LINKER"] = str(script)
-    return {**found, "PYO3_CONFIG_FILE": str(_pyo3_config(tools))}
-
-
-def _pyo3_config(tools: Path) -> Path:
-    """What pyo3 is compiled for; maturin names a file of its own otherwise, and cargo compiles pyo3 again."""
-    config = tools / "dfd-pyo3.txt"
-    settings = (
-        "implementation=CPython", "version=3.10", "target_abi=CPython-abi3-3.10", "shared=true",
-        "build_flags=", "suppress_build_script_link_lines=false",
-    )  # fmt: skip
-    wanted = "\n".join(settings)
-    # Cargo goes by the time of the file.
-    if not config.exists() or config.read_text() != wanted:
-        config.write_text(wanted)
-    return config
-
-
-def _unwinder(tools: Path) -> str:
-    """Arguments by which what is linked takes its unwinder from the system's libgcc_s, and not from zig.
-
-    Python before 3.14 ends a thread that comes back to it while the process ends by unwinding its
-    stack, with glibc's unwinder, which is that of libgcc_s: another one in the wheel can't read
-    its contexts, and the process ends with a segmentation fault.
-    """
-    stub = tools / "dfd-libgcc_s.so"
-    functions = (
-        "Backtrace", "DeleteException", "FindEnclosingFunction", "ForcedUnwind", "GetCFA",
-        "GetDataRelBase", "GetGR", "GetIP", "GetIPInfo", "GetLanguageSpecificData",
-        "GetRegionStart", "GetTextRelBase", "RaiseException", "Resume", "Resume_or_Rethrow",
-        "SetGR", "SetIP",
-    )  # fmt: skip
-    source = "".join(f"void _Unwind_{name}(void) {{}}\n" for name in functions)
-    subprocess.run(
-        [
-            sys.executable, "-m", "ziglang", "cc", "-target", ZIG_TARGET, "-shared", "-nostdlib",
-            "-Wl,-soname,libgcc_s.so.1", "-x", "c", "-", "-o", str(stub),
-        ],
-        input=source, text=True, check=True,
-    )  # fmt: skip
-    return f"-Wno-unused-command-line-argument {shlex.quote(str(stub))} "
 
 
 def _joined(paths: list[Path]) -> str:
@@ -178,18 +118,8 @@ def wheels(session: nox.Session) -> None:
     """Build the seven wheels into dist/, and the source distributions into dist/source/."""
     _need_cargo(session)
     shutil.rmtree(DIST, ignore_errors=True)
-    for package in ("base", "storage", "delta-policy", "cache", "obs", None):
-        name = f"dfd-{package}" if package else "dfd"
-        for kind, directory in (("--wheel", DIST), ("--sdist", DIST / "source")):
-            session.run("uv", "build", "--quiet", kind, "--package", name, "-o", str(directory))
     session.log("Compiling dfd-native: about 25 minutes from cold, seconds when warm.")
-    session.chdir(ROOT / "packages/dfd-native")
-    session.run("maturin", "sdist", "--out", str(DIST / "source"))
-    session.run(
-        "maturin", "build", *CARGO, "--compatibility", "manylinux2014", "--out", str(DIST),
-        env=_zig(),
-    )  # fmt: skip
-    session.chdir(ROOT)
+    session.run("python", "tools/build.py", str(DIST))
     session.run("python", "tools/check_wheels.py", str(DIST))
     session.run("python", "tools/build_index.py", str(DIST))
 
@@ -280,16 +210,28 @@ INTEGRATION = {
         ("versitygw", "fake-gcs", "azurite", "s3rver", "moto"),
         WAITING,
     ),
+    "pages": Integration(
+        "The code of every page and every README.",
+        ("tests/docs",),
+        ("flask", "opentelemetry-exporter-otlp-proto-http", *DUCKDB),
+        ("versitygw", "azurite", "fake-gcs"),
+        WAITING,
+    ),
     "examples": Integration(
         "The demonstration and the examples.",
         ("tests/integration",),
-        DUCKDB,
+        ("jsonschema", *DUCKDB),
         at_once=WAITING,
     ),
     "obs": Integration(
         "One trace and one run however a query is read, in other processes too; no literal and no secret is told.",
         ("tests/obs",),
-        ("nbclient", "ipykernel", *DUCKDB),
+        ("nbclient", "ipykernel", "playwright>=1.50", *DUCKDB),
+    ),
+    "packaging": Integration(
+        "What is wrong with a distribution is found; an index that uv, pip and poetry read; dfd from it.",
+        ("tests/packaging",),
+        PACKAGING,
     ),
     "wheels-compat": Integration(
         "The wheels in empty environments, and beside other releases of their dependencies.",
@@ -330,7 +272,26 @@ def integration(session: nox.Session) -> None:
         session.notify(name, session.posargs)
 
 
-@nox.session(python=[python for python in PYTHONS if _is_installed(python)])
+@nox.session(python=CURRENT)
+def index(session: nox.Session) -> None:
+    """The index of dist/, and dfd from it on every Python that is there. `packaging` takes the newest."""
+    _install(session, "dfd", *_test_group("dfd"), *PACKAGING)
+    _pytest(session, "tests/packaging", DFD_LONG="1")
+
+
+@nox.session(venv_backend="none")
+def combinations(session: nox.Session) -> None:
+    """The wheels beside the releases of compat.toml, every pair of them; `-- --write` tells the document."""
+    session.run("python", "tools/combinations.py", str(DIST), *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def twice(session: nox.Session) -> None:
+    """Build the last commit twice, and compare the bytes; `-- --parts sources` without compiling. Compiles all crates twice."""
+    session.run("python", "tools/twice.py", *session.posargs)
+
+
+@nox.session(python=list(filter(_is_installed, PYTHONS)))
 def compat(session: nox.Session) -> None:
     """The installed wheels on every supported Python that is there."""
     _install(session, "dfd", *_test_group("dfd"))
@@ -345,20 +306,23 @@ def compat(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
-    """ruff, import-linter, zizmor, module cycles, and the workspace's own rules. Needs no Rust."""
+    """ruff, import-linter, zizmor, actionlint, module cycles, and the workspace's own rules. Needs no Rust."""
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("python", "tools/check_bounds.py")
+    session.run("python", "tools/pythons.py", "--check")
     session.run("python", "tools/check_storage.py")
     session.run("python", "tools/check_modules.py")
     session.run("lint-imports", "--no-cache", env={"PYTHONPATH": _joined(SOURCES)})
+    session.run("python", "tools/check_workflows.py")
     session.run("zizmor", "--offline", "--quiet", "--persona", "pedantic", ".github")
 
 
 @nox.session(name="lint-rust", venv_backend="none")
 def lint_rust(session: nox.Session) -> None:
-    """Rustfmt and clippy."""
+    """Rustfmt, clippy, and the licences of crates."""
     _cargo(session, "fmt", "--all", "--check")
+    session.run("python", "tools/third_party.py")
     _cargo(
         session,
         *("clippy", *CARGO, "--workspace", "--all-targets", "--", "-D", "warnings"),
@@ -386,9 +350,10 @@ def rust(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def docs(session: nox.Session) -> None:
-    """The links and lines of the documents, the API reference (into site/), and doctests. Needs no wheel."""
+    """The links and lines of the documents, the site (into site/), the API reference in it, and doctests. Needs no wheel."""
     session.run("python", "tools/check_docs.py")
-    session.run("python", "tools/build_reference.py", "site")
+    session.run("sphinx-build", "--quiet", "--fail-on-warning", "--keep-going", "docs", "site")
+    session.run("python", "tools/build_reference.py", "site/api")
     _pytest(
         session, "-puncompiled", "--doctest-modules",
         *(str(source.relative_to(ROOT)) for source in SOURCES),
@@ -401,7 +366,7 @@ def msrv(session: nox.Session) -> None:
     """The crates on the oldest Rust that Cargo.toml names. Compiles everything once more."""
     oldest = nox.project.load_toml(ROOT / "Cargo.toml")["workspace"]["package"]["rust-version"]
     session.run("rustup", "toolchain", "install", oldest, "--profile", "minimal", external=True)
-    _cargo(session, f"+{oldest}", "check", "--target", TRIPLE, "--workspace", "--locked")
+    _cargo(session, f"+{oldest}", "check", "--target", zig_linker.TRIPLE, "--workspace", "--locked")
 
 
 @nox.session(python=OLDEST)
@@ -526,6 +491,14 @@ def bench_memory(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.memory", *session.posargs)
 
 
+@nox.session(name="bench-metadata", python=CURRENT)
+def bench_metadata(session: nox.Session) -> None:
+    """Opening tables of many commits, and their first queries, on a disk and on a slow S3. Not part of the tests."""
+    _install(session, "dfd", "polars", *DUCKDB, "daft")
+    session.run("python", "tools/servers.py", "install", "versitygw")
+    session.run("python", "-m", "benchmarks.metadata", *session.posargs)
+
+
 @nox.session(name="bench-obs", python=CURRENT)
 def bench_obs(session: nox.Session) -> None:
     """Queries with everything observed, without an SDK, and unobserved. Not part of the tests."""
@@ -543,6 +516,16 @@ def sqllogictest(session: nox.Session) -> None:
     forms = [[]] if "--form" in session.posargs else [["--form", "routes"], ["--form", "delta"]]
     for form in forms:
         session.run("python", "tests/sqllogictest/suite.py", *form, *session.posargs)
+
+
+@nox.session(python=CURRENT)
+@nox.parametrize("example", ORCHESTRATORS, ids=ORCHESTRATORS)
+def orchestrators(session: nox.Session, example: str) -> None:
+    """The examples for Airflow and Dagster, each beside the real library. Not part of the tests."""
+    folder = ROOT / "examples" / example
+    _install(session, "-r", str(folder / "requirements.txt"))
+    session.chdir(folder)
+    session.run("python", "-m", "pytest", "-p", "no:cacheprovider", ".", *session.posargs)
 
 
 @nox.session(python=CURRENT)

@@ -1,6 +1,7 @@
 """Write the API reference of all parts into a directory, from their sources and docstrings, with pdoc.
 
-Fails where a part can't be imported, and where a public name has no docstring. What is defined in Rust
+Fails where a part can't be imported, where a public name has no docstring, and where the page of the documents
+that leads to them has a link to nothing. What is defined in Rust
 has its signatures from the stub, and its words in the functions that wrap it.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,9 @@ import pdoc
 import uncompiled
 
 PARTS = [name.replace("-", "_") for name in uncompiled.SOURCES]
+# Public modules that no part exports from its root.
+BESIDE = ["dfd.dbapi"]
+PAGE = Path(__file__).parent.parent / "docs/reference/api.md"
 
 
 def undocumented(module: ModuleType) -> Iterator[str]:
@@ -47,7 +52,12 @@ def main(directory: str) -> int:
         print("\n".join(f"{name} has no docstring" for name in missing))
         return 1
     # Its names are public where a part exports them.
-    pdoc.pdoc(*PARTS, "!dfd_native._native", output_directory=Path(directory))
+    pdoc.pdoc(*PARTS, *BESIDE, "!dfd_native._native", output_directory=Path(directory))
+    links = re.findall(r'href="\.\./api/([^"]+)"', PAGE.read_text(encoding="utf-8"))
+    lost = [link for link in links if not (Path(directory) / link).exists()]
+    if lost or not links:
+        print(f"{PAGE.name} leads to what isn't there: {', '.join(lost) or 'nothing'}")
+        return 1
     print(f"{len(PARTS)} parts in {directory}")
     return 0
 

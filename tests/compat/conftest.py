@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+sys.path[:0] = [str(Path(__file__).parents[2] / "tools")]
 
 WHEELS = (
     "dfd",

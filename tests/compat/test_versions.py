@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pythons import supported
 
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 DOORS = Path(__file__).with_name("doors.py")
 REQUIRED = "datafusion>=55,<56"
 
@@ -34,7 +34,7 @@ def run(python: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str
     return subprocess.run([python, *arguments], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("python", supported())
 def test_what_it_was_built_for_works(
     environment: Callable[..., Path], python: str, tmp_path: Path
 ) -> None:
@@ -47,7 +47,7 @@ def test_what_it_was_built_for_works(
 
 
 @pytest.mark.parametrize("datafusion", ["53.0.0", "54.1.0"])
-@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("python", supported())
 def test_another_is_refused_at_every_door(
     environment: Callable[..., Path], python: str, datafusion: str, tmp_path: Path
 ) -> None:

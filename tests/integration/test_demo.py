@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import jsonschema
+import msgspec
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from dfd_obs import DiagnosticsReport, report_schema
 
 DEMO = [sys.executable, "-m", "dfd", "demo"]
 ROWS = 60_000
@@ -188,10 +191,24 @@ def test_the_slow_query_is_in_all_three_reports(whole: tuple[Path, dict[str, Any
     texts = {Path(path).suffix: Path(path).read_text(encoding="utf-8") for path in found["report"]}
     slow = json.loads(texts[".json"])["slow_queries"]
     heavy = next(query for query in slow if "generate_series" in query["sql"])
-    assert "output_rows=" in heavy["plan"]["text"]
+    assert heavy["plan"]["Plan"]["Actual Rows"] == heavy["rows"]
     for suffix in (".md", ".html"):
         assert heavy["query_id"] in texts[suffix]
         assert "AggregateExec" in texts[suffix]
+
+
+@of_the_whole
+def test_its_report_is_of_its_schema_and_the_same_twice(
+    whole: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    _, found = whole
+    directory = Path(found["report"][0]).parent
+    encoded = (directory / "report.json").read_bytes()
+    jsonschema.Draft202012Validator(report_schema.published()).validate(json.loads(encoded))
+    again = msgspec.json.decode(encoded, type=DiagnosticsReport)
+    again.save(tmp_path)
+    for name in ("report.json", "report.md", "report.html", "report.trace.json"):
+        assert (tmp_path / name).read_bytes() == (directory / name).read_bytes()
 
 
 @of_the_whole

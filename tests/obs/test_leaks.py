@@ -50,12 +50,14 @@ def told(
         "logs": "\n".join(lines),
         "queries": json.dumps(msgspec.to_builtins(runtime.observer.records)),
         "operations": json.dumps(msgspec.to_builtins(runtime.observer.operations)),
-        "report": report.to_json() + report.to_html() + report.to_markdown(),
+        "report": report.to_json() + report.to_html() + report.to_markdown() + report.to_trace(),
+        "file": Path(str(runtime.profile.observability.sink)).read_text(encoding="utf-8"),
     }
 
 
 def flights(record_sql: Any, tmp_path: Path) -> dfd.Runtime:
-    config = ObservabilityConfig(record_sql=record_sql, slow_query_ms=0)
+    sink = str(tmp_path / "records.jsonl")
+    config = ObservabilityConfig(record_sql=record_sql, slow_query_ms=0, sink=sink)
     runtime = dfd.connect(observability=config)
     rows = pa.table({"id": list(range(10)), "code": [f"c{n}" for n in range(10)]})
     runtime.write(tmp_path / "flights", rows)
@@ -108,7 +110,7 @@ def test_the_sentinels_are_found_where_texts_are_recorded(
     runtime = flights("text", tmp_path)
     leaks.STATEMENTS["query"](runtime, tmp_path)
     everywhere = told(runtime, spans, measured, caplog)
-    for where in ("spans", "queries", "report"):
+    for where in ("spans", "queries", "report", "file"):
         assert leaks.TEXT in everywhere[where]
         assert str(leaks.NUMBER) in everywhere[where]
 
@@ -127,7 +129,8 @@ def test_a_secret_is_told_to_nobody_even_where_texts_are(
         allow_http=True,
         credentials=StaticCredentials("AKIDEXAMPLE", Secret(SECRET)),
     )
-    config = ObservabilityConfig(record_sql="text", slow_query_ms=0)
+    sink = str(tmp_path / "records.jsonl")
+    config = ObservabilityConfig(record_sql="text", slow_query_ms=0, sink=sink)
     runtime = dfd.connect(storage=(profile,), observability=config)
     with pytest.raises(dfd.DfdError):
         runtime.sql("delete from delta.`s3://lake/here/t` where id = 1")
@@ -135,7 +138,7 @@ def test_a_secret_is_told_to_nobody_even_where_texts_are(
         runtime.sql(f"select * from read_delta('s3://key:{SECRET}@lake/here/t')")
     everywhere = told(runtime, spans, measured, caplog)
     assert runtime.observer.records[-1].status == "error"
-    for where in ("metrics", "logs", "operations"):
+    for where in ("metrics", "logs", "operations", "report", "file"):
         assert SECRET not in everywhere[where]
     assert SECRET not in str([span.status.description for span in spans.get_finished_spans()])
     assert SECRET not in str(runtime.observer.records[-1].error)

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import dfd
+import dfd_cache
 import dfd_obs
 import pyarrow as pa
 import pytest
+from datafusion import udf
 from dfd_delta_policy import CommitPlan, Outcome
-from dfd_obs import semconv
+from dfd_obs import ObservabilityConfig, semconv
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -162,3 +164,57 @@ def test_log_lines_of_dfd_have_the_ids(
     for line in lines:
         found = (line.dfd_run_id, line.dfd_query_id, line.trace_id)
         assert found == ("job", record.query_id, record.trace_id)
+
+
+def test_caches_are_counted(
+    runtime: dfd.Runtime, uri: Path, measured: InMemoryMetricReader
+) -> None:
+    def of(kind: str, cache: str) -> int:
+        return counted(measured, f"dfd.cache.{kind}", dfd__cache=cache)
+
+    before = of("hits", "parquet_meta")
+    for _ in range(2):
+        runtime.sql("select sum(id) from flights").to_arrow_table()
+    assert of("hits", "parquet_meta") > before
+    # As they are counted, and by one callback, however many runtimes there are.
+    dfd.connect()
+    for cache, counts in dfd_cache.cache_stats().items():
+        assert {kind: of(kind, cache) for kind in counts} == counts
+    assert of("entries", "snapshot") > 0
+    assert of("bytes", "snapshot") > 0
+
+
+@pytest.mark.parametrize("route", ["engine", "session"])
+def test_operators_have_spans_where_they_are_asked_for(
+    uri: Path, spans: InMemorySpanExporter, route: str
+) -> None:
+    observability = ObservabilityConfig(slow_query_ms=0, operator_spans=True)
+    runtime = dfd.connect(observability=observability)
+    runtime.register("flights", uri)
+    seen: list[int] = []
+
+    def watch(values: pa.Array) -> pa.Array:
+        seen.append(len(values))
+        return values
+
+    # What it captures would not be shared with a copy in the engine.
+    runtime.session.register_udf(udf(watch, [pa.int64()], pa.int64(), "volatile", "watch"))
+    counted = {"engine": "id", "session": "watch(id)"}[route]
+    spans.clear()
+    query = runtime.sql(f"select code, count({counted}) as n from flights group by code order by n")
+    assert query.to_arrow_table().num_rows > 1
+    assert query.route == route
+    execute = named(spans, "execute")
+    finished = {span.context.span_id: span for span in spans.get_finished_spans()}
+    operators = [span for span in finished.values() if "dfd.operator.rows" in span.attributes]
+    assert len(operators) >= 4
+    for span in operators:
+        above = finished[span.parent.span_id]
+        assert above is execute or above in operators
+        assert span.start_time <= span.end_time <= execute.end_time + 1_000_000
+        assert "code" not in span.name
+    (capture,) = [record.plan for record in runtime.observer.records if record.plan is not None]
+    timed = [one for _, one in capture.plan.walk() if one.start_us is not None]
+    assert sorted(one.node_type for one in timed) == sorted(span.name for span in operators)
+    spread = [one.rows_by_partition for one in timed if one.rows_by_partition is not None]
+    assert max(one.partitions for one in spread) > 1

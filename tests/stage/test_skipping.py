@@ -67,7 +67,7 @@ def test_row_groups_and_pages_of_one_file(tmp_path: Path, unsorted: Path) -> Non
 
 def test_files(tmp_path: Path) -> None:
     uri = tmp_path / "t"
-    staged = stage(uri.as_uri(), SHUFFLED, sort_by=["id"], target_file_bytes=1 << 18)
+    staged = stage(uri.as_uri(), SHUFFLED, sort_by=["id"], target_file_bytes=1 << 10)
     files = len(staged.actions)
     assert files > 3
     made.commit(uri, staged)

@@ -14,7 +14,7 @@ use arrow::util::bit_util::ceil;
 
 /// A count of the bytes in the batches of one stream.
 #[derive(Debug, Default)]
-pub(crate) struct BatchBytes {
+pub struct BatchBytes {
     // Where the dictionaries of the batch before lie, in the order in which they are met.
     known: Vec<usize>,
     met: Vec<usize>,
@@ -22,7 +22,7 @@ pub(crate) struct BatchBytes {
 
 impl BatchBytes {
     /// Bytes of the values of a batch.
-    pub(crate) fn count(&mut self, batch: &RecordBatch) -> usize {
+    pub fn count(&mut self, batch: &RecordBatch) -> usize {
         let bytes = batch
             .columns()
             .iter()

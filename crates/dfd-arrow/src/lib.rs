@@ -20,5 +20,6 @@ mod panic_message;
 pub use adapt::{
     AdaptedReader, AlignError, Counters, Shape, Source, align, alignable, stop_prefetching,
 };
+pub use batch_bytes::BatchBytes;
 pub use cast::{Inexact, castable, exact_cast, widens};
 pub use panic_message::panic_message;

@@ -35,10 +35,25 @@ impl PlanNode {
         displayable(self.0.as_ref()).indent(false).to_string()
     }
 
-    /// Its metrics, summed over its partitions and files, or None.
+    /// Its metrics, or None: rows and compute time of each partition, all else summed over partitions and files.
     fn metrics(&self) -> Option<Metrics> {
+        self.0.metrics().map(Metrics)
+    }
+
+    /// When its first partition began and its last one ended, in microseconds since 1970; None where it doesn't say.
+    fn times(&self) -> Option<(i64, i64)> {
         let metrics = self.0.metrics()?;
-        Some(Metrics(metrics.aggregate_by_name()))
+        let values = || metrics.iter().map(|metric| metric.value());
+        let starts = values().filter_map(|value| match value {
+            MetricValue::StartTimestamp(start) => start.value(),
+            _ => None,
+        });
+        let ends = values().filter_map(|value| match value {
+            MetricValue::EndTimestamp(end) => end.value(),
+            _ => None,
+        });
+        let (start, end) = (starts.min()?, ends.max()?);
+        Some((start.timestamp_micros(), end.timestamp_micros()))
     }
 }
 
@@ -50,8 +65,20 @@ pub(crate) struct Metrics(MetricsSet);
 impl Metrics {
     /// Each by name and value; what is no number is left out.
     fn metrics(&self) -> Vec<Metric> {
-        let values = self.0.iter().map(|metric| metric.value());
-        values.flat_map(numbers).collect()
+        let (apart, others): (Vec<_>, Vec<_>) = (self.0.iter().cloned())
+            .partition(|metric| metric.partition().is_some() && is_told_apart(metric.value()));
+        let apart = apart.iter().map(|metric| Metric {
+            name: metric.value().name().to_owned(),
+            value: metric.value().as_usize(),
+            partition: metric.partition(),
+        });
+        let mut summed = MetricsSet::new();
+        for metric in others {
+            summed.push(metric);
+        }
+        let summed = summed.aggregate_by_name();
+        let summed = summed.iter().flat_map(|metric| numbers(metric.value()));
+        apart.chain(summed).collect()
     }
 }
 
@@ -60,10 +87,24 @@ impl Metrics {
 pub(crate) struct Metric {
     name: String,
     value: usize,
+    /// The partition whose it is; None of all together.
+    partition: Option<usize>,
+}
+
+/// Whether partitions are compared by it.
+fn is_told_apart(metric: &MetricValue) -> bool {
+    matches!(
+        metric,
+        MetricValue::OutputRows(_) | MetricValue::ElapsedCompute(_)
+    )
 }
 
 fn numbers(metric: &MetricValue) -> Vec<Metric> {
-    let named = |name: String, value| Metric { name, value };
+    let named = |name: String, value| Metric {
+        name,
+        value,
+        partition: None,
+    };
     let name = metric.name();
     match metric {
         MetricValue::StartTimestamp(_) | MetricValue::EndTimestamp(_) => Vec::new(),

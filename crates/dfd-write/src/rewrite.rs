@@ -134,9 +134,7 @@ fn refuse_repeated(paths: &[String]) -> Result<(), RuleViolation> {
 }
 
 /// Gives all outputs, or the error that caused the others: those that were cancelled say nothing of it.
-fn all_or_cause(
-    outcomes: Vec<Result<PipelineOutput, Error>>,
-) -> Result<Vec<PipelineOutput>, Error> {
+pub(crate) fn all_or_cause<T>(outcomes: Vec<Result<T, Error>>) -> Result<Vec<T>, Error> {
     let mut outputs = Vec::with_capacity(outcomes.len());
     let mut errors = Vec::new();
     for outcome in outcomes {

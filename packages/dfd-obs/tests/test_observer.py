@@ -16,7 +16,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-SQL = "select value from generate_series(1, 10) where value <> 4711 and 'hush' <> 'hash'"
+SQL = "select value from generate_series(1, 10) where value <> 8675309 and 'hush' <> 'hash'"
 
 
 def ran(observer: Observer, sql: str = SQL) -> tuple[dfd_obs.QueryScope, Any]:
@@ -59,7 +59,7 @@ def test_slow_query_keeps_the_metrics_of_its_own_run() -> None:
     assert record.query_id == scope.query_id
     assert record.rows == 10
     assert record.plan is not None
-    assert "FilterExec: value@0 != 4711" in record.plan.text
+    assert "FilterExec: value@0 != 8675309" in record.plan.text
     filtered = next(o for o in dfd_obs.operator_metrics(plan) if o.operator == "FilterExec")
     assert filtered.metrics["output_rows"] == 10
     assert f"elapsed_compute={filtered.metrics['elapsed_compute']}" in record.plan.text
@@ -79,22 +79,23 @@ def test_no_value_is_kept_unless_asked(spans: InMemorySpanExporter, record_sql: 
     observer = Observer(ObservabilityConfig(slow_query_ms=0, record_sql=record_sql))
     ran(observer)
     scope = observer.start_query(SQL)
-    scope.finish(rows=0, error=ValueError("can't cast 'hush' to 4711"))
+    scope.finish(rows=0, error=ValueError("can't cast 'hush' to 8675309"))
     kept = json.dumps(msgspec.to_builtins(observer.records))
     sent = "".join(span.to_json() for span in spans.get_finished_spans())
     for text in (kept, sent):
         assert "hush" not in text
-        assert "4711" not in text
+        assert "8675309" not in text
     assert "ValueError" in kept
     assert "FilterExec" in kept
 
 
 def test_equal_queries_have_equal_digests() -> None:
     observer = Observer()
-    for sql in ("select 1", "select\n  1", "select 2"):
+    for sql in ("select 1", "select\n  2", "select a"):
         observer.start_query(sql).finish(rows=0)
     first, second, third = (record.sql for record in observer.records)
     assert first == second != third
+    assert [record.fingerprint for record in observer.records] == [first, second, third]
 
 
 def test_errors_and_abandoned_readers_are_told_apart(spans: InMemorySpanExporter) -> None:
@@ -134,13 +135,30 @@ def test_the_newest_records_are_kept() -> None:
     assert [record.sql for record in observer.records] == ["b", "c"]
 
 
-def test_a_plan_is_cut_at_whole_characters() -> None:
-    observer = Observer(ObservabilityConfig(slow_query_ms=0, max_plan_bytes=40, record_sql="text"))
-    ran(observer, "select 'ääääääääääääääääääääääääääää' as u from generate_series(1, 2)")
-    (record,) = observer.slow_queries
-    assert record.plan is not None
-    assert record.plan.truncated
-    assert 38 <= len(record.plan.text.encode()) <= 40
+def test_a_failed_query_keeps_its_plan_though_it_was_fast() -> None:
+    observer = Observer()
+    scope = observer.start_query("select 1")
+    _, plan = ran(observer, "select value from generate_series(1, 10)")
+    scope.finish(rows=3, plan=plan, error=RuntimeError("broken"))
+    assert [record.plan is None for record in observer.records] == [True, False]
+
+
+def test_a_key_gives_several_processes_the_same_fingerprints() -> None:
+    config = ObservabilityConfig(fingerprint_key="of the whole team")
+    one, same, other = Observer(config), Observer(config), Observer()
+    assert one.fingerprint("select 1") == same.fingerprint("select 2")
+    assert one.fingerprint("select 1") != other.fingerprint("select 1")
+    assert Observer(ObservabilityConfig(record_sql="off")).fingerprint("select 1") is None
+    assert "team" not in repr(config)
+
+
+def test_a_text_is_cut_at_a_whole_character() -> None:
+    observer = Observer(ObservabilityConfig(max_plan_bytes=40, record_sql="text"))
+    observer.start_query("select 'ääääääääääääääääääääääääääää'").finish(rows=0)
+    (record,) = observer.records
+    assert record.sql is not None
+    assert record.sql.endswith("ä…")
+    assert 38 <= len(record.sql.encode()) <= 40
 
 
 def test_durations_and_rows_are_measured(measured: InMemoryMetricReader) -> None:

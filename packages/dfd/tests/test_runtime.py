@@ -173,7 +173,9 @@ def test_the_report_tells_what_ran(uri: Path) -> None:
     assert report["tables"] == [{"name": "t", "uri": f"file://{uri}", "version": 0, "pinned": True}]
     (slow,) = report["slow_queries"]
     assert slow["query_id"] == query.id
-    assert "DataSourceExec" in slow["plan"]["text"]
+    assert "DataSourceExec" in str(slow["plan"]["Plan"]["Plans"])
+    assert slow["plan"]["Plan"]["Actual Rows"] == slow["rows"]
+    assert slow["tables"] == {"t": 0}
     assert report["caches"]["applied"]["read_back"] is True
     counted, now = report["caches"]["counted"], dfd_native.cache_stats()
     assert counted.keys() == now.keys()

@@ -73,6 +73,11 @@ impl CutFile {
         self.gone.len() >= self.stored_rows
     }
 
+    /// Its place among [`TableSnapshot::active_files`].
+    pub fn place(&self) -> usize {
+        self.place
+    }
+
     /// Whether it has a deletion vector.
     pub fn has_vector(&self) -> bool {
         self.file.deletion_vector.is_some()
@@ -193,6 +198,14 @@ impl TableSnapshot {
         self.inputs_of(files, |input, cut| {
             input.reading(Read::Only, &cut.taken, cut.stored_rows)
         })
+    }
+
+    /// All rows of these files, those too that are taken out.
+    ///
+    /// # Errors
+    /// The log wasn't read.
+    pub fn rows_before(&self, files: &[CutFile]) -> Result<Vec<RewriteInput>, Error> {
+        self.inputs_of(files, |input, _| input)
     }
 
     fn inputs_of(

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::SessionConfig;
+use object_store::path::Path;
 use roaring::RoaringTreemap;
 
 use crate::error::Error;
@@ -38,6 +39,11 @@ impl RewriteInput {
     /// Rows that are still there, where the log says.
     pub fn rows(&self) -> Option<u64> {
         self.stored_rows?.checked_sub(self.deleted_rows)
+    }
+
+    /// Where it is in its store.
+    pub fn stored_at(&self) -> &Path {
+        &self.data.scanned.object_meta.location
     }
 
     /// The same file, of whose `stored_rows` others are read.

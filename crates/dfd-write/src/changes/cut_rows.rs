@@ -29,6 +29,14 @@ impl CutRows {
         }
     }
 
+    /// Of files that are all written anew.
+    pub(crate) fn copied(files: Vec<CutFile>) -> Self {
+        Self {
+            copied: files,
+            ..Self::default()
+        }
+    }
+
     /// The same rows of a later version; None where it doesn't have them as they were.
     ///
     /// Of files that get a deletion vector, other rows may be gone meanwhile.

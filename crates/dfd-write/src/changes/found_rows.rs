@@ -63,6 +63,11 @@ impl Places {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Those that were read so far.
+    pub(crate) fn so_far(&self) -> Found {
+        self.found().clone()
+    }
+
     /// Gives them, and forgets them.
     pub(crate) fn take(&self) -> Found {
         std::mem::take(&mut *self.found())
@@ -87,16 +92,18 @@ impl Found {
 
 /// Rows that a query finds, each with what becomes of it; to be read to their end.
 pub(crate) struct FoundRows {
-    schema: SchemaRef,
+    pub(crate) schema: SchemaRef,
     batches: BoxStream<'static, Result<Rows, SourceError>>,
     /// Where those are that were read.
     pub(crate) places: Places,
 }
 
 /// Rows as they are afterwards.
-struct Rows {
+pub(crate) struct Rows {
     effects: Vec<Effect>,
-    columns: RecordBatch,
+    /// The file of each, and its number there; None of those that are inserted.
+    pub(crate) places: Vec<Option<(usize, u64)>>,
+    pub(crate) columns: RecordBatch,
 }
 
 impl Rows {
@@ -147,14 +154,33 @@ impl FoundRows {
         (input(updated.boxed()), input(inserted.boxed()))
     }
 
+    /// The next of them.
+    ///
+    /// # Errors
+    /// The query fails.
+    pub(crate) async fn next(
+        &mut self,
+        cancellation: &CancellationToken,
+    ) -> Result<Option<Rows>, Error> {
+        let rows = unless_cancelled(cancellation, self.batches.next()).await?;
+        rows.transpose().map_err(Error::of_query)
+    }
+
+    /// The same rows, where some were read already.
+    pub(crate) fn after(self, read: Vec<Rows>) -> Self {
+        let read = stream::iter(read.into_iter().map(Ok));
+        Self {
+            batches: read.chain(self.batches).boxed(),
+            ..self
+        }
+    }
+
     /// Reads them to their end.
     ///
     /// # Errors
     /// The query fails.
     pub(crate) async fn drain(mut self, cancellation: &CancellationToken) -> Result<(), Error> {
-        while let Some(rows) = unless_cancelled(cancellation, self.batches.next()).await? {
-            rows.map_err(Error::of_query)?;
-        }
+        while self.next(cancellation).await?.is_some() {}
         Ok(())
     }
 }
@@ -204,6 +230,7 @@ impl ChangeQuery {
         let [files, numbers, clauses] =
             [0, 1, PLACE_COLUMNS].map(|place| batch.column(place).as_primitive::<Int64Type>());
         let mut effects = Vec::with_capacity(batch.num_rows());
+        let mut places = Vec::with_capacity(batch.num_rows());
         for row in 0..batch.num_rows() {
             let clause = usize::try_from(clauses.value(row)).ok();
             let effect = clause.and_then(|clause| self.effects.get(clause));
@@ -211,6 +238,7 @@ impl ChangeQuery {
             effects.push(effect);
             if effect == Effect::Insert {
                 found.inserted += 1;
+                places.push(None);
                 continue;
             }
             let file = usize::try_from(files.value(row)).ok();
@@ -218,6 +246,7 @@ impl ChangeQuery {
             let is_null = files.is_null(row) || numbers.is_null(row);
             let place = place.filter(|_| !is_null);
             let (file, number) = place.ok_or("a row has no place in its file")?;
+            places.push(Some((file, number)));
             if !found.insert(effect, file, number) && !self.allows_repeats {
                 return Err(self.repeated(batch, row)?.into());
             }
@@ -225,6 +254,7 @@ impl ChangeQuery {
         let columns: Vec<_> = (self.columns_before()..batch.num_columns()).collect();
         Ok(Rows {
             effects,
+            places,
             columns: batch.project(&columns)?,
         })
     }

@@ -16,6 +16,7 @@
 mod cut_rows;
 mod exact_values;
 mod found_rows;
+mod in_place;
 mod key_ranges;
 mod merge;
 mod metrics;
@@ -41,6 +42,7 @@ pub use self::statement::Statement;
 use crate::cancellation::CancellationToken;
 use crate::changes::cut_rows::CutRows;
 use crate::changes::found_rows::{ChangeQuery, Found, FoundRows, found_rows};
+use crate::changes::in_place::{UpdateInPlace, Updated};
 use crate::changes::metrics::Counts;
 use crate::changes::source::MergeSource;
 use crate::changes::statement::{matching_rows, rows_within, updated_rows};
@@ -251,6 +253,23 @@ struct Changed {
     counts: Counts,
 }
 
+impl Changed {
+    /// Of files that were written anew with all their rows, some of them updated.
+    fn in_place(cut: Vec<CutFile>, output: PipelineOutput) -> Self {
+        let counts = Counts {
+            updated_rows: cut.iter().map(|file| file.taken.len()).sum(),
+            added_files: count(output.added.iter()),
+            ..Counts::default()
+        };
+        Self {
+            cut: CutRows::copied(cut),
+            outputs: vec![output],
+            counts,
+            ..Self::default()
+        }
+    }
+}
+
 /// New files, by what their rows were before.
 #[derive(Default)]
 struct NewFiles {
@@ -333,6 +352,10 @@ impl ChangeWork {
 
     /// Writes the new rows, and takes those out that were found on the way.
     async fn write(&self, rows: FoundRows, target: &StageTarget) -> Result<Changed, Error> {
+        let rows = match self.update_in_place(rows, target).await? {
+            Updated::InPlace(cut, output) => return Ok(Changed::in_place(cut, output)),
+            Updated::Otherwise(rows) => rows,
+        };
         let places = rows.places.clone();
         let new = self.write_new(rows, target).await?;
         let found = places.take();
@@ -362,6 +385,23 @@ impl ChangeWork {
             change_files,
             counts,
         })
+    }
+
+    async fn update_in_place(
+        &self,
+        rows: FoundRows,
+        target: &StageTarget,
+    ) -> Result<Updated, Error> {
+        let Statement::Update { values, .. } = &self.statement else {
+            return Ok(Updated::Otherwise(rows));
+        };
+        let update = UpdateInPlace {
+            snapshot: &self.snapshot,
+            requirements: &self.requirements,
+            settings: &self.settings,
+            values,
+        };
+        update.run(rows, target).await
     }
 
     /// Writes the rows as they are afterwards. For readers of changes, inserted ones have files of their own.

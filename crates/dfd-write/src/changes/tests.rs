@@ -42,7 +42,11 @@ fn state() -> SessionState {
     state
 }
 
-fn changed(directory: &Path, version: u64, statement: Statement) -> Result<RowChange, Error> {
+pub(super) fn changed(
+    directory: &Path,
+    version: u64,
+    statement: Statement,
+) -> Result<RowChange, Error> {
     changed_by(directory, version, statement, None)
 }
 
@@ -71,7 +75,7 @@ fn delete(condition: &str) -> Statement {
     }
 }
 
-fn update(column: &str, value: &str, condition: &str) -> Statement {
+pub(super) fn update(column: &str, value: &str, condition: &str) -> Statement {
     Statement::Update {
         values: vec![(column.to_owned(), value.to_owned())],
         condition: Some(condition.to_owned()),
@@ -91,7 +95,7 @@ fn values(files: &[RecordBatch]) -> Vec<i64> {
     found
 }
 
-fn metrics(change: &RowChange, names: [&str; 4]) -> [u64; 4] {
+pub(super) fn metrics(change: &RowChange, names: [&str; 4]) -> [u64; 4] {
     names.map(|name| change.metrics()[format!("num_{name}").as_str()])
 }
 

@@ -4,25 +4,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::compute::partition;
-use chrono::Utc;
 use datafusion::physical_plan::SendableRecordBatchStream;
-use dfd_delta::without_bounds;
 use futures::StreamExt;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
 use tokio::task::JoinSet;
 
 use crate::cancellation::{CancellationToken, unless_cancelled};
 use crate::error::Error;
-use crate::files::footer::encode_footer;
+use crate::files::encoder::FileEncoder;
+use crate::files::file_upload::FileUpload;
 use crate::files::physical::to_physical;
 use crate::files::properties::{Compression, without_failed_dictionaries, writer_properties};
 use crate::files::stage_files::{AddFile, StageFiles};
 use crate::files::stats::collector::StatsCollector;
 use crate::files::stats::columns::StatsColumns;
-use crate::files::upload::Upload;
 use crate::first_error::FirstError;
 use crate::schema::partitions::Partition;
 use crate::schema::requirements::WriteRequirements;
@@ -178,7 +174,7 @@ impl RollingWriter {
         for range in partition(values.columns())?.ranges() {
             let rows = batch.slice(range.start, range.len());
             let here = requirements.partition(&rows, 0)?;
-            let is_elsewhere = |open: &OpenFile| open.partition != here;
+            let is_elsewhere = |open: &OpenFile| open.upload.partition != here;
             if self.open.as_ref().is_some_and(is_elsewhere) {
                 self.close().await?;
             }
@@ -203,7 +199,7 @@ impl RollingWriter {
         }
         if let Some(open) = self.open.as_mut() {
             open.append(&physical).await?;
-            if open.bytes() >= self.context.target_file_bytes {
+            if open.encoder.bytes() >= self.context.target_file_bytes {
                 self.close().await?;
             }
         }
@@ -231,7 +227,7 @@ impl RollingWriter {
             open.upload.abort().await;
             return Err(error);
         }
-        self.buffer = std::mem::take(open.encoder.inner_mut());
+        self.buffer = std::mem::take(open.encoder.encoded());
         if let Some(footer) = &open.footer {
             self.context.learn_from(footer);
         }
@@ -257,15 +253,11 @@ impl RollingWriter {
 
 /// A file to which rows are still written.
 struct OpenFile {
-    partition: Partition,
-    /// Path of the file, relative to the table.
-    path: String,
-    encoder: ArrowWriter<Vec<u8>>,
-    upload: Upload,
+    encoder: FileEncoder,
+    upload: FileUpload,
     stats: StatsCollector,
     footer: Option<ParquetMetaData>,
     rows: u64,
-    sent_bytes: u64,
 }
 
 impl OpenFile {
@@ -275,85 +267,50 @@ impl OpenFile {
         name: &str,
         buffer: Vec<u8>,
     ) -> Result<Self, Error> {
-        let path = format!("{}{name}", partition.directory);
-        let options = ArrowWriterOptions::new()
-            .with_properties(context.properties().clone())
-            // Parquet's own types say everything: readers that know Arrow's find no other ones.
-            .with_skip_arrow_metadata(true);
         let schema = Arc::clone(context.requirements.file_schema());
-        let encoder = ArrowWriter::try_new_with_options(buffer, schema, options)?;
-        let target = context.files.add(&path)?;
-        let location = context.files.location();
+        let properties = context.properties().clone();
+        let cancellation = context.cancellation.clone();
         Ok(Self {
-            partition,
-            path,
-            encoder,
-            upload: Upload::begin(location, target, context.cancellation.clone()).await?,
+            encoder: FileEncoder::new(schema, properties, context.target_file_bytes, buffer),
+            upload: FileUpload::begin(&context.files, partition, name, cancellation).await?,
             stats: StatsCollector::new(Arc::clone(&context.stats_columns)),
             footer: None,
             rows: 0,
-            sent_bytes: 0,
         })
-    }
-
-    /// Bytes of the file so far, about.
-    fn bytes(&self) -> u64 {
-        (self.encoder.bytes_written() + self.encoder.in_progress_size()) as u64
     }
 
     async fn append(&mut self, rows: &RecordBatch) -> Result<(), Error> {
         self.stats.observe(rows);
         self.rows += rows.num_rows() as u64;
-        let groups = self.encoder.flushed_row_groups().len();
-        self.encoder.write(rows)?;
-        if self.encoder.flushed_row_groups().len() > groups {
-            self.send().await?;
+        if self.encoder.write(rows)? {
+            self.upload.send(self.encoder.encoded()).await?;
         }
-        Ok(())
-    }
-
-    /// Sends what is encoded.
-    async fn send(&mut self) -> Result<(), Error> {
-        let encoded = std::mem::take(self.encoder.inner_mut());
-        self.sent_bytes += encoded.len() as u64;
-        *self.encoder.inner_mut() = self.upload.put(encoded).await?;
         Ok(())
     }
 
     /// Encodes and sends the rest, with a footer that has no bounds of columns with a NaN.
     async fn end(&mut self) -> Result<(), Error> {
-        self.encoder.flush()?;
-        let data_bytes = self.encoder.bytes_written();
-        let written = self.encoder.finish()?;
+        let (footer, data_bytes) = self.encoder.finish()?;
         let nan_columns = self.stats.nan_columns();
-        self.footer = Some(if nan_columns.is_empty() {
-            written
-        } else {
-            let footer = without_bounds(written, |column, _| nan_columns.contains(&column))?;
-            let sent_bytes = usize::try_from(self.sent_bytes).unwrap_or(usize::MAX);
-            let unsent = self.encoder.inner_mut();
-            unsent.truncate(data_bytes.saturating_sub(sent_bytes));
-            unsent.append(&mut encode_footer(data_bytes, &footer)?);
-            footer
-        });
-        self.send().await
+        let encoded = self.encoder.encoded();
+        let sent = self
+            .upload
+            .send_rest(encoded, data_bytes, footer, &nan_columns);
+        self.footer = Some(sent.await?);
+        Ok(())
     }
 
-    async fn finish_upload(mut self) -> Result<AddFile, Error> {
-        if let Err(error) = self.upload.finish().await {
-            self.upload.abort().await;
-            return Err(error);
-        }
-        let Some(footer) = self.footer else {
-            return Err(Error::Inconsistent("a file has no footer"));
+    async fn finish_upload(self) -> Result<AddFile, Error> {
+        let stats = match &self.footer {
+            Some(footer) => self.stats.finish(footer),
+            None => Err(Error::Inconsistent("a file has no footer")),
         };
-        Ok(AddFile {
-            stats: self.stats.finish(&footer)?,
-            path: self.path,
-            size: self.sent_bytes,
-            partition_values: self.partition.values,
-            modification_time: Utc::now().timestamp_millis(),
-            rows: self.rows,
-        })
+        match stats {
+            Ok(stats) => self.upload.finish(stats, self.rows).await,
+            Err(error) => {
+                self.upload.abort().await;
+                Err(error)
+            }
+        }
     }
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -77,3 +79,37 @@ def test_threads_write_through_one_table(root: Path) -> None:
         outcomes = list(pool.map(lambda _: table.append(ROW), range(20)))
     assert sorted(outcome.version or 0 for outcome in outcomes) == list(range(3, 23))
     assert pa.table(DeltaTable(root).scan()).num_rows == 23
+
+
+FORKED = """
+import os, sys
+import pyarrow as pa
+from dfd_delta_policy import GuardedTable, OperationRefused
+
+opened, new = GuardedTable(sys.argv[1]), GuardedTable(sys.argv[1] + "-new")
+rows = pa.table({"n": [1]})
+if sys.argv[2] == "after":
+    opened.append(rows)
+child = os.fork()
+if child == 0:
+    try:
+        opened.append(rows), new.append(rows)
+        os._exit(0)
+    except OperationRefused as refused:
+        os._exit(7 if "forked" in str(refused) else 8)
+    finally:
+        os._exit(9)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize(("fork", "code"), [("after", 7), ("before", 0)])
+def test_a_fork_of_what_has_opened_a_table_is_refused(tmp_path: Path, fork: str, code: int) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED, str(tmp_path / "t"), fork],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == code, ran.stderr

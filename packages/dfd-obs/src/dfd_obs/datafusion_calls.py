@@ -12,7 +12,7 @@ from typing import Any
 from dfd_obs.observer import Observer
 from dfd_obs.patches import Patches
 from dfd_obs.preparation import Preparation
-from dfd_obs.query_summary import QuerySummary, has_run
+from dfd_obs.query_summary import QuerySummary, column_names, has_run
 from dfd_obs.scopes import is_observed
 
 # After these a DataFrame has the plan that ran, with its metrics.
@@ -81,7 +81,9 @@ class DataFusionCalls:
             return run(frame, *arguments, **options)
         prepared = self._prepared.pop(frame, None) or self._observer.prepare("")
         prepared.export()
-        prepared.summary = QuerySummary.of_plan(frame.logical_plan())
+        logical = frame.logical_plan()
+        prepared.summary = QuerySummary.of_plan(logical)
+        prepared.column_names = lambda: column_names(logical)
         scope = self._observer.start_query(prepared, "session")
         try:
             with scope.activate():

@@ -23,6 +23,12 @@ class InvalidRunId(ObservabilityError, ValueError):
     code = "invalid_run_id"
 
 
+class UnreadableRecords(ObservabilityError):
+    """A file of records or a report can't be read; the message says why."""
+
+    code = "unreadable_records"
+
+
 class TracingUnavailable(ObservabilityError):
     """delta-rs can't send spans from this process; the message says why and what to do."""
 

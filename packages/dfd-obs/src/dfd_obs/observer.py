@@ -7,11 +7,8 @@ kept all the same.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -22,14 +19,18 @@ from opentelemetry import trace
 
 from dfd_obs import semconv
 from dfd_obs.config import ObservabilityConfig
+from dfd_obs.cut_text import cut_text
+from dfd_obs.fingerprint import fingerprint, key_of
 from dfd_obs.instruments import Instruments
 from dfd_obs.origin import Origin
 from dfd_obs.plan import ScanTotals
 from dfd_obs.preparation import Preparation
 from dfd_obs.query_summary import QuerySummary
 from dfd_obs.record import OperationRecord, QueryRecord
+from dfd_obs.record_store import RecordStore
 from dfd_obs.redact import redact
 from dfd_obs.scopes import OperationScope, QueryScope
+from dfd_obs.sink import RecordSink
 
 logger = logging.getLogger(__name__)
 _VERSION = version("dfd-obs")
@@ -52,23 +53,26 @@ class Observer:
         self.config = config or ObservabilityConfig()
         self.seconds = seconds
         self.now = now
-        self._lock = threading.Lock()
-        self._queries: deque[QueryRecord] = deque(maxlen=self.config.max_records)
-        self._operations: deque[OperationRecord] = deque(maxlen=self.config.max_records)
+        self._store = RecordStore(self.config.max_records, self.config.max_bytes)
+        config = self.config
+        self._sink = (
+            None
+            if config.sink is None
+            else RecordSink(config.sink, config.sink_max_bytes, config.sink_files)
+        )
+        self._fingerprint_key = key_of(self.config.fingerprint_key)
         self.tracer = trace.get_tracer("dfd_obs", _VERSION, schema_url=semconv.SCHEMA_URL)
         self._instruments = Instruments(_VERSION)
 
     @property
     def records(self) -> tuple[QueryRecord, ...]:
         """The newest queries that have ended, oldest first."""
-        with self._lock:
-            return tuple(self._queries)
+        return self._store.queries
 
     @property
     def operations(self) -> tuple[OperationRecord, ...]:
         """The newest operations that have ended, oldest first."""
-        with self._lock:
-            return tuple(self._operations)
+        return self._store.operations
 
     @property
     def slow_queries(self) -> tuple[QueryRecord, ...]:
@@ -137,11 +141,9 @@ class Observer:
             self._instruments.count_query(record, scanned)
             if record.slow:
                 logger.warning("Query %s took %.3f s", record.query_id, record.duration_s)
-        with self._lock:
-            if isinstance(record, QueryRecord):
-                self._queries.append(record)
-            else:
-                self._operations.append(record)
+        self._store.add(record)
+        if self._sink is not None:
+            self._sink.write(record)
 
     def fail(self, prepared: Preparation, error: BaseException) -> str:
         """Record a query whose preparation failed; its query id."""
@@ -171,18 +173,20 @@ class Observer:
 
     def recorded_sql(self, sql: str) -> str | None:
         """The part of a query's text that is recorded, as `record_sql` says."""
-        match self.config.record_sql:
-            case "text":
-                return sql
-            case "digest":
-                return "sha256:" + hashlib.sha256(" ".join(sql.split()).encode()).hexdigest()
-            case _:
-                return None
+        if self.config.record_sql == "text":
+            return cut_text(sql, self.config.max_plan_bytes)
+        return self.fingerprint(sql)
+
+    def fingerprint(self, sql: str) -> str | None:
+        """The fingerprint of a statement; None where nothing of texts is recorded."""
+        return None if self.config.record_sql == "off" else fingerprint(sql, self._fingerprint_key)
 
     def describe_error(self, error: BaseException) -> str:
         """The part of an error that is recorded: a message may hold values of rows, a class doesn't."""
         name = type(error).__name__
-        return str(redact(f"{name}: {error}")) if self.config.record_sql == "text" else name
+        if self.config.record_sql != "text":
+            return name
+        return cut_text(str(redact(f"{name}: {error}")), self.config.max_plan_bytes)
 
     def keep(self, record: QueryRecord | OperationRecord) -> None:
         """The old name of `record`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -33,12 +34,18 @@ class OperatorMetrics(msgspec.Struct, frozen=True, kw_only=True):
 
     - `depth`: 0 for the outermost; `operator`: its name; `detail`: its expressions.
     - `metrics`: summed over the partitions; rows and bytes as counts, times in nanoseconds.
+    - `partitions`: its rows and its compute time in each partition, where the plan tells them apart.
+    - `start_us`, `end_us`: when its first partition began and its last one ended, in microseconds since 1970;
+      None where the plan doesn't tell.
     """
 
     depth: int
     operator: str
     detail: str
     metrics: dict[str, int]
+    partitions: dict[str, tuple[int, ...]] = {}
+    start_us: int | None = None
+    end_us: int | None = None
 
     def line(self, *, detail: bool = True) -> str:
         """One line of a plan's text."""
@@ -71,6 +78,8 @@ def operator_metrics(plan: ExecutedPlan) -> list[OperatorMetrics]:
 
 # A plan of another library is shown wrapped; what it says of itself is inside.
 _FOREIGN = re.compile(r"^FFI_ExecutionPlan: (.*), number_of_children=\d+$", re.DOTALL)
+# What each partition of an operator is told apart by.
+_OF_PARTITIONS = ("output_rows", "elapsed_compute")
 
 
 def _walk(plan: ExecutedPlan, depth: int) -> Iterator[OperatorMetrics]:
@@ -78,28 +87,55 @@ def _walk(plan: ExecutedPlan, depth: int) -> Iterator[OperatorMetrics]:
     name, _, detail = shown.partition(":")
     found = plan.metrics()
     sums: dict[str, int] = {}
+    parts: dict[str, dict[int, int]] = {}
+    times: dict[str, datetime] = {}
     for metric in found.metrics() if found is not None else ():
         # Timestamps and ratios don't add up.
-        if type(metric.value) is int:
-            sums[metric.name] = sums.get(metric.name, 0) + metric.value
-    yield OperatorMetrics(depth=depth, operator=name, detail=detail.strip(), metrics=sums)
+        value = metric.value
+        if type(value) is int:
+            sums[metric.name] = sums.get(metric.name, 0) + value
+            if metric.name in _OF_PARTITIONS:
+                _add_part(parts, metric.name, getattr(metric, "partition", None), value)
+        elif isinstance(value, datetime):
+            _widen(times, metric.name, value)
+    start_us, end_us = _times(plan, times)
+    yield OperatorMetrics(
+        depth=depth,
+        operator=name,
+        detail=detail.strip(),
+        metrics=sums,
+        partitions={name: tuple(values.values()) for name, values in parts.items()},
+        start_us=start_us,
+        end_us=end_us,
+    )
     for child in plan.children():
         yield from _walk(child, depth + 1)
 
 
-class PlanCapture(msgspec.Struct, frozen=True):
-    """A plan's text with metrics; `truncated` when it was longer than allowed."""
+def _add_part(
+    parts: dict[str, dict[int, int]], name: str, partition: int | None, value: int
+) -> None:
+    if partition is not None:
+        values = parts.setdefault(name, {})
+        values[partition] = values.get(partition, 0) + value
 
-    text: str
-    truncated: bool
 
-    @classmethod
-    def of(
-        cls, operators: Iterable[OperatorMetrics], *, max_bytes: int, detail: bool
-    ) -> PlanCapture:
-        """The text of a plan's operators; without `detail` only their names and numbers."""
-        text = "\n".join(one.line(detail=detail) for one in operators)
-        encoded = text.encode("utf-8")
-        if len(encoded) <= max_bytes:
-            return cls(text, truncated=False)
-        return cls(encoded[:max_bytes].decode("utf-8", errors="ignore"), truncated=True)
+def _widen(times: dict[str, datetime], name: str, value: datetime) -> None:
+    """Keep the first start and the last end."""
+    known = times.get(name, value)
+    times[name] = min(known, value) if name == "start_timestamp" else max(known, value)
+
+
+def _times(plan: ExecutedPlan, times: dict[str, datetime]) -> tuple[int | None, int | None]:
+    """When an operator began and ended, as plans of dfd-native say it, and those of datafusion among their metrics."""
+    told = getattr(plan, "times", None)
+    if told is not None:
+        return told() or (None, None)
+    return _microseconds(times.get("start_timestamp")), _microseconds(times.get("end_timestamp"))
+
+
+def _microseconds(moment: datetime | None) -> int | None:
+    if moment is None:
+        return None
+    since = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -7,7 +7,7 @@ the newest) and plan. What lies between its steps is the user's own time.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
@@ -62,6 +62,9 @@ class Preparation:
         self.text = text
         self.namespace = namespace
         self.summary = QuerySummary()
+        #: Give the columns of the query's tables, and the versions of these; asked when it has run, and not always.
+        self.column_names: Callable[[], Collection[str]] = frozenset
+        self.table_versions: Callable[[], dict[str, int]] = dict
         #: Where it was made, and, once it is exported, where that was done.
         self.made_at = self.origin = origin or Origin.here()
         self._seconds = seconds
@@ -112,6 +115,8 @@ class Preparation:
             origin=self.made_at,
         )
         made.summary = self.summary
+        made.column_names = self.column_names
+        made.table_versions = self.table_versions
         return made
 
     def total_s(self, step: Step) -> float:

@@ -105,6 +105,21 @@ class QuerySummary(NamedTuple):
         return text
 
 
+def column_names(plan: Plan) -> frozenset[str]:
+    """The columns of the tables that a plan reads."""
+    found: set[str] = set()
+    waiting = [plan]
+    while waiting:
+        next_one = waiting.pop()
+        inputs = next_one.inputs()
+        waiting.extend(inputs)
+        node: Any = None if inputs else _node(next_one)
+        if type(node).__name__ == "TableScan":
+            # `t.id`, and the table may be called `s.t`.
+            found.update(name.rpartition(".")[2] for name in node.schema().field_names())
+    return frozenset(found)
+
+
 def kind_of(plan: Plan) -> str:
     """The kind of a plan's outermost node, as datafusion calls its class."""
     return type(_node(plan)).__name__

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from dfd_obs.plan import PlanCapture
+from dfd_obs.plan_capture import PlanCapture
 
 Status = Literal["ok", "error", "abandoned"]
 
@@ -18,7 +18,10 @@ class QueryRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     - `summary`: what it does and to which tables, `"SELECT flights"`; `operation`: its verb alone. None where
       it isn't known.
-    - `sql`: its text, its digest, or None, as `record_sql` says.
+    - `sql`: its text, its fingerprint, or None, as `record_sql` says.
+    - `fingerprint`: of its shape without literals, so that runs of one statement are found together; None
+      under `record_sql="off"`.
+    - `tables`: the Delta tables that it read, each with its version, when it was slow or failed.
     - `route_reason`: why it ran in the session, as a code (`"unplannable"`); in words too under
       `record_sql="text"`.
     - `started_at`: UTC, when its text was given.
@@ -27,7 +30,7 @@ class QueryRecord(msgspec.Struct, frozen=True, kw_only=True):
       told apart: a library that reads the engine's Arrow C stream itself takes its time within `execution_s`.
     - `status`: `"abandoned"` when the reader stopped before the end.
     - `error_type`: the class of the error; `error`: with its message under `record_sql="text"`.
-    - `plan`: of this very run, when it was slow.
+    - `plan`: of this very run, when it was slow or failed.
     - `trace_id`: of the span, 32 hexadecimal digits; None without an OpenTelemetry SDK.
     """
 
@@ -51,6 +54,8 @@ class QueryRecord(msgspec.Struct, frozen=True, kw_only=True):
     execution_s: float = 0.0
     consumer_s: float = 0.0
     error_type: str | None = None
+    fingerprint: str | None = None
+    tables: dict[str, int] = {}
 
 
 class OperationRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Any
 HIDDEN = "***"
 _WORDS = (
     r"secret|password|passwd|passphrase|pwd|token|credential|signature|sas|private|cookie|bearer|"
-    r"api[_-]?key|account_?key|access_?key(?!_?id)|connection_?string|authorization"
+    r"api[_-]?key|fingerprint[_-]?key|account_?key|access_?key(?!_?id)|connection_?string|authorization"
 )
 # `sig` and `auth` stand alone: `signal` and `author` are others.
 _SECRET_KEY = re.compile(rf"{_WORDS}|(?:^|[_.-])(?:sig|auth)(?:$|[_.-])", re.IGNORECASE)

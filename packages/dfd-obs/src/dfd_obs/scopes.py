@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 from opentelemetry import trace
@@ -16,13 +17,17 @@ from dfd_obs import ids, semconv, under_way
 from dfd_obs.blocks import BlockVar, current, entered
 from dfd_obs.config import ObservabilityConfig
 from dfd_obs.ids import Run
+from dfd_obs.operator_spans import add_operator_spans
 from dfd_obs.origin import Origin
-from dfd_obs.plan import ExecutedPlan, OperatorMetrics, PlanCapture, ScanTotals, operator_metrics
+from dfd_obs.plan import ExecutedPlan, OperatorMetrics, ScanTotals, operator_metrics
+from dfd_obs.plan_capture import PlanCapture
+from dfd_obs.plan_detail import without_literals
 from dfd_obs.preparation import Durations, Interval, Preparation
 from dfd_obs.record import OperationRecord, QueryRecord, Status
 from dfd_obs.redact import redact
 
 _active: BlockVar[bool] = ContextVar("dfd_scope", default=None)
+_operation: BlockVar[OperationScope] = ContextVar("dfd_operation_scope", default=None)
 
 
 def is_observed() -> bool:
@@ -44,6 +49,7 @@ class Recorder(Protocol):
     now: Callable[[], datetime]
 
     def recorded_sql(self, sql: str) -> str | None: ...
+    def fingerprint(self, sql: str) -> str | None: ...
     def describe_error(self, error: BaseException) -> str: ...
     def record(
         self, record: QueryRecord | OperationRecord, scanned: ScanTotals | None = None
@@ -118,10 +124,14 @@ class QueryScope(_Scope):
         self.query_id = ids.new_id()
         self._prepared = prepared
         self._sql = recorder.recorded_sql(prepared.text)
+        self._fingerprint = recorder.fingerprint(prepared.text)
         self._route: str | None = None
         self._route_reason: str | None = None
         self._summary = str(prepared.summary) or None
         self._start_s = recorder.seconds()
+        reader = current(_operation)
+        if reader is not None:
+            reader.reads(self.query_id)
         super().__init__(
             recorder,
             prepared.origin,
@@ -193,7 +203,7 @@ class QueryScope(_Scope):
         with self.activate() if is_heard else contextlib.nullcontext():
             self._recorder.record(record, ScanTotals.of(operators) if operators else None)
         ran = [Interval("execute", self._start_s, end_s)] if execution_s else []
-        self._add_spans([*self._prepared.intervals, *ran])
+        self._add_spans([*self._prepared.intervals, *ran], operators or ())
         told = {f"dfd.{name}": seconds for name, seconds in durations._asdict().items()}
         self._end(error, {semconv.RETURNED_ROWS: rows, semconv.STATUS: status, **told})
 
@@ -206,6 +216,7 @@ class QueryScope(_Scope):
         durations: Durations,
     ) -> QueryRecord:
         slow = durations.own_s * 1000 >= self._recorder.config.slow_query_ms
+        is_looked_at = slow or error is not None
         return QueryRecord(
             query_id=self.query_id,
             run_id=self._run.id,
@@ -219,34 +230,45 @@ class QueryScope(_Scope):
             rows=rows,
             status=status,
             slow=slow,
-            plan=self._capture(operators) if slow and operators is not None else None,
+            plan=self._capture(operators) if operators and is_looked_at else None,
             trace_id=self._trace_id(),
             **durations._asdict(),
             error=self._described(error),
             error_type=semconv.error_type(error),
+            fingerprint=self._fingerprint,
+            tables=self._prepared.table_versions() if is_looked_at else {},
         )
 
     def _capture(self, operators: Sequence[OperatorMetrics]) -> PlanCapture:
         config = self._recorder.config
-        return PlanCapture.of(
-            operators, max_bytes=config.max_plan_bytes, detail=config.record_sql == "text"
-        )
+        detail: Callable[[str], str] = str
+        if config.record_sql != "text":
+            columns = self._prepared.column_names()
+            detail = partial(without_literals, columns=columns)
+        return PlanCapture.of(operators, max_bytes=config.max_plan_bytes, detail=detail)
 
-    def _add_spans(self, intervals: Sequence[Interval]) -> None:
-        """Add a span for each step, now that all of them are known."""
+    def _add_spans(
+        self, intervals: Sequence[Interval], operators: Sequence[OperatorMetrics]
+    ) -> None:
+        """Add a span for each step, now that all of them are known, and for operators where they are asked for."""
         if not self.span.is_recording():
             return
+        tracer = self._recorder.tracer
         context = trace.set_span_in_context(self.span)
         attributes = {ids.RUN_ID: self._run.id, ids.QUERY_ID: self.query_id}
         for step, start_s, stop_s, part_of in intervals:
-            if step != part_of:
-                span = self._recorder.tracer.start_span(
-                    step,
-                    context,
-                    attributes=attributes,
-                    start_time=self._prepared.unix_ns(start_s),
-                )
-                span.end(self._prepared.unix_ns(stop_s))
+            if step == part_of:
+                continue
+            span = tracer.start_span(
+                step,
+                context,
+                attributes=attributes,
+                start_time=self._prepared.unix_ns(start_s),
+            )
+            span.end(self._prepared.unix_ns(stop_s))
+            if step == "execute" and self._recorder.config.operator_spans:
+                above = trace.set_span_in_context(span)
+                add_operator_spans(tracer, above, operators, attributes)
 
 
 class OperationScope(_Scope):
@@ -265,6 +287,16 @@ class OperationScope(_Scope):
             {semconv.OPERATION_NAME: name, semconv.COLLECTION_NAME: uri, **ids.current_ids()},
         )
         self._period = under_way.operations.begin(self.span, self._run.id)
+
+    @contextlib.contextmanager
+    def activate(self) -> Iterator[None]:
+        """Make the span current for as long as the block lasts; a query that runs in it is what the operation reads."""
+        with super().activate(), entered(_operation, self):
+            yield
+
+    def reads(self, query_id: str) -> None:
+        """Take a query for what the operation writes, unless it works for one already."""
+        self._query_id = self._query_id or query_id
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:

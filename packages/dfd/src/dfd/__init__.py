@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dfd.advice import Advice
     from dfd.pins import Pin, Staleness
     from dfd.profile import DataFusionRuntimeProfile
+    from dfd.progress import Progress
     from dfd.query import Query
     from dfd.runtime import Runtime, connect
     from dfd.session_tables import RegisteredTable
@@ -37,6 +38,7 @@ __all__ = [
     "DataFusionRuntimeProfile",
     "DfdError",
     "Pin",
+    "Progress",
     "Query",
     "QueryError",
     "RegisteredTable",
@@ -55,6 +57,7 @@ _HOMES = {
     "Advice": "dfd.advice",
     "DataFusionRuntimeProfile": "dfd.profile",
     "Pin": "dfd.pins",
+    "Progress": "dfd.progress",
     "Query": "dfd.query",
     "RegisteredTable": "dfd.session_tables",
     "Runtime": "dfd.runtime",

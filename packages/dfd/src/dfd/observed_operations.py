@@ -10,18 +10,28 @@ import dfd_obs
 from dfd_delta_policy import AttemptEvent, Outcome, Status
 from dfd_obs import Observer, OperationScope, Run
 
+from dfd.progress import ProgressWatch, Work, under_way
+
 _operation: ContextVar[OperationScope | None] = ContextVar("dfd_operation", default=None)
+_work: ContextVar[Work | None] = ContextVar("dfd_work", default=None)
 
 
 class ObservedOperations:
     """What `GuardedTable` tells an observer of its operations.
 
-    `run`: gives the run of those whose caller works for none.
+    - `run`: gives the run of those whose caller works for none.
+    - `watch`: is told of them while they last.
     """
 
-    def __init__(self, observer: Observer, run: Callable[[], Run | None]) -> None:
+    def __init__(
+        self,
+        observer: Observer,
+        run: Callable[[], Run | None],
+        watch: ProgressWatch | None = None,
+    ) -> None:
         self._observer = observer
         self._run = run
+        self._watch = watch
 
     @contextlib.contextmanager
     def operation(self, name: str, uri: str) -> Iterator[Callable[[Outcome], None]]:
@@ -29,18 +39,23 @@ class ObservedOperations:
         with (
             dfd_obs.working_for(self._run()),
             self._observer.operation(name, uri) as scope,
+            under_way(self._watch, f"{name} {uri}", "begin") as work,
         ):
-            outer = _operation.get()
+            outer, outer_work = _operation.get(), _work.get()
             _operation.set(scope)
+            _work.set(work)
             try:
                 yield lambda outcome: scope.finish(_details(outcome))
             finally:
                 _operation.set(outer)
+                _work.set(outer_work)
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[Callable[[Outcome], None]]:
         """A step of the operation, `stage` or `commit`; what it gives takes the outcome where that is known then."""
-        scope = _operation.get()
+        scope, work = _operation.get(), _work.get()
+        if work is not None:
+            work.enter(name)
         with contextlib.nullcontext() if scope is None else scope.step(name):
             yield self._ended
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pyarrow as pa
@@ -15,11 +16,12 @@ from dfd_base import renamed_keywords
 from dfd_native import AdaptedStream, Engine, EngineRefusal, EngineRun, adapt_stream
 from dfd_native.frames import under
 from dfd_obs import Observer, OperatorMetrics, Preparation, QuerySummary
+from dfd_obs.query_summary import column_names
 
 from dfd.errors import QueryError
 from dfd.explained import explained_change, explanation, is_logical_alone, writes_files
 from dfd.optimized_plan import optimized_plan
-from dfd.panics import as_query_errors
+from dfd.panics import as_query_errors, is_panic
 from dfd.query_run import QueryRun, failure
 from dfd.rows import batches_in_thread, python_rows
 from dfd.session_tables import TableVersions
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from dfd_obs.plan import ExecutedPlan
 
     from dfd.display.plan_tree import PlanTree
+    from dfd.progress import ProgressWatch
 
 Result = TypeVar("Result")
 Route = Literal["engine", "session"]
@@ -60,6 +63,7 @@ class Query:
         versions: TableVersions | None = None,
         preparation: Preparation | None = None,
         statement: QueryScope | None = None,
+        watch: ProgressWatch | None = None,
     ) -> None:
         self.dataframe = dataframe
         #: What a statement that changed a table has done; None of a query.
@@ -69,6 +73,7 @@ class Query:
         self._is_sql = is_sql
         self._observer = observer
         self._session_context = session_context
+        self._watch = watch
         self._engine = engine
         # Of a statement that ran when it was planned, and runs no more.
         self._statement = statement
@@ -77,7 +82,9 @@ class Query:
         # Planned when somebody first asks, and consumed by the first run, as its preparation is.
         self._planned: EngineRun | EngineRefusal | None = None
         self._preparation = preparation or observer.prepare(text)
-        self._preparation.summary = QuerySummary.of_plan(dataframe.logical_plan())
+        logical = dataframe.logical_plan()
+        self._preparation.summary = QuerySummary.of_plan(logical)
+        self._preparation.column_names = partial(column_names, logical)
         self._is_taken = False
         self._optimized: LogicalPlan | None = None
         self._schema: pa.Schema | None = None
@@ -189,7 +196,8 @@ class Query:
             if route == "session" and writes_files(self.dataframe.logical_plan()):
                 self._engine.forget_listings()
 
-        run = QueryRun(start, on_end, self._observer.seconds)
+        summary = str(self._preparation.summary)
+        run = QueryRun(start, on_end, self._observer.seconds, summary, self._watch)
         if not isinstance(planned, EngineRun):
             return run, None
         # A run is read once.
@@ -226,6 +234,7 @@ class Query:
         try:
             with run.begin().activate():
                 batches, plan = self._execute()
+            run.shows(plan)
             for batch in batches:
                 rows += batch.num_rows
                 yield batch
@@ -281,6 +290,7 @@ class Query:
         try:
             with scope.activate():
                 if planned is not None:
+                    run.shows(planned.plan)
                     yield planned
                     plan = planned.plan
                 else:
@@ -305,8 +315,10 @@ class Query:
         failure: BaseException | None = None
         try:
             return read(stream)
-        except Exception:
-            failure = run.take_failure()
+        except BaseException as error:
+            # polars below 1.40 panics where a stream fails.
+            is_failure = isinstance(error, Exception) or is_panic(error)
+            failure = run.take_failure() if is_failure else None
             if failure is None:
                 raise
         finally:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dfd_obs import QueryScope
     from dfd_obs.plan import ExecutedPlan
 
+    from dfd.progress import ProgressWatch, Work
+
 Batch = TypeVar("Batch")
 
 # Those that have begun and not ended: whoever reads them may hold them still when the process ends.
@@ -49,6 +51,7 @@ class QueryRun:
 
     - `start`: starts its scope. `on_end`: takes the metrics of the plan that ran.
     - `seconds`: a clock, in seconds.
+    - `what`, `watch`: the query, and who is told of it while it runs.
     """
 
     def __init__(
@@ -56,10 +59,15 @@ class QueryRun:
         start: Callable[[], QueryScope],
         on_end: Callable[[list[OperatorMetrics]], None],
         seconds: Callable[[], float],
+        what: str = "query",
+        watch: ProgressWatch | None = None,
     ) -> None:
         self._start = start
         self._on_end = on_end
         self._seconds = seconds
+        self._what = what
+        self._watch = watch
+        self._work: Work | None = None
         self._scope: QueryScope | None = None
         self._failure: BaseException | None = None
         # The seconds its reader waited for batches; None where that isn't seen.
@@ -70,7 +78,14 @@ class QueryRun:
         """Start the scope."""
         self._scope = scope = self._start()
         _unfinished.add(self)
+        if self._watch is not None:
+            self._work = self._watch.begin(self._what, "run")
         return scope
+
+    def shows(self, plan: ExecutedPlan | None) -> None:
+        """The plan that runs: what it has counted so far is told."""
+        if self._work is not None:
+            self._work.plan = plan
 
     def timed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """The batches of the run: what their reader does between two of them is no part of its execution."""
@@ -84,6 +99,8 @@ class QueryRun:
         """The reader has the batch, or the end."""
         self._waited_s = self._until_now()
         self._waits_since = None
+        if self._work is not None:
+            self._work.enter("deliver")
 
     def _until_now(self) -> float | None:
         if self._waits_since is None:
@@ -93,8 +110,12 @@ class QueryRun:
     def observing(self, planned: EngineRun) -> EngineRun:
         """The run of a plan, which tells this one of its begin and its end."""
 
+        # Not the run, which would be held by who observes it.
+        plan = None if self._watch is None else planned.plan
+
         def begin() -> Callable[..., BaseException | None]:
             self.begin()
+            self.shows(plan)
             return self.end
 
         planned.observe(begin)
@@ -115,6 +136,9 @@ class QueryRun:
         if scope is None:
             return None
         _unfinished.discard(self)
+        if self._work is not None:
+            self._work.end()
+            self._work = None
         metrics = [] if plan is None else operator_metrics(plan)
         self._on_end(metrics)
         if rows is None:

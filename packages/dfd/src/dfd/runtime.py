@@ -37,9 +37,11 @@ from dfd.profile import (
     DataFusionRuntimeProfile,
     aggregate_filters_refused,
 )
+from dfd.progress import Progress, ProgressWatch
 from dfd.query import Query
 from dfd.session_tables import RegisteredTable, SessionTables, TableVersions
 from dfd.sql.folders import Folders
+from dfd.table_health import measured_tables
 from dfd.table_reference import TableReference
 
 _logger = logging.getLogger("dfd")
@@ -75,9 +77,14 @@ class Runtime:
     """
 
     @renamed_keywords(profile="runtime_profile")
-    def __init__(self, runtime_profile: DataFusionRuntimeProfile) -> None:
+    def __init__(
+        self,
+        runtime_profile: DataFusionRuntimeProfile,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> None:
         dfd_native.ensure_compatible()
         self.profile = runtime_profile
+        self._watch = None if progress is None else ProgressWatch(progress)
         config = SessionConfig().with_information_schema(True)
         for key, value in runtime_profile.settings.items():
             try:
@@ -118,9 +125,10 @@ class Runtime:
             self.folders.put_table(entry)
         self.observer = Observer(runtime_profile.observability)
         self._run: dfd_obs.Run | None = None
-        self._operations = ObservedOperations(self.observer, lambda: self._run)
+        self._operations = ObservedOperations(self.observer, lambda: self._run, self._watch)
         self._namespace = default_namespace(self.session)
         dfd_obs.RunFilter.install()
+        dfd_obs.export_cache_metrics(dfd_cache.cache_stats)
         self._stack = contextlib.ExitStack()
         if runtime_profile.observability.delta_tracing:
             dfd_obs.init_delta_tracing()
@@ -466,7 +474,7 @@ class Runtime:
         preparation: Preparation,
         statement: QueryScope | None = None,
     ) -> Query:
-        return Query(
+        query = Query(
             dataframe,
             self.observer,
             text,
@@ -476,7 +484,12 @@ class Runtime:
             versions=versions,
             preparation=preparation,
             statement=statement,
+            watch=self._watch,
         )
+        preparation.table_versions = partial(
+            self._tables.versions_read, versions, preparation.summary.tables
+        )
+        return query
 
     def _keep_filters_off(self, sql: str) -> None:
         """Undo what a SET or RESET, also of all dynamic filters at once, has switched on."""
@@ -758,10 +771,24 @@ class Runtime:
             finally:
                 self._tables.outdate(uri)
 
-    def report(self) -> DiagnosticsReport:
-        """A report of what is installed, what is set, what ran, and the plans of slow queries."""
-        return DiagnosticsReport.build(
-            observer=self.observer,
+    def report(self, *, health: bool = True) -> DiagnosticsReport:
+        """A report of what ran, failed and was slow, with plans, and of what is installed and set.
+
+        - `health`: measure the tables as `advise` does, the first 20 of those that follow the newest version: files,
+          small files, log. Each is opened anew; False asks no store for anything.
+        """
+        queries, operations = self.observer.records, self.observer.operations
+        caches = {
+            "applied": msgspec.to_builtins(self.cache),
+            "counted": dfd_native.cache_stats(),
+            "engine": self.engine.cache_stats(),
+        }
+        tables, warnings = measured_tables(self.tables(), self.advise if health else None)
+        return DiagnosticsReport.of_records(
+            queries,
+            operations,
+            created_at=self.observer.now(),
+            run_id=dfd_obs.current_run().id,
             capabilities=dfd_native.capabilities_snapshot(),
             settings={
                 "session": self.profile.settings,
@@ -773,22 +800,23 @@ class Runtime:
                     for p in self.profile.storage
                 ],
             },
-            caches={
-                "applied": msgspec.to_builtins(self.cache),
-                "counted": dfd_native.cache_stats(),
-                "engine": self.engine.cache_stats(),
-            },
-            tables=[msgspec.to_builtins(table) for table in self.tables()],
+            caches=caches,
+            tables=tables,
+            warnings=warnings,
         )
 
 
 @renamed_keywords(profile="runtime_profile")
 def connect(
-    runtime_profile: str | Path | DataFusionRuntimeProfile | None = None, **overrides: Any
+    runtime_profile: str | Path | DataFusionRuntimeProfile | None = None,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    **overrides: Any,
 ) -> Runtime:
     """A runtime from a profile, a TOML file, `DFD_PROFILE`, or the safe defaults.
 
-    `overrides` replace fields of the profile (`cache=...`, `observability=...`).
+    `overrides` replace fields of the profile (`cache=...`, `observability=...`). `progress` is called with a `Progress`
+    of each query and operation that takes longer than a second, four times a second and at its end, by another thread.
 
     Raises:
         dfd_native.IncompatibleInstallation: the installed libraries don't fit together.
@@ -802,4 +830,4 @@ def connect(
         runtime_profile = msgspec.structs.replace(runtime_profile, **overrides)
     except TypeError as error:
         raise ConfigurationError(f"connect(): {error}.") from error
-    return Runtime(runtime_profile)
+    return Runtime(runtime_profile, progress)

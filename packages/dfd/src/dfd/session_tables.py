@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 
 import dfd_native
@@ -82,6 +82,17 @@ class SessionTables:
         except ConfigurationError:
             return None
         return None if entry is None else _registered(entry)
+
+    def versions_read(self, versions: TableVersions, names: Iterable[str]) -> dict[str, int]:
+        """The versions that a query read of the Delta tables among those that it names."""
+        found = {name: self.named(name) for name in names}
+        read = {
+            name: (table, versions.version_of(table.uri)) for name, table in found.items() if table
+        }
+        return {
+            name: table.version if version is None else version
+            for name, (table, version) in read.items()
+        }
 
     def _entry(self, name: str) -> dfd_native.CatalogTable | None:
         parts = self.reference(name).parts

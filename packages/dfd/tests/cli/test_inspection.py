@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from dfd.cli import FAILED
+from dfd_obs import ObservabilityConfig, Observer
 
 Run = Callable[..., tuple[int, str, str]]
 RunJson = Callable[..., Any]
@@ -39,16 +39,18 @@ def test_history_tells_a_statement_as_the_profile_says(
     table: Path, tmp_path: Path, run: Run, run_json: RunJson, recorded: str
 ) -> None:
     profile = tmp_path / "profile.toml"
-    profile.write_text(f'[observability]\nrecord_sql = "{recorded}"\n')
+    key = "a key of these tests"
+    profile.write_text(f'[observability]\nrecord_sql = "{recorded}"\nfingerprint_key = "{key}"\n')
     statement = "delete from t where id = 2 or s = 'secret'"
     assert run("sql", "-t", f"t={table}", statement, "--profile", profile)[0] == 0
     shown = run("history", table, "--limit", 1)[1]
     (commit,) = run_json("history", table, "--limit", 1)
-    digest = hashlib.sha256(statement.encode()).hexdigest()
+    config = ObservabilityConfig(fingerprint_key=key)
+    made = Observer(config).fingerprint("delete from t where id = 3 or s = 'other'")
     assert commit.get("sql") == (statement if recorded == "text" else None)
-    assert commit.get("sql_sha256") == (digest if recorded == "digest" else None)
+    assert commit.get("sql_fingerprint") == (made if recorded == "digest" else None)
     assert ("secret" in shown) == (recorded == "text")
-    assert ("sha256" in shown) == (recorded == "digest")
+    assert ("fp:" in shown) == (recorded == "digest")
 
 
 def test_doctor_and_report(tmp_path: Path, run: Run, run_json: RunJson) -> None:
@@ -84,6 +86,7 @@ def test_doctor_and_report(tmp_path: Path, run: Run, run_json: RunJson) -> None:
         "report.md",
         "report.html",
     ]
+    assert (tmp_path / "r" / "report.trace.json").exists()
 
 
 def test_doctor_finds_what_racing_writers_did(table: Path, run: Run, run_json: RunJson) -> None:

@@ -12,7 +12,12 @@ from dfd_delta_policy import Outcome
 
 def use(data: pa.Table) -> None:
     profile = dfd.DataFusionRuntimeProfile(cache=CacheConfig.off())
-    with dfd.connect(profile) as runtime:
+
+    def report(progress: dfd.Progress) -> None:
+        took: float = progress.elapsed_s
+        print(progress.what, progress.step, progress.rows, took, progress.is_done)
+
+    with dfd.connect(profile, progress=report) as runtime:
         outcome: Outcome = runtime.write("/data/t", data, app_id="a", app_version=1)
         runtime.register("t", "/data/t", version=outcome.version, pinned=True)
         query: dfd.Query = runtime.sql("select 1 as x", params={"x": 1})

@@ -13,6 +13,7 @@ use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use datafusion::common::ScalarValue;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::file::metadata::ParquetMetaData;
+use serde_json::Value;
 
 use crate::error::Error;
 use crate::files::stats::bounds::{End, bound_json};
@@ -38,6 +39,22 @@ impl StatsCollector {
         }
     }
 
+    /// Begins with a file of whose columns some are those of another, which has no NaN that its footer
+    /// doesn't tell of and these counts of nulls. None where one of them is missing.
+    pub(crate) fn of_stored(columns: Arc<StatsColumns>, null_counts: &Value) -> Option<Self> {
+        let stored = |column: &StatsColumn| match column.is_primitive() {
+            true => Some(0),
+            false => (column.path.iter())
+                .try_fold(null_counts, |counts, name| counts.get(name))?
+                .as_u64(),
+        };
+        let nulls = columns.counted.iter().map(stored);
+        Some(Self {
+            nulls: nulls.collect::<Option<_>>()?,
+            ..Self::new(columns)
+        })
+    }
+
     /// Looks at a batch of the file.
     pub(crate) fn observe(&mut self, batch: &RecordBatch) {
         for (column, count) in self.columns.counted.iter().zip(&mut self.nulls) {
@@ -58,6 +75,15 @@ impl StatsCollector {
         }
     }
 
+    /// Looks at rows of one column, by its place among those of the file.
+    pub(crate) fn observe_column(&mut self, place: usize, array: &ArrayRef) {
+        for (position, has_nan) in self.columns.floats.iter().zip(&mut self.has_nan) {
+            if position.indices == [place] {
+                *has_nan = *has_nan || holds_nan(array, array.nulls());
+            }
+        }
+    }
+
     /// Gives the columns that hold a NaN, by their place among Parquet's.
     pub(crate) fn nan_columns(&self) -> Vec<usize> {
         let floats = self.columns.floats.iter().zip(&self.has_nan);
@@ -71,7 +97,7 @@ impl StatsCollector {
     ///
     /// # Errors
     /// The footer isn't that of the file.
-    pub(crate) fn finish(self, footer: &ParquetMetaData) -> Result<String, Error> {
+    pub(crate) fn finish(&self, footer: &ParquetMetaData) -> Result<String, Error> {
         let (mut min, mut max, mut nulls) = <(JsonTree, JsonTree, JsonTree)>::default();
         let nan_columns = self.nan_columns();
         for (column, seen) in self.columns.counted.iter().zip(&self.nulls) {

@@ -230,8 +230,17 @@ class Backend(Protocol):
     def unsupported_features(self, features: Iterable[str], *work: Work) -> Sequence[str]: ...
 
 
+class LogLength(Protocol):
+    """What has to be read of a log beside its checkpoint."""
+
+    @property
+    def bytes(self) -> int: ...
+
+
 class Native(Backend, Protocol):
     """The functions of the module `dfd_native` that writes are made of."""
+
+    def log_length(self, uri: str, options: Mapping[str, str] | None = None) -> LogLength: ...
 
     def stage(
         self,

@@ -40,6 +40,12 @@ from dfd_delta_policy.properties import TableProperties
 
 logger = logging.getLogger(__name__)
 
+# A commit of so many files is followed by a look at how long the log has become; smaller ones add up to no more than
+# some megabytes from one checkpoint to the next.
+_MANY_FILES = 200
+# What readers may have to read of a log beside its checkpoint, before there is another.
+_LONG_LOG_BYTES = 8 << 20
+
 _ENGINE = f"dfd-delta-policy/{_version('dfd-delta-policy')}"
 
 
@@ -59,6 +65,11 @@ class Commit(NamedTuple):
     removes: ActiveFiles | None = None
     keeps_rows: bool = False
     is_blind: bool = False
+
+    @property
+    def files(self) -> int:
+        """How many files come and go."""
+        return sum(len(staged.file_bytes) for staged in self.adds) + len(self.removes or ())
 
 
 class Committer:
@@ -164,7 +175,7 @@ class Committer:
             raise _taken() from taken
         except ValueError as invalid:
             raise UnsupportedTable(f"{invalid}. Nothing was committed.") from invalid
-        self._keep_short(table, version)
+        self._keep_short(table, version, commit)
         return version
 
     def create(
@@ -195,11 +206,11 @@ class Committer:
         except FileExistsError as taken:
             raise _taken() from taken
 
-    def _keep_short(self, table: DeltaTable, version: int) -> None:
+    def _keep_short(self, table: DeltaTable, version: int, commit: Commit) -> None:
         """Write a checkpoint and clean up the log, when they are due; the commit stands without."""
         try:
             properties = TableProperties.of(table)
-            if (version + 1) % properties.checkpoint_interval:
+            if (version + 1) % properties.checkpoint_interval and not self._is_long(commit):
                 return
             table.update_incremental()
             table.create_checkpoint()
@@ -209,11 +220,20 @@ class Committer:
         except Exception:
             logger.warning("No checkpoint of %s at version %d", self.uri, version, exc_info=True)
 
+    def _is_long(self, commit: Commit) -> bool:
+        """Whether a commit of many files has made the log long since its last checkpoint; known to dfd-native alone."""
+        return False
+
 
 class NativeCommitter(Committer):
     """Commits to one table through dfd-native."""
 
     native: Native
+
+    def _is_long(self, commit: Commit) -> bool:
+        if commit.files < _MANY_FILES:
+            return False
+        return self.native.log_length(self.uri, self.options).bytes >= _LONG_LOG_BYTES
 
     def add_columns(self, version: int, columns: Schema) -> DefinitionChange:
         """The change by which a version gets columns.

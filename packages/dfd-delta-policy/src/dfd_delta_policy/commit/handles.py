@@ -8,6 +8,7 @@ never see: so the file of the version it stands on is looked at first, and must 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -18,11 +19,32 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from deltalake.fs import DeltaStorageHandler
 
+from dfd_delta_policy.errors import OperationRefused
+
 # object_store asks again where it is refused, and not where an answer breaks off.
 _CUT = re.compile(
     r"response body|connection reset|closed before message|incomplete message", re.IGNORECASE
 )
 _READS = 3
+# The process that deltalake's threads were started in, by the first table that was opened here.
+_threads_of: int | None = None
+
+
+def _refuse_fork() -> None:
+    """Refuse a process that was forked since deltalake's threads were started: it would panic, or wait for ever.
+
+    Raises:
+        OperationRefused: it was.
+    """
+    global _threads_of
+    process = os.getpid()
+    if _threads_of is None:
+        _threads_of = process
+    elif _threads_of != process:
+        raise OperationRefused(
+            "The process was forked after its first Delta table was opened, and the threads of deltalake didn't "
+            "come along. Nothing was committed. Start workers by spawn, or open tables after the fork."
+        )
 
 
 class Handle(NamedTuple):
@@ -49,6 +71,7 @@ class Handles:
         Raises:
             deltalake.exceptions.TableNotFoundError: there is no table.
         """
+        _refuse_fork()
         return DeltaTable(self._uri, storage_options=self._options())
 
     def version(self) -> int:
@@ -87,6 +110,7 @@ class Handles:
         return self._newest(held)
 
     def _newest(self, held: Handle | None) -> Handle:
+        _refuse_fork()
         options = self._options()
         if held is None or held.options != options or held.tip != _tip(held.files, held.tip[0]):
             table = DeltaTable(self._uri, storage_options=options)

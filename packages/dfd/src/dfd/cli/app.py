@@ -12,12 +12,13 @@ from cyclopts import App, CycloptsError, Parameter
 import dfd
 from dfd.cli.demo import demo
 from dfd.cli.exit_codes import DONE, FAILED, INTERRUPTED, USAGE, exit_code, one_line_of
-from dfd.cli.inspection import doctor, history, report
+from dfd.cli.inspection import doctor, history
 from dfd.cli.keep import keep
 from dfd.cli.mutations import checkpoint, constraint, optimize, restore, vacuum, write
 from dfd.cli.native_stderr import native_stderr_held
 from dfd.cli.parameters import STDIN
 from dfd.cli.queries import sql
+from dfd.cli.report import report
 from dfd.cli.row_changes import delete, merge, update
 from dfd.cli.shell.command import shell
 from dfd.cli.tables import cdf, files, schema, tables

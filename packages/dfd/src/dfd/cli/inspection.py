@@ -1,8 +1,7 @@
-"""Commands that look and change nothing: `dfd doctor`, `history`, `report`."""
+"""Commands that look and change nothing: `dfd doctor`, `history`."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -101,7 +100,7 @@ def history(uri: str, *, limit: int = 20, profile: Profile = None, json: JSON = 
             for name, key in (
                 ("", "userMetadata"),
                 ("sql", "sql"),
-                ("sql sha256", "sql_sha256"),
+                ("sql fingerprint", "sql_fingerprint"),
                 ("operation", "dfd.operation_id"),
                 ("run", "dfd.run_id"),
                 ("query", "dfd.query_id"),
@@ -125,22 +124,3 @@ def _utc(milliseconds: object) -> str:
         return ""
     moment = datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
     return moment.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def report(path: Path = Path("dfd-report"), *, profile: Profile = None, json: JSON = False) -> int:
-    """Write the diagnostics report (JSON, Markdown, HTML) into a directory.
-
-    For example:
-
-    ```text
-    dfd report /tmp/report --profile dfd.toml
-    ```
-    """
-    with open_runtime(profile) as runtime:
-        paths = [str(saved) for saved in runtime.report().save(path)]
-    if json:
-        print_json(paths)
-    else:
-        for saved in paths:
-            console().print(printable(saved), soft_wrap=True)
-    return DONE

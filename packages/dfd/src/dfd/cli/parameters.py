@@ -76,10 +76,11 @@ def commit_metadata(user_metadata: str | None) -> dict[str, str]:
 
 
 def open_runtime(profile: Path | None) -> Runtime:
-    """A runtime of the profile that `--profile` names."""
+    """A runtime of the profile that `--profile` names; what takes long is told on the terminal of stderr."""
+    from dfd.display.progress_line import terminal_progress
     from dfd.runtime import connect
 
-    return connect(profile)
+    return connect(profile, progress=terminal_progress())
 
 
 def register_tables(runtime: Runtime, tables: list[str] | None) -> None:

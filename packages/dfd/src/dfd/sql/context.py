@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -57,8 +56,9 @@ class StatementContext:
         """A table, whose commits say the statement as the runtime's `record_sql` has it."""
         recorded = self.runtime.profile.observability.record_sql
         said = {"text": {"sql": self._text}, "off": {}}
-        digest = {"sql_sha256": hashlib.sha256(self._text.encode()).hexdigest()}
-        return self.runtime.table(uri, commit_metadata=said.get(recorded, digest))
+        fingerprint = self.runtime.observer.fingerprint(self._text)
+        found = said.get(recorded, {"sql_fingerprint": str(fingerprint)})
+        return self.runtime.table(uri, commit_metadata=found)
 
     def result(self, outcome: Outcome) -> Query:
         """The figures of an outcome, as one row."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import dfd_native
 from dfd_delta_policy import GuardedTable
-from dfd_obs import Preparation
+from dfd_obs import Observer, Preparation
 
 from dfd.profile import DataFusionRuntimeProfile
 from dfd.query import Query
@@ -31,6 +31,7 @@ class SqlSession(Protocol):
     """A `dfd.Runtime`."""
 
     profile: DataFusionRuntimeProfile
+    observer: Observer
 
     @property
     def folders(self) -> TableFolders: ...

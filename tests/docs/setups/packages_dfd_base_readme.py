@@ -1,0 +1,5 @@
+"""A runtime that has no such table."""
+
+import dfd
+
+runtime = dfd.connect()
