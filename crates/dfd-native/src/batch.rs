@@ -9,6 +9,7 @@ use pyo3_arrow::PyRecordBatch;
 
 use crate::support::arrow_export::{export, requested, schema_capsule};
 use crate::support::arrow_import::reader;
+use crate::support::calling::Callable;
 use crate::support::interrupt::raised;
 use crate::support::{errors, polling};
 
@@ -54,7 +55,8 @@ impl Batch {
     ) -> PyResult<Bound<'py, PyTuple>> {
         PyRecordBatch::new(self.aligned(requested_schema)?)
             .into_pyobject(py)?
-            .call_method0(intern!(py, "__arrow_c_array__"))?
+            .into_any()
+            .run_method(intern!(py, "__arrow_c_array__"), ())?
             .cast_into::<PyTuple>()
             .map_err(Into::into)
     }

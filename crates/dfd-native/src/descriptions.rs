@@ -8,6 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyMapping;
 use serde_json::Value;
 
+use crate::support::calling::{self, Callable};
+
 /// What a commit says of its operation: anything with these attributes.
 #[derive(FromPyObject)]
 pub(crate) struct OperationInfo<'py> {
@@ -77,7 +79,7 @@ fn fields<V>(
 }
 
 fn json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
-    let module = value.py().import("json")?;
-    let text: String = module.call_method1("dumps", (value,))?.extract()?;
+    let dumps = calling::function(value.py(), "json", "dumps")?;
+    let text: String = dumps.run((value,))?.extract()?;
     serde_json::from_str(&text).map_err(|error| PyValueError::new_err(error.to_string()))
 }

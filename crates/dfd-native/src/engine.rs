@@ -16,6 +16,7 @@ use pyo3_arrow::PySchema;
 
 use crate::caches::{Figures, Limit, Named, figures, limits_of, set_limits};
 use crate::engine_run::EngineRun;
+use crate::support::calling::{self, Callable};
 use crate::support::location::location;
 use crate::support::{abi_check, errors, foreign_session};
 
@@ -129,8 +130,8 @@ fn guard_udf(name: &str, payload: &[u8]) -> Result<(), DataFusionError> {
         return Ok(());
     }
     let captured = Python::attach(|py| -> PyResult<Option<String>> {
-        py.import("dfd_native.udf_pickling")?
-            .call_method1("captured_state", (PyBytes::new(py, payload),))?
+        calling::function(py, "dfd_native.udf_pickling", "captured_state")?
+            .run((PyBytes::new(py, payload),))?
             .extract()
     });
     match captured {
@@ -168,7 +169,7 @@ fn encoded<'py>(
     session: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let py = plan.py();
-    let bytes = plan.call_method1("to_bytes", (session,));
+    let bytes = plan.run_method("to_bytes", (session,));
     match bytes {
         Ok(bytes) => Ok(bytes.cast_into::<PyBytes>()?),
         Err(error) if error.is_instance_of::<PyException>(py) => Err(errors::refusal(

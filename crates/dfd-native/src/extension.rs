@@ -9,6 +9,7 @@ use dfd_delta::Resolve;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
+use crate::support::calling::Callable;
 use crate::support::{abi_check, errors};
 
 /// Reads and writes Delta tables in plans; exports both codecs of a session.
@@ -23,7 +24,7 @@ impl DeltaCodec {
         let resolve: Arc<Resolve> = Arc::new(move |uri, profile| {
             let resolve = resolve.as_ref()?;
             Python::attach(|py| -> PyResult<Option<HashMap<String, String>>> {
-                resolve.bind(py).call1((uri, profile))?.extract()
+                resolve.bind(py).run((uri, profile))?.extract()
             })
             .ok()?
         });

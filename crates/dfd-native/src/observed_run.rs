@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use crate::plan_node::PlanNode;
 use crate::support::arrow_export::PyBatches;
+use crate::support::calling::Callable;
 use crate::support::{errors, polling};
 
 /// The batches of a query, under a schema. Dropping it stops the work.
@@ -50,7 +51,9 @@ impl ObservedRun {
                 return Ok(());
             }
         };
-        let on_end = on_begin.map(|begin| begin.call0(py)).transpose()?;
+        let on_end = on_begin
+            .map(|begin| begin.bind(py).run(()).map(Bound::unbind))
+            .transpose()?;
         match query.start() {
             Ok(run) => {
                 self.stage = Stage::Running(run, query, on_end);
@@ -104,7 +107,7 @@ impl ObservedRun {
         let raised =
             on_end
                 .bind(py)
-                .call1((PlanNode::new(query.plan()), self.rows, error, is_abandoned));
+                .run((PlanNode::new(query.plan()), self.rows, error, is_abandoned));
         match raised {
             Ok(raised) if raised.is_none() => None,
             Ok(raised) => Some(PyErr::from_value(raised)),

@@ -91,6 +91,53 @@ for _ in range(3):
 time.sleep(float(sys.argv[3]))
 """
 
+# Python code that Rust has called, and that wants the lock of an interpreter that has ended.
+CALLED_BACK = """
+import sys, threading, time
+import pyarrow as pa
+import dfd_native
+from datafusion import SessionContext
+
+uri = sys.argv[1]
+at_work = threading.Event()
+
+def work(*_):
+    at_work.set()
+    while True:
+        pass
+
+class Slow:
+    __arrow_c_stream__ = __arrow_c_array__ = work
+
+def observed(on_begin):
+    session = SessionContext().with_extensions(dfd_native.DeltaExtension())
+    plan = session.sql("select value from generate_series(1, 3)").optimized_logical_plan()
+    run = dfd_native.Engine().run(plan, session, None, is_sql=True)
+    run.observe(on_begin)
+    return run
+
+def adapt():
+    dfd_native.adapt_stream(Slow())
+
+def stage():
+    dfd_native.stage(uri, Slow())
+
+def begin():
+    list(observed(work))
+
+def end():
+    list(observed(lambda: work))
+
+def begin_elsewhere():
+    pa.RecordBatchReader.from_stream(observed(work)).read_all()
+
+def end_adapted():
+    list(dfd_native.adapt_stream(observed(lambda: work)))
+
+threading.Thread(target=globals()[sys.argv[2]], daemon=True).start()
+assert at_work.wait(60)
+"""
+
 
 def ran(code: str, *arguments: str) -> tuple[int, str]:
     """The exit code of a program of its own, and what it says of errors."""
@@ -141,3 +188,12 @@ def test_a_process_ends_while_its_daemon_threads_are_at_work(
     table = tmp_path / "t"
     DeltaTable.create(table, Schema([Field("value", PrimitiveType("long"))]))
     assert ran(AT_WORK, table.as_uri(), work, seconds) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "door", ["adapt", "stage", "begin", "end", "begin_elsewhere", "end_adapted"]
+)
+def test_a_process_ends_while_rust_waits_for_python_code(tmp_path: Path, door: str) -> None:
+    table = tmp_path / "t"
+    DeltaTable.create(table, Schema([Field("value", PrimitiveType("long"))]))
+    assert ran(CALLED_BACK, table.as_uri(), door) == (0, "")

@@ -13,6 +13,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict};
 use pyo3::{ffi, intern};
 
+use super::calling::{self, Callable};
+
 /// The major is raised when the meaning of what the Python half calls changes, the minor when
 /// there is more to call.
 pub(crate) const PLUGIN_ABI: (u32, u32) = (1, 1);
@@ -37,10 +39,11 @@ pub(crate) fn check(py: Python<'_>) -> PyResult<()> {
             return Ok(());
         }
     }
-    py.import("dfd_native.handshake")?.call_method1(
-        "ensure_fits",
-        (PLUGIN_ABI.0, PLUGIN_ABI.1, DATAFUSION_MAJOR),
-    )?;
+    calling::function(py, "dfd_native.handshake", "ensure_fits")?.run((
+        PLUGIN_ABI.0,
+        PLUGIN_ABI.1,
+        DATAFUSION_MAJOR,
+    ))?;
     // What is not imported yet may still come from elsewhere.
     *FITTING.lock().unwrap_or_else(PoisonError::into_inner) = imported.map(Bound::unbind);
     Ok(())
@@ -48,7 +51,7 @@ pub(crate) fn check(py: Python<'_>) -> PyResult<()> {
 
 /// Raise `dfd_native.IncompatibleInstallation` unless the session, which may be of any library, is on our DataFusion major.
 pub(crate) fn check_session(session: &Bound<'_, PyAny>) -> PyResult<()> {
-    let exported = session.call_method0("__datafusion_logical_extension_codec__")?;
+    let exported = session.run_method("__datafusion_logical_extension_codec__", ())?;
     let codec = exported
         .cast::<PyCapsule>()
         .map_err(|_| PyTypeError::new_err("the session exports no logical extension codec"))?;
@@ -75,8 +78,8 @@ pub(crate) fn check_capsule(capsule: &Bound<'_, PyCapsule>) -> PyResult<()> {
         return Ok(());
     }
     let path = maker.map(|(_, path)| path);
-    py.import("dfd_native.handshake")?
-        .call_method1("ensure_library", (path, DATAFUSION_MAJOR))?;
+    calling::function(py, "dfd_native.handshake", "ensure_library")?
+        .run((path, DATAFUSION_MAJOR))?;
     if let Some(base) = base {
         let mut fitting = FITTING.lock().unwrap_or_else(PoisonError::into_inner);
         fitting.push(base);

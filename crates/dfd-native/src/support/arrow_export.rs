@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 use pyo3_arrow::{PyRecordBatchReader, PySchema};
 
+use super::calling::Callable;
 use super::errors;
 use super::interrupt::{crossing, raised};
 use super::polling;
@@ -50,7 +51,8 @@ pub(crate) fn schema_capsule<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     PySchema::new(Arc::clone(schema))
         .into_pyobject(py)?
-        .call_method0(intern!(py, "__arrow_c_schema__"))
+        .into_any()
+        .run_method(intern!(py, "__arrow_c_schema__"), ())
 }
 
 /// Batches of our own that Python, or another library, pulls one by one.
@@ -142,7 +144,8 @@ impl Exported {
         };
         PyRecordBatchReader::new(Box::new(exported))
             .into_pyobject(py)?
-            .call_method0(intern!(py, "__arrow_c_stream__"))
+            .into_any()
+            .run_method(intern!(py, "__arrow_c_stream__"), ())
     }
 
     fn pull(&mut self) -> Result<Option<RecordBatch>, String> {

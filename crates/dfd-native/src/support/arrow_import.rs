@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 use super::c_data::{self, Imported};
+use super::calling::Callable;
 use super::errors;
 
 /// Any object with `__arrow_c_stream__`, or with `__arrow_c_array__` alone, as a reader.
@@ -26,13 +27,13 @@ pub(crate) fn reader(stream: &Bound<'_, PyAny>) -> PyResult<Source> {
 fn imported(stream: &Bound<'_, PyAny>) -> PyResult<Source> {
     let py = stream.py();
     if stream.hasattr(intern!(py, "__arrow_c_stream__"))? {
-        let capsule = stream.call_method0(intern!(py, "__arrow_c_stream__"))?;
+        let capsule = stream.run_method(intern!(py, "__arrow_c_stream__"), ())?;
         let arrays = c_data::stream(capsule.cast::<PyCapsule>()?)?;
         let schema = schema_of(arrays.field())?;
         return Ok(Box::new(Batches { arrays, schema }));
     }
     if stream.hasattr(intern!(py, "__arrow_c_array__"))? {
-        let capsules = stream.call_method0(intern!(py, "__arrow_c_array__"))?;
+        let capsules = stream.run_method(intern!(py, "__arrow_c_array__"), ())?;
         let (schema, array): (Bound<'_, PyCapsule>, Bound<'_, PyCapsule>) = capsules.extract()?;
         let (array, field) = c_data::array(&schema, &array)?;
         let schema = schema_of(&field)?;

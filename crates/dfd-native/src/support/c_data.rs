@@ -4,7 +4,8 @@
 //! (`ArrayData::slice`, then `StructArray::from`), and panics: a pyarrow table with nested structs that was
 //! sliced couldn't come in. So offsets of structs are handed down to their children here first.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_int};
+use std::mem;
 use std::sync::Arc;
 
 use arrow::array::{ArrayData, ArrayDataBuilder, ArrayRef, make_array};
@@ -15,6 +16,8 @@ use arrow::ffi_stream::FFI_ArrowArrayStream;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
+
+use super::calling;
 
 /// The arrays of an Arrow C stream.
 pub(super) struct Imported {
@@ -37,7 +40,7 @@ pub(super) fn stream(capsule: &Bound<'_, PyCapsule>) -> PyResult<Imported> {
     };
     let mut schema = FFI_ArrowSchema::empty();
     // SAFETY: the stream isn't released, and both are ours.
-    if unsafe { get_schema(&raw mut stream, &raw mut schema) } != 0 {
+    if unsafe { pulled(get_schema, &raw mut stream, &raw mut schema) } != 0 {
         return Err(PyValueError::new_err(last_error(&mut stream)));
     }
     let field =
@@ -82,11 +85,24 @@ impl Iterator for Imported {
         let get_next = self.stream.get_next?;
         let mut array = FFI_ArrowArray::empty();
         // SAFETY: the stream isn't released before it is dropped, and the array is ours.
-        if unsafe { get_next(&raw mut self.stream, &raw mut array) } != 0 {
+        if unsafe { pulled(get_next, &raw mut self.stream, &raw mut array) } != 0 {
             let reason = last_error(&mut self.stream);
             return Some(Err(ArrowError::CDataInterface(reason)));
         }
         (!array.is_released()).then(|| imported(array, self.field.data_type()))
+    }
+}
+
+type Pull<T> = unsafe extern "C" fn(*mut FFI_ArrowArrayStream, *mut T) -> c_int;
+type UnwindingPull<T> = unsafe extern "C-unwind" fn(*mut FFI_ArrowArrayStream, *mut T) -> c_int;
+
+/// What a function of a foreign stream gives, which may be written in Python.
+#[allow(unsafe_code)]
+unsafe fn pulled<T>(function: Pull<T>, stream: *mut FFI_ArrowArrayStream, out: *mut T) -> c_int {
+    // SAFETY: the two kinds of functions are called alike; the arguments are the caller's care.
+    unsafe {
+        let function = mem::transmute::<Pull<T>, UnwindingPull<T>>(function);
+        calling::foreign(|| function(stream, out))
     }
 }
 

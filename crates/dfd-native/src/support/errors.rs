@@ -12,6 +12,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::IntoPyDict;
 
+use super::calling::{self, Callable};
+
 /// `ValueError` of an argument that is refused.
 pub(crate) fn value(error: &impl Display) -> PyErr {
     PyValueError::new_err(error.to_string())
@@ -176,10 +178,8 @@ fn set_fields(exception: &Bound<'_, PyAny>, fields: ErrorFields) -> PyResult<()>
 
 /// A class of `dfd_native.errors` with a message.
 fn raised(py: Python<'_>, class: &str, message: &str) -> PyErr {
-    let error = py
-        .import("dfd_native.errors")
-        .and_then(|module| module.getattr(class))
-        .and_then(|class| class.call1((message,)));
+    let error =
+        calling::function(py, "dfd_native.errors", class).and_then(|class| class.run((message,)));
     match error {
         Ok(value) => PyErr::from_value(value),
         Err(error) => error,

@@ -9,6 +9,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
+use super::calling::Callable;
 use super::{abi_check, errors};
 
 /// The codec with which the session reads plans, as its capsule holds it, which may stand for the session.
@@ -17,7 +18,7 @@ pub(crate) fn logical_codec(session: &Bound<'_, PyAny>) -> PyResult<FFI_LogicalE
     let exported = if session.is_instance_of::<PyCapsule>() {
         session.clone()
     } else {
-        session.call_method0("__datafusion_logical_extension_codec__")?
+        session.run_method("__datafusion_logical_extension_codec__", ())?
     };
     let capsule = exported
         .cast::<PyCapsule>()
@@ -35,7 +36,7 @@ pub(crate) fn logical_codec(session: &Bound<'_, PyAny>) -> PyResult<FFI_LogicalE
 pub(crate) fn settings(session: &Bound<'_, PyAny>) -> PyResult<SessionConfig> {
     let py = session.py();
     let inner = session.getattr("ctx")?;
-    let exported = inner.call_method0("__datafusion_task_context_provider__")?;
+    let exported = inner.run_method("__datafusion_task_context_provider__", ())?;
     let capsule = exported
         .cast::<PyCapsule>()
         .map_err(|_| PyTypeError::new_err("the session exports no task context"))?;
@@ -61,7 +62,7 @@ fn with_separate_switches(
     session: &Bound<'_, PyAny>,
     mut config: SessionConfig,
 ) -> PyResult<SessionConfig> {
-    let shown = session.repr()?.to_string();
+    let shown = session.run_method("__repr__", ())?.to_string();
     let optimizer = &mut config.options_mut().optimizer;
     let switches = [
         (

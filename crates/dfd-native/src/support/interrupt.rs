@@ -4,6 +4,7 @@ use arrow::error::ArrowError;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 
+use super::calling::{self, Callable};
 use super::errors;
 
 /// The exception that Ctrl-C raises, by its name.
@@ -67,13 +68,11 @@ pub(crate) fn crossing(py: Python<'_>, error: &PyErr) -> String {
 
 /// Raise the interrupt once Python code runs again: what the consumer raises is an error of its own.
 fn interrupt_again(py: Python<'_>) -> PyResult<()> {
-    let thread = py.import("_thread")?;
-    let is_ours = py
-        .import("dfd_native.streams")?
-        .call_method0("_may_interrupt_again")?;
+    let interrupt_main = calling::function(py, "_thread", "interrupt_main")?;
+    let is_ours = calling::function(py, "dfd_native.streams", "_may_interrupt_again")?.run(())?;
     if is_ours.is_truthy()? {
         // No Python code may run after it: there it would be raised.
-        thread.call_method0("interrupt_main")?;
+        interrupt_main.run(())?;
     }
     Ok(())
 }

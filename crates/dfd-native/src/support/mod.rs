@@ -6,6 +6,7 @@ pub(crate) mod arrow_export;
 pub(crate) mod arrow_import;
 pub(crate) mod build_info;
 mod c_data;
+pub(crate) mod calling;
 mod digest;
 pub(crate) mod errors;
 pub(crate) mod foreign_session;

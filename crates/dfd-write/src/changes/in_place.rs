@@ -129,27 +129,27 @@ impl UpdateInPlace<'_> {
         if has_vectors(self.snapshot)? || has_change_feed(self.snapshot)? {
             return Ok(None);
         }
-        let partition_columns = self.requirements.partition_columns();
-        let mut set = SetColumns {
-            names: Vec::new(),
-            places: Vec::new(),
+        let fields = self.requirements.columns().fields();
+        let is_set = |place: &usize| {
+            let name = fields[*place].name();
+            self.values.iter().any(|(column, _)| column == name)
+                || self.requirements.is_generated(*place)
         };
-        let mut in_files = 0;
-        for (place, field) in self.requirements.columns().fields().iter().enumerate() {
-            let name = field.name();
-            let is_set = self.values.iter().any(|(column, _)| column == name)
-                || self.requirements.is_generated(place);
-            let is_partition = partition_columns.contains(name);
-            if is_set && (is_partition || field.data_type().is_nested()) {
-                return Ok(None);
-            }
-            if is_set {
-                set.names.push(name.clone());
-                set.places.push(in_files);
-            }
-            in_files += usize::from(!is_partition);
-        }
-        Ok((set.names.len() < in_files).then_some(set))
+        let (partition, in_files) = self.requirements.places();
+        let (places, columns): (Vec<_>, Vec<_>) = in_files
+            .iter()
+            .map(|column| &fields[*column])
+            .enumerate()
+            .filter(|(place, _)| is_set(&in_files[*place]))
+            .unzip();
+        let stays_in_place = !partition.iter().any(is_set)
+            && !columns.iter().any(|column| column.data_type().is_nested());
+        let names = columns.into_iter().map(|column| column.name().clone());
+        let set = SetColumns {
+            names: names.collect(),
+            places,
+        };
+        Ok((stays_in_place && set.names.len() < in_files.len()).then_some(set))
     }
 
     /// The files in which rows change; None where one of them isn't as dfd would write it now.
@@ -195,13 +195,7 @@ impl UpdateInPlace<'_> {
         set: &SetColumns,
     ) -> Result<RecordBatch, Error> {
         let transform = self.requirements.transform(&rows.schema)?;
-        let partition_columns = self.requirements.partition_columns();
-        let columns = self.requirements.columns().fields().iter();
-        let in_files: Vec<_> = (0..columns.len())
-            .zip(columns)
-            .filter(|(_, field)| !partition_columns.contains(field.name()))
-            .map(|(place, _)| place)
-            .collect();
+        let (_, in_files) = self.requirements.places();
         let mut first_row = 0;
         let mut all = Vec::with_capacity(held.len());
         for read in held {
@@ -287,12 +281,8 @@ impl Patching {
         let in_partition = self.requirements.within_partition(input.partition_values);
         let schema = in_partition.file_schema();
         let partition = in_partition.partition(&self.new, 0)?;
-        let name = format!(
-            "part-{:05}-{}-c000{}.parquet",
-            self.target.first_writer + number,
-            self.target.files.stage_id(),
-            self.compression.suffix(),
-        );
+        let writer = self.target.first_writer + number;
+        let name = self.target.files.name(writer, 0, self.compression);
         let token = cancellation.clone();
         let file = PatchedFile {
             stored: candidate.stored,

@@ -10,6 +10,7 @@ use object_store::path::Path;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::Error;
+use crate::files::properties::Compression;
 use crate::files::storage::{delete_if_exists, local_path, table_root};
 
 /// Files that are removed at once.
@@ -83,6 +84,16 @@ impl StageFiles {
     /// The id that is in the names of the files.
     pub(crate) fn stage_id(&self) -> &str {
         &self.stage_id
+    }
+
+    /// The name of the file of this number that a writer begins. The stage's id is in every name, so that what a
+    /// killed process left is known by it.
+    pub(crate) fn name(&self, writer: usize, file: usize, compression: Compression) -> String {
+        format!(
+            "part-{writer:05}-{}-c{file:03}{}.parquet",
+            self.stage_id,
+            compression.suffix(),
+        )
     }
 
     /// Where the table is.

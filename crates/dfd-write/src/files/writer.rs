@@ -59,12 +59,7 @@ impl WriterContext {
         target_file_bytes: u64,
         cancellation: CancellationToken,
     ) -> Result<Self, Error> {
-        let is_partition = |index: &usize| {
-            let name = requirements.columns().field(*index).name();
-            requirements.partition_columns().contains(name)
-        };
-        let all = 0..requirements.columns().fields().len();
-        let (partition_indices, file_indices) = all.partition(is_partition);
+        let (partition_indices, file_indices) = requirements.places();
         let file_schema = requirements.file_schema();
         Ok(Self {
             properties: Mutex::new(writer_properties(file_schema, compression)?),
@@ -206,16 +201,12 @@ impl RollingWriter {
         Ok(())
     }
 
-    /// Names the next file. The stage's id is in every name, so that what a killed process left is known by it.
     fn next_name(&mut self) -> String {
         let file = self.begun_files;
         self.begun_files += 1;
-        format!(
-            "part-{:05}-{}-c{file:03}{}.parquet",
-            self.context.first_writer + self.number,
-            self.context.files.stage_id(),
-            self.context.compression.suffix(),
-        )
+        let context = &self.context;
+        let writer = context.first_writer + self.number;
+        context.files.name(writer, file, context.compression)
     }
 
     /// Ends the open file; its last parts may still be on their way.

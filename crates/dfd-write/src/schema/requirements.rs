@@ -294,6 +294,15 @@ impl WriteRequirements {
         &self.file_schema
     }
 
+    /// The places of the partition columns among all, and those of the columns that are in files.
+    pub(crate) fn places(&self) -> (Vec<usize>, Vec<usize>) {
+        let is_partition = |place: &usize| {
+            let name = self.columns.field(*place).name();
+            self.partition_columns().contains(name)
+        };
+        (0..self.columns.fields().len()).partition(is_partition)
+    }
+
     /// Bytes that a file should have, about.
     pub(crate) fn target_file_bytes(&self) -> u64 {
         self.target_file_bytes
